@@ -1,0 +1,31 @@
+"""The one exception for what a user can mend: it is shown without a traceback and ends with exit code 2."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class UserError(Exception):
+    """A mistake in the command, the configuration or the input.
+
+    Args:
+        *problems: One sentence each. A good sentence names the file, line or key, and says what to do.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems: tuple[str, ...] = problems
+        super().__init__("\n".join(problems))
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The known name that is most like ``word``, ignoring case, or None where nothing comes close."""
+    by_lower = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
+    return by_lower[found[0]] if found else None
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """``; did you mean 'x'?`` or, where nothing is close, the list of what there is."""
+    best = nearest(word, known)
+    if best is not None:
+        return f"; did you mean '{best}'?"
+    return f"; known: {', '.join(sorted(known))}" if known else ""

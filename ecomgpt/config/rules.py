@@ -1,0 +1,169 @@
+"""Combinations of keys that can't work, checked before any work; each rule yields sentences."""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ecomgpt.config import declare
+from ecomgpt.config.roots import declarations
+from ecomgpt.config.schema import Config
+from ecomgpt.errors import suggestion
+
+TRAINS = ("run", "build", "fit")
+NEEDS_RUN = ("report", "export", "predict")
+
+
+def problems(config: Config) -> list[str]:
+    """Every combination of keys that can't work."""
+    rules = (_limits, _job, _model, _names, _devices, _batch, _precision, _lists, _folders)
+    return [problem for rule in rules for problem in rule(config)]
+
+
+def _limits(config: Config) -> Iterator[str]:
+    """Limits hold for values that interpolation or Hydra brought in, too."""
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(OmegaConf.structured(config))
+    yield from declare.check_value(plain, Config, None, "", "configuration")
+
+
+def _job(config: Config) -> Iterator[str]:
+    job = config.job.name
+    if job in NEEDS_RUN and not config.run:
+        yield f"job={job} works on an existing run; give run=<its directory>"
+    if config.run and not (Path(config.run) / "config.yaml").is_file():
+        yield f"run: '{config.run}' is no run directory (it holds no config.yaml)"
+    if job == "predict" and not config.input:
+        yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` a line"
+    if config.input and not Path(config.input).is_file():
+        yield f"input: the file '{config.input}' does not exist"
+    if config.name is not None and (not config.name.strip() or config.name.strip(".") == "" or "=" in config.name):
+        yield f"name: '{config.name}' can't name a directory; use letters, digits, '-', '_' and '.'"
+
+
+def _model(config: Config) -> Iterator[str]:
+    model = config.model
+    if model.source == "chat" and config.job.name not in ("evaluate", "plan"):
+        yield f"model={model.name} can only be evaluated: job=evaluate model={model.name}"
+    if model.source == "build":
+        for key in ("hidden_size", "layers", "heads", "vocabulary"):
+            if getattr(model, key) is None:
+                yield f"model.{key} is not set, and model.source=build needs it"
+        if model.family != "bloom":
+            yield f"model.family={model.family}: only BLOOM can be built from its config; use model.source=load"
+        if model.hidden_size and model.heads and model.hidden_size % model.heads:
+            yield f"model.hidden_size={model.hidden_size} is no multiple of model.heads={model.heads}"
+    elif model.path is None and model.python_package is None:
+        yield f"model.path is not set; where are the weights of {model.name}?"
+
+
+def _names(config: Config) -> Iterator[str]:
+    own = config.paths.conf
+    for key, group, wanted in (
+        ("sources.datasets", "sources/datasets", config.sources.datasets or []),
+        ("sources.include_excluded", "sources/datasets", config.sources.include_excluded),
+        ("eval.tasks", "eval/tasks", config.eval.tasks),
+    ):
+        known = [path.stem for path in declarations(group, own)]
+        for name in wanted:
+            if name not in known:
+                yield f"{key}: no '{name}' in conf/{group}{suggestion(name, known)}"
+    yield from _task_names(config)
+
+
+def _task_names(config: Config) -> Iterator[str]:
+    if not (config.data.tasks or config.data.exclude or config.data.families):
+        return
+    paths = declarations("tasks", config.paths.conf)
+    tasks, families = [path.stem for path in paths], sorted({path.parent.name for path in paths})
+    for key, wanted in (("data.tasks", config.data.tasks or []), ("data.exclude", config.data.exclude)):
+        for name in wanted:
+            if name.rsplit(".", 1)[-1] not in tasks:
+                yield f"{key}: no task '{name}' in conf/tasks{suggestion(name, tasks)}"
+    for name in config.data.families or []:
+        if name not in families:
+            yield f"data.families: no family '{name}' in conf/tasks{suggestion(name, families)}"
+
+
+def _devices(config: Config) -> Iterator[str]:
+    strategy, trainer = config.strategy, config.trainer
+    processes = trainer.devices * trainer.nodes
+    if strategy.kind == "single" and processes > 1:
+        yield (
+            f"strategy={strategy.name} uses one device, but trainer.devices x trainer.nodes is {processes}; "
+            "choose strategy=ddp, fsdp or deepspeed_zero2"
+        )
+    if strategy.kind == "deepspeed" and importlib.util.find_spec("deepspeed") is None:
+        yield f"strategy={strategy.name} needs deepspeed, which is not installed (Linux only): pip install deepspeed"
+    if strategy.kind == "deepspeed" and strategy.stage == 0:
+        yield "strategy.stage is 0, but DeepSpeed shards from stage 1 on"
+    if config.tuning.name == "lora" and importlib.util.find_spec("peft") is None:
+        yield "tuning=lora needs peft: pip install peft"
+
+
+def _batch(config: Config) -> Iterator[str]:
+    trainer = config.trainer
+    row = trainer.row_tokens or config.data.max_length
+    if row < config.data.max_length:
+        yield (
+            f"trainer.row_tokens={row} is shorter than data.max_length={config.data.max_length}; an example must fit into a row"
+        )
+    rows, share = divmod(trainer.batch_tokens, row)
+    unit = (trainer.micro_rows or 1) * trainer.devices * trainer.nodes
+    if share or not rows or rows % unit:
+        step = row * unit
+        near = max(step, round(trainer.batch_tokens / step) * step)
+        yield (
+            f"trainer.batch_tokens={trainer.batch_tokens} is no multiple of {step} "
+            f"(row of {row} tokens x {unit} rows at once over all devices); the nearest is {near}"
+        )
+
+
+def _precision(config: Config) -> Iterator[str]:
+    trainer = config.trainer
+    if trainer.precision == "fp16-mixed" and trainer.accelerator == "cpu":
+        yield "trainer.precision=fp16-mixed needs a GPU; on a CPU use bf16-mixed or fp32"
+    if trainer.accelerator == "gpu":
+        import torch
+
+        if torch.cuda.device_count() < trainer.devices:
+            yield (
+                f"trainer.accelerator=gpu with trainer.devices={trainer.devices}, but this machine has "
+                f"{torch.cuda.device_count()} CUDA devices"
+            )
+    if config.eval.decoding == "rank" and config.eval.beams > 1:
+        yield "eval.decoding=rank has no beams; set eval.beams=1"
+
+
+def _lists(config: Config) -> Iterator[str]:
+    for key, values, known in (
+        ("data.kinds", config.data.kinds, ["raw", "atomic"]),
+        ("data.labels", config.data.labels, ["golden", "pseudo"]),
+        ("data.languages", config.data.languages, ["en", "zh"]),
+    ):
+        if not values:
+            yield f"{key} is empty; name at least one of {', '.join(known)}"
+        for value in values:
+            if value not in known:
+                yield f"{key}: '{value}'{suggestion(value, known)}"
+    if len(config.trainer.betas) != 2 or not all(0 <= beta < 1 for beta in config.trainer.betas):
+        yield f"trainer.betas: {config.trainer.betas} must be two numbers from 0 to below 1"
+    if config.data.validation + config.data.test > 0.9:
+        yield "data.validation and data.test together leave less than a tenth for training"
+
+
+def _folders(config: Config) -> Iterator[str]:
+    folder = Path(config.paths.output or ".").expanduser()
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        yield f"paths.output: '{existing}' is a file, not a folder"
+    elif not os.access(existing, os.W_OK):
+        yield f"paths.output: no permission to write into '{existing}'; give paths.output=<a folder of yours>"
+    data = Path(config.paths.data).expanduser()
+    wants = config.sources.name == "open" and config.job.name in TRAINS
+    if wants and not (data / "raw").is_dir():
+        yield (
+            f"paths.data: '{data}' holds no raw/<dataset>/ folders; sources=open reads them from there. "
+            "Give paths.data=<folder> or ECOMGPT_DATA, or use sources=demo"
+        )

@@ -1,0 +1,208 @@
+"""The configuration's one schema: every key with its type, default, limits and meaning.
+
+Hydra merges the files of ``conf/`` and the command line into it; `ecomgpt.config.check` reports what does not fit.
+"""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from ecomgpt.config.declare import option
+
+JOBS = ("run", "build", "fit", "evaluate", "predict", "report", "plan", "export")
+
+
+@dataclass
+class JobConfig:
+    """What to do."""
+
+    name: str = option(MISSING, "the job", choices=JOBS)
+
+
+@dataclass
+class ModelConfig:
+    """A backbone and where it comes from."""
+
+    name: str = option(MISSING, "how the model is called in reports")
+    source: str = option("load", "build from a config, or load weights", choices=("build", "load", "chat"))
+    path: str | None = option(None, "a local folder in Hugging Face format, or a hub id")
+    gguf_file: str | None = option(None, "the .gguf file inside `path`, where the weights are stored so")
+    python_package: str | None = option(None, "an installed Python package that carries the weights")
+    revision: str | None = option(None, "branch, tag or commit on the hub")
+    trust_remote_code: bool = option(False, "run Python code that comes with the weights")
+    family: str = option("bloom", "architecture, as far as memory and speed depend on it", choices=("bloom", "llama", "other"))
+    hidden_size: int | None = option(None, "width; for planning, and for models built from their config", low=1)
+    layers: int | None = option(None, "number of blocks", low=1)
+    heads: int | None = option(None, "number of attention heads", low=1)
+    vocabulary: int | None = option(None, "rows of the embedding; for built models the tokenizer's size", low=300)
+    intermediate_size: int | None = option(None, "width of the MLP; null for 4 x hidden_size", low=1)
+    attention: str = option("auto", "attention implementation in training", choices=("auto", "eager", "sdpa"))
+
+
+@dataclass
+class BudgetConfig:
+    """Makes two mixtures comparable by size."""
+
+    examples: int | None = option(None, "keep this many training examples of the whole mixture", low=1)
+    target_tokens: int | None = option(None, "keep examples up to this many answer tokens", low=1)
+
+
+@dataclass
+class LeakConfig:
+    """Keeps evaluation texts out of the training data."""
+
+    enabled: bool = option(True, "remove training examples that hold a text of the evaluation suite")
+    ngram: int = option(13, "texts that share a run of this many tokens (characters for Chinese) count as one", low=3)
+    overlap: float = option(0.6, "share of an evaluation text's n-grams found in a training input to call it a leak", low=0.05, high=1)
+
+
+@dataclass
+class DataConfig:
+    """The mixture: which tasks, how many examples of each."""
+
+    name: str = option(MISSING, "how the mixture is called in reports")
+    kinds: list[str] = option(factory=lambda: ["raw", "atomic"], help="kinds of tasks: raw, atomic")
+    labels: list[str] = option(factory=lambda: ["golden", "pseudo"], help="whose labels atomic tasks may use: golden, pseudo")
+    languages: list[str] = option(factory=lambda: ["en", "zh"], help="languages of the texts")
+    families: list[str] | None = option(None, "task families to keep; null for all")
+    tasks: list[str] | None = option(None, "tasks to keep, as <task> or <dataset>.<task>; null for all")
+    exclude: list[str] = option(factory=list, help="tasks to leave out, as <task> or <dataset>.<task>")
+    max_tasks: int | None = option(None, "number of tasks; nested: 16 tasks hold the 8", low=1)
+    max_examples_per_task: int | None = option(800, "cap on training examples of a task; null for none", low=1)
+    temperature: float = option(1.0, "tasks are drawn in proportion to (capped size) ** (1 / temperature)", low=0.01)
+    weights: dict[str, float] = option(factory=dict, help="multiplies the number of examples of a task or family")
+    validation: float = option(0.02, "share of record groups kept for validation loss", low=0, high=0.5)
+    test: float = option(0.1, "share of record groups, of datasets without a test split, kept from training for evaluation", low=0, high=0.5)
+    max_length: int = option(1024, "tokens of prompt and answer; longer inputs are cut and counted", low=32)
+    budget: BudgetConfig = option(factory=BudgetConfig, help="equal size for fair ablations")
+    leaks: LeakConfig = option(factory=LeakConfig, help="guard against contamination")
+
+
+@dataclass
+class SourcesConfig:
+    """Which datasets to read."""
+
+    name: str = option(MISSING, "how the selection is called in reports")
+    datasets: list[str] | None = option(None, "names from conf/sources/datasets; null for all that are found")
+    include_excluded: list[str] = option(factory=list, help="datasets that are left out by default, to use all the same")
+    max_bad_rows: int = option(0, "malformed rows a dataset may hold before the build stops", low=0)
+
+
+@dataclass
+class TuningConfig:
+    """Which weights are trained."""
+
+    name: str = option(MISSING, "full or lora", choices=("full", "lora"))
+    rank: int = option(16, "LoRA rank", low=1)
+    alpha: float = option(32.0, "LoRA scale", low=0)
+    dropout: float = option(0.05, "LoRA dropout", low=0, high=1)
+    targets: list[str] | None = option(None, "module names that get LoRA; null for all linear layers of the blocks")
+    freeze_embeddings: bool = option(False, "keep the token embeddings as they are")
+
+
+@dataclass
+class StrategyConfig:
+    """How training is spread over devices."""
+
+    name: str = option(MISSING, "the strategy")
+    kind: str = option("single", "implementation", choices=("single", "ddp", "fsdp", "deepspeed"))
+    stage: int = option(0, "ZeRO stage", low=0, high=3)
+    offload_optimizer: bool = option(False, "keep optimiser states in main memory")
+    offload_parameters: bool = option(False, "keep parameters in main memory")
+
+
+@dataclass
+class TrainerConfig:
+    """Optimisation, precision, hardware and checkpoints."""
+
+    name: str = option(MISSING, "the recipe")
+    devices: int = option(1, "processes on this machine: one a GPU, or CPU processes for a rehearsal", low=1)
+    nodes: int = option(1, "machines", low=1)
+    accelerator: str = option("auto", "hardware", choices=("auto", "cpu", "gpu"))
+    precision: str = option("auto", "number format", choices=("auto", "fp32", "bf16-mixed", "bf16-true", "fp16-mixed"))
+    epochs: float = option(1.0, "passes over the mixture; the whole number of steps is rounded up", low=0.001)
+    max_steps: int | None = option(None, "optimiser steps; null for as many as the epochs give", low=1)
+    max_minutes: float | None = option(None, "stop training after this many minutes", low=0)
+    batch_tokens: int = option(16384, "tokens of one optimiser step, over all devices", low=32)
+    row_tokens: int | None = option(None, "length of a packed row; null for data.max_length", low=32)
+    micro_rows: int | None = option(None, "packed rows a device takes at once; null for 1", low=1)
+    learning_rate: float = option(2.0e-5, "peak learning rate", low=0)
+    warmup: float = option(0.03, "share of the steps that warm up", low=0, high=1)
+    schedule: str = option("cosine", "after the warm-up", choices=("cosine", "linear", "constant"))
+    final_learning_rate: float = option(0.1, "where the schedule ends, as a share of the peak", low=0, high=1)
+    weight_decay: float = option(0.01, "on matrices; norms and biases have none", low=0)
+    betas: list[float] = option(factory=lambda: [0.9, 0.95], help="AdamW's two betas")
+    clip_norm: float | None = option(1.0, "clip the gradient's norm; null for never", low=0)
+    loss_weighting: str = option("token", "what counts equally in the loss", choices=("token", "example"))
+    gradient_checkpointing: bool = option(False, "recompute activations to save memory")
+    checkpoint_every: int = option(200, "optimiser steps between checkpoints", low=1)
+    keep_checkpoints: int = option(2, "how many to keep", low=1)
+    validate_every: int | None = option(None, "optimiser steps between validations; null for the end only", low=1)
+    log_every: int = option(5, "optimiser steps between log lines", low=1)
+    threads: int | None = option(None, "CPU threads a process; null for all cores shared between processes", low=1)
+
+
+@dataclass
+class EvalConfig:
+    """What is measured, and how answers are decoded."""
+
+    name: str = option(MISSING, "how the suite is called in reports")
+    tasks: list[str] = option(factory=list, help="names from conf/eval/tasks")
+    limit: int | None = option(None, "rows a task; null for all", low=1)
+    batch_tokens: int = option(8192, "tokens a decoding batch may hold, padding included", low=32)
+    max_prompt_tokens: int = option(800, "longer inputs are cut and counted", low=32)
+    max_new_tokens: int | None = option(None, "cap on the tasks' own limits; null for none", low=1)
+    beams: int = option(1, "1 is greedy; the paper used 4", low=1)
+    decoding: str = option("generate", "write the answer, or rank the candidates", choices=("generate", "rank"))
+    candidates: str = option("sample", "labels a prompt offers", choices=("sample", "all"))
+    max_candidates: int = option(20, "labels a prompt offers at most with candidates=sample", low=2)
+    untrained: bool = option(True, "score the model before training too")
+    baselines: bool = option(True, "score majority, random and copy answers too")
+    bootstrap: int = option(1000, "resamples for the 95 % intervals", low=100)
+
+
+@dataclass
+class PathsConfig:
+    """Folders. Relative ones start from the working directory."""
+
+    data: str = option("./data", "holds raw/<dataset>/ and ecom_instruct_v1/; environment variable ECOMGPT_DATA")
+    output: str | None = option(None, "run directories; null for ./outputs, for sweeps ./multirun")
+    cache: str = option("~/.cache/ecomgpt", "prepared data, keyed by content; environment variable ECOMGPT_CACHE")
+    models: str = option("./models", "searched for weights; environment variable ECOMGPT_MODELS")
+    conf: str | None = option(None, "your own configuration folder, laid out as conf/")
+
+
+@dataclass
+class Config:
+    """One experiment."""
+
+    job: JobConfig = option(factory=JobConfig, help="what to do")
+    model: ModelConfig = option(factory=ModelConfig, help="the backbone")
+    data: DataConfig = option(factory=DataConfig, help="the training mixture")
+    sources: SourcesConfig = option(factory=SourcesConfig, help="the datasets it is made of")
+    tuning: TuningConfig = option(factory=TuningConfig, help="which weights are trained")
+    strategy: StrategyConfig = option(factory=StrategyConfig, help="how devices share the work")
+    trainer: TrainerConfig = option(factory=TrainerConfig, help="optimisation, precision, hardware, checkpoints")
+    eval: EvalConfig = option(factory=EvalConfig, help="the evaluation suite")
+    paths: PathsConfig = option(factory=PathsConfig, help="folders")
+    name: str | None = option(None, "names the run directory; null for the time of the start")
+    seed: int = option(1, "decides every random choice", low=0)
+    overwrite: bool = option(False, "delete a finished run of the same name and start again")
+    run: str | None = option(None, "an existing run directory, for evaluate, predict, report and export")
+    preview: int = option(0, "job=build prints this many examples of each task", low=0)
+    input: str | None = option(None, "job=predict: a JSON Lines file with `instruction` and `input`")
+    merge: bool = option(True, "job=export merges LoRA weights into the backbone")
+    dtype: str = option("float32", "job=export writes weights so", choices=("float32", "bfloat16"))
+
+
+GROUPS = {
+    "job": "what to do",
+    "model": "the backbone, 560M to 7B1",
+    "data": "the mixture, with or without atomic tasks",
+    "sources": "the datasets it is made of",
+    "tuning": "which weights are trained",
+    "strategy": "how devices share the work",
+    "trainer": "the optimisation recipe",
+    "eval": "the evaluation suite",
+}
+"""The groups that the command line selects from, with the line of help that ``--help`` shows."""

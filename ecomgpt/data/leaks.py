@@ -1,0 +1,71 @@
+"""Keeps evaluation texts out of the training data: exact copies, copies inside longer texts, and near-duplicates."""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from ecomgpt.config.schema import LeakConfig
+
+# Words of any script but Chinese as a whole, Chinese characters one by one; punctuation and case count nothing.
+TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
+SHORTEST = 4
+"""Texts of fewer tokens ("great product") are no sign of a leak."""
+
+
+def tokens(text: str) -> list[str]:
+    """A text as it is compared: NFKC, lower case, without punctuation."""
+    return TOKEN.findall(unicodedata.normalize("NFKC", text).lower())
+
+
+class Guard:
+    """Finds evaluation texts in training texts.
+
+    A training text leaks an evaluation text if it holds at least ``overlap`` of its n-grams (of all its tokens, where the
+    evaluation text is shorter than n).
+
+    Args:
+        protected: Evaluation texts by task.
+        settings: Length of the n-grams and overlap.
+    """
+
+    def __init__(self, protected: Iterable[tuple[str, str]], settings: LeakConfig) -> None:
+        self.settings = settings
+        self._sizes: list[int] = []
+        self._tasks: list[str] = []
+        self._index: dict[int, dict[tuple[str, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
+        if not settings.enabled:
+            return
+        seen: set[tuple[str, ...]] = set()
+        for task, text in protected:
+            words = tuple(tokens(text))
+            if len(words) < SHORTEST or words in seen:
+                continue
+            seen.add(words)
+            length = min(settings.ngram, len(words))
+            grams = set(_grams(words, length))
+            for gram in grams:
+                self._index[length][gram].append(len(self._sizes))
+            self._sizes.append(len(grams))
+            self._tasks.append(task)
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def leak(self, text: str) -> str | None:
+        """The evaluation task whose text this training text gives away, or None."""
+        if not self._sizes:
+            return None
+        words = tuple(tokens(text))
+        hits: Counter[int] = Counter()
+        for length, index in self._index.items():
+            for gram in set(_grams(words, length)):
+                hits.update(index.get(gram, ()))
+        for number, count in hits.items():
+            if count >= self.settings.overlap * self._sizes[number]:
+                return self._tasks[number]
+        return None
+
+
+def _grams(words: tuple[str, ...], length: int) -> Iterable[tuple[str, ...]]:
+    return (words[start : start + length] for start in range(len(words) - length + 1))

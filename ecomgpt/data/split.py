@@ -1,0 +1,32 @@
+"""Train, validation and test: by the dataset's own split where it has one, else by group, so that no group is torn."""
+
+from hashlib import blake2b
+
+from ecomgpt.config.schema import DataConfig
+from ecomgpt.sources.records import Record
+
+
+def split_of(record: Record, source: str, data: DataConfig, official: bool) -> str:
+    """The part of the data that a record belongs to: ``train``, ``validation`` or ``test``.
+
+    The choice hangs on the group's name alone, not on the run's seed: a test product stays one in every run, so that runs
+    with different seeds are measured on the same rows.
+
+    Args:
+        record: The record.
+        source: Its dataset's name.
+        data: Shares of validation and test.
+        official: Whether the dataset comes with a test split, so that none is cut from its training rows.
+    """
+    if record.split in ("test", "validation"):
+        return record.split
+    place = position(f"{source}/{record.group}")
+    test = 0.0 if official else data.test
+    if place < test:
+        return "test"
+    return "validation" if place < test + data.validation else "train"
+
+
+def position(name: str) -> float:
+    """A name's fixed place between 0 and 1."""
+    return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()) / 2**64

@@ -1,0 +1,117 @@
+"""Two runs on the same rows: differences with intervals and p-values, from a paired bootstrap, Holm-corrected over tasks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ecomgpt.errors import UserError
+from ecomgpt.eval.bootstrap import interval, resample
+from ecomgpt.eval.metrics.names import defaults
+from ecomgpt.eval.metrics.table import metric
+from ecomgpt.eval.rows import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much higher a run scored than another.
+
+    Attributes:
+        metric: Its name.
+        first: The first run's value.
+        second: The second run's.
+        value: ``second - first``.
+        low: Lower end of the 95 % interval of the difference.
+        high: Upper end.
+        p: Two-sided p-value of no difference.
+        p_holm: The same, corrected over the tasks that were compared together.
+    """
+
+    metric: str
+    first: float
+    second: float
+    value: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+
+def paired(first: Sequence[Answer], second: Sequence[Answer], name: str, samples: int = 10_000) -> Difference:
+    """Compares two runs on one task. ``p_holm`` equals ``p`` until `holm` is applied.
+
+    Rows are resampled together for both runs (Koehn, 2004). The p-value shifts the bootstrap distribution of the difference
+    to a mean of none: ``p = (1 + #{|d* - mean d*| >= |d|}) / (samples + 1)``.
+
+    Args:
+        first: Answers of the first run.
+        second: Answers of the second run, to the same rows in any order.
+        name: The metric.
+        samples: Bootstrap resamples; the smallest p-value is ``1 / (samples + 1)``.
+
+    Raises:
+        UserError: If the runs answered different rows, or other questions under the same ids.
+    """
+    pairs = _pairs(first, second)
+    # Both runs in one call, so that what a metric counts by (the classes that occur) is the same for both.
+    one = metric(name, first[0].row.kind)
+    both = one.update([answer for pair in pairs for answer in pair])
+    sums = np.stack([both[0::2], both[1::2]], axis=1)
+    values = one.compute(sums.sum(0))
+    drawn = resample(sums.reshape(len(pairs), -1), samples, first[0].row.task).reshape(samples, 2, -1)
+    differences = one.compute(drawn[:, 1]) - one.compute(drawn[:, 0])
+    value = float(values[1] - values[0])
+    low, high = interval(differences)
+    # A tiny tolerance, because equal differences come out of different sums.
+    extreme = np.abs(differences - differences.mean()) >= abs(value) - 1e-12
+    p = (1 + int(extreme.sum())) / (samples + 1)
+    return Difference(name, float(values[0]), float(values[1]), value, low, high, p, p)
+
+
+def compare(
+    first: Mapping[str, Sequence[Answer]],
+    second: Mapping[str, Sequence[Answer]],
+    name: str | None = None,
+    samples: int = 10_000,
+) -> dict[str, Difference]:
+    """Compares two runs on all tasks that both have.
+
+    Args:
+        first: Answers by task.
+        second: Answers by task.
+        name: The metric; None takes the one that best fits each task.
+        samples: Bootstrap resamples.
+    """
+    found = {
+        task: paired(
+            first[task], second[task], name or defaults(first[task][0].row.kind, first[task][0].row.form)[0], samples
+        )
+        for task in first
+        if task in second
+    }
+    return holm(found)
+
+
+def holm(differences: Mapping[str, Difference]) -> dict[str, Difference]:
+    """Holm (1979): the i-th smallest of m p-values times ``m - i + 1``, never below an earlier one, at most 1."""
+    corrected: dict[str, float] = {}
+    highest = 0.0
+    ranked = sorted(differences, key=lambda task: differences[task].p)
+    for rank, task in enumerate(ranked):
+        highest = max(highest, min(1.0, differences[task].p * (len(ranked) - rank)))
+        corrected[task] = highest
+    return {task: replace(one, p_holm=corrected[task]) for task, one in differences.items()}
+
+
+def _pairs(first: Sequence[Answer], second: Sequence[Answer]) -> list[tuple[Answer, Answer]]:
+    by_id = {answer.row.id: answer for answer in second}
+    if len(first) != len(second) or any(answer.row.id not in by_id for answer in first):
+        raise UserError(
+            f"{first[0].row.task if first else 'a task'}: the two runs answered different rows "
+            f"({len(first)} and {len(second)}); evaluate both with the same eval settings"
+        )
+    pairs = [(answer, by_id[answer.row.id]) for answer in first]
+    for one, other in pairs:
+        if one.row.target != other.row.target:
+            raise UserError(f"{one.row.id}: the two runs had different targets; they read different data")
+    return pairs

@@ -1,0 +1,43 @@
+"""The shape of a metric, and F1 over arrays of sums."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecomgpt.eval.rows import Answer
+
+Update = Callable[[Sequence[Answer]], np.ndarray]
+Compute = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """An update/compute pair. What is summed over rows between the two can be summed over processes and resamples too.
+
+    Attributes:
+        update: Counts. Answers to an array (answers, sums), float64.
+        compute: Divides. Summed counts (..., sums) to values (...).
+    """
+
+    update: Update
+    compute: Compute
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray, empty: float = 0.0) -> np.ndarray:
+    """Division that gives ``empty`` where the denominator is 0."""
+    safe = np.where(denominator == 0, 1.0, denominator)
+    return np.where(denominator == 0, empty, numerator / safe)
+
+
+def f1(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
+    """``2 P R / (P + R)``, 0 where both are 0."""
+    return ratio(2 * precision * recall, precision + recall)
+
+
+def mean(update: Callable[[Answer], float]) -> Metric:
+    """The mean over rows of one number a row."""
+    return Metric(
+        update=lambda answers: np.array([[update(answer), 1.0] for answer in answers]).reshape(-1, 2),
+        compute=lambda sums: ratio(sums[..., 0], sums[..., 1]),
+    )

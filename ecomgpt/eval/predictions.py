@@ -1,0 +1,177 @@
+"""Answers on disk: JSON Lines, written as they come, continued after an interruption, scored again without a model.
+
+While a task is decoded its answers stand in ``<task>.jsonl.part<process>`` in the order in which they come; once all are there
+they become ``<task>.jsonl`` in the order of the rows.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ecomgpt.errors import UserError
+from ecomgpt.eval.rows import Answer, EvalRow
+from ecomgpt.tasks.prompt import Prompt
+
+Backend: TypeAlias = Callable[[Sequence[EvalRow]], Iterator[tuple[int, str, int]]]
+"""Rows to (index of the row, raw text, prompt tokens cut), in any order, each row once."""
+
+
+def predict(
+    path: Path, rows: Sequence[EvalRow], backend: Backend, progress: Callable[[int], None] | None = None
+) -> list[Answer]:
+    """Answers all rows that are not answered yet and completes the file; the work of one process.
+
+    Args:
+        path: ``predictions/<task>.jsonl``.
+        rows: Of one task.
+        backend: Answers them; not called where nothing is missing.
+        progress: Called with the number of rows that were newly answered.
+
+    Returns:
+        All answers, in the order of the rows.
+    """
+    answer_missing(path, rows, backend, progress)
+    return finish(path, rows)
+
+
+def answer_missing(
+    path: Path,
+    rows: Sequence[EvalRow],
+    backend: Backend,
+    progress: Callable[[int], None] | None = None,
+    rank: int = 0,
+    world: int = 1,
+) -> None:
+    """Answers this process's share of what is missing, every ``world``-th row, and writes each answer as it comes."""
+    done = _known(path, rows)
+    missing = [row for row in rows[rank::world] if row.id not in done]
+    if not missing:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part{rank}")
+    _drop_torn_line(part)
+    with part.open("ab") as file:
+        for index, text, cut in backend(missing):
+            file.write(_encode(Answer(missing[index], text, cut)))
+            file.flush()
+            if progress:
+                progress(1)
+
+
+def finish(path: Path, rows: Sequence[EvalRow]) -> list[Answer]:
+    """Puts the answers of all processes together, in the order of the rows, and removes the parts.
+
+    Raises:
+        RuntimeError: If a row has no answer: a backend broke its promise.
+    """
+    done = _known(path, rows)
+    missing = [row.id for row in rows if row.id not in done]
+    if missing:
+        raise RuntimeError(f"{path}: {len(missing)} rows have no answer, the first is {missing[0]}")
+    answers = [Answer(row, *done[row.id]) for row in rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(b"".join(map(_encode, answers)))
+    new.replace(path)
+    for part in path.parent.glob(f"{path.name}.part*"):
+        part.unlink()
+    return answers
+
+
+def read_answers(path: Path) -> list[Answer]:
+    """A finished file, parsed anew: the stored ``parsed`` and ``valid`` are for people and other programs.
+
+    Raises:
+        UserError: For a file that can't be read, and for every line that is no prediction, with file and line.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    answers: list[Answer] = []
+    problems: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            answers.append(_decode(line))
+        except (ValueError, KeyError, TypeError) as error:
+            problems.append(f"{path}:{number}: is no prediction ({type(error).__name__}: {error})")
+    if problems:
+        raise UserError(*problems[:20])
+    if not answers:
+        raise UserError(f"{path}: holds no predictions")
+    return answers
+
+
+def to_json(answer: Answer) -> dict[str, Any]:
+    """An answer as one line of the file holds it."""
+    row = answer.row
+    start = len(row.prompt.before)
+    return {
+        "id": row.id,
+        "task": row.task,
+        "prompt": row.prompt.text,
+        "target": row.target,
+        "prediction": answer.text,
+        "parsed": answer.parsed.items,
+        "valid": answer.parsed.valid,
+        "cut_tokens": answer.cut,
+        "candidates": row.candidates,
+        "form": row.form,
+        "kind": row.kind,
+        "separator": row.separator,
+        "language": row.language,
+        "source": row.source,
+        "input": [start, start + len(row.prompt.input)],
+    }
+
+
+def _encode(answer: Answer) -> bytes:
+    try:
+        return (json.dumps(to_json(answer), ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # Half a surrogate pair: only escapes can hold it.
+        return (json.dumps(to_json(answer)) + "\n").encode()
+
+
+def _decode(line: bytes) -> Answer:
+    values = json.loads(line)
+    start, end = values["input"]
+    prompt = values["prompt"]
+    row = EvalRow(
+        id=values["id"],
+        task=values["task"],
+        prompt=Prompt(prompt[:start], prompt[start:end], prompt[end:]),
+        target=values["target"],
+        candidates=tuple(values["candidates"]),
+        form=values["form"],
+        kind=values["kind"],
+        separator=values["separator"],
+        language=values["language"],
+        source=values["source"],
+    )
+    return Answer(row, values["prediction"], values["cut_tokens"])
+
+
+def _known(path: Path, rows: Sequence[EvalRow]) -> dict[str, tuple[str, int]]:
+    """Answers that are on disk already, by id, where the question is still the same."""
+    questions = {row.id: (row.prompt.text, row.target) for row in rows}
+    found: dict[str, tuple[str, int]] = {}
+    for file in [path, *sorted(path.parent.glob(f"{path.name}.part*"))]:
+        for line in file.read_bytes().split(b"\n") if file.is_file() else ():
+            try:
+                answer = _decode(line)
+            except (ValueError, KeyError, TypeError):
+                continue  # The torn end of an interrupted run: its row is answered again.
+            if questions.get(answer.row.id) == (answer.row.prompt.text, answer.row.target):
+                found[answer.row.id] = (answer.text, answer.cut)
+    return found
+
+
+def _drop_torn_line(part: Path) -> None:
+    if part.is_file():
+        written = part.read_bytes()
+        whole = written[: written.rfind(b"\n") + 1]
+        if whole != written:
+            part.write_bytes(whole)

@@ -1,0 +1,128 @@
+"""Builds or loads a causal language model with its tokenizer."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BloomConfig,
+    BloomForCausalLM,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from ecomgpt.config.schema import Config
+from ecomgpt.errors import UserError
+from ecomgpt.model.locate import require_weights
+from ecomgpt.model.tokenizer import train_tokenizer
+
+
+def load_tokenizer(config: Config, texts: Callable[[], Iterable[str]] | None = None) -> PreTrainedTokenizerFast:
+    """The backbone's tokenizer, or one trained on the mixture for models that are built from nothing.
+
+    Args:
+        config: The run's configuration.
+        texts: The mixture's texts, for models that are built.
+
+    Raises:
+        UserError: If the weights are absent or the tokenizer lacks what training needs.
+    """
+    if config.model.source == "build":
+        assert texts is not None, "a built model's tokenizer is trained on the mixture"
+        return train_tokenizer(texts(), config.model.vocabulary or 0)
+    path = require_weights(config)
+    return _tokenizer(path, config)
+
+
+def read_tokenizer(path: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer that lies in a folder."""
+    return AutoTokenizer.from_pretrained(str(path), trust_remote_code=False)
+
+
+def load_model(config: Config, tokenizer: PreTrainedTokenizerFast, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """The backbone before training.
+
+    Args:
+        config: The run's configuration.
+        tokenizer: Its tokenizer.
+        dtype: Number format of the weights.
+    """
+    if config.model.source == "build":
+        return _build(config, tokenizer).to(dtype)
+    path = require_weights(config)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            path,
+            gguf_file=config.model.gguf_file,
+            revision=config.model.revision,
+            trust_remote_code=config.model.trust_remote_code,
+            dtype=dtype,
+            # GGUF files are not safetensors; everything else must be, so that no pickle is ever executed.
+            **({} if config.model.gguf_file else {"use_safetensors": True}),
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(f"model.path: the weights in '{path}' can't be loaded: {_first_line(error)}") from error
+    _finish(model, tokenizer)
+    return model
+
+
+def read_model(path: Path, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """An exported model."""
+    return AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype, use_safetensors=True)
+
+
+def _build(config: Config, tokenizer: PreTrainedTokenizerFast) -> BloomForCausalLM:
+    """BLOOM from its config; the weights depend on the seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        model = BloomForCausalLM(
+            BloomConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=config.model.hidden_size,
+                n_layer=config.model.layers,
+                n_head=config.model.heads,
+                hidden_dropout=0.0,
+                attention_dropout=0.0,
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        )
+    _finish(model, tokenizer)
+    return model
+
+
+def _tokenizer(path: str, config: Config) -> PreTrainedTokenizerFast:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            path,
+            gguf_file=config.model.gguf_file,
+            revision=config.model.revision,
+            trust_remote_code=config.model.trust_remote_code,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(f"model.path: the tokenizer in '{path}' can't be loaded: {_first_line(error)}") from error
+    if not tokenizer.is_fast:
+        raise UserError(f"model.path: '{path}' has no fast tokenizer (tokenizer.json), which cutting texts between tokens needs")
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"model.path: the tokenizer in '{path}' has no end-of-sequence token, so a model can't learn to stop")
+    if tokenizer.pad_token_id is None:
+        # The loss never looks at padding and attention masks it, so any token serves; EOS is still learned.
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def _finish(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Generation stops at EOS, is greedy unless asked otherwise, and pads with the pad token."""
+    model.generation_config = GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    model.config.use_cache = True
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

@@ -1,0 +1,94 @@
+"""The figures of a report: each is drawn once, saved as PNG, and handed to the page as SVG in the page's own colours."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecomgpt.report import charts
+from ecomgpt.report.charts import COLOURS
+from ecomgpt.report.fonts import families
+from ecomgpt.report.load import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "text.parse_math": False,  # a "$" in a title is a price
+    "text.color": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["muted"],
+    "axes.labelcolor": COLOURS["muted"],
+    "axes.facecolor": COLOURS["paper"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "figure.facecolor": COLOURS["paper"],
+    "grid.color": COLOURS["grid"],
+    "grid.linewidth": 0.8,
+    "xtick.color": COLOURS["muted"],
+    "ytick.color": COLOURS["muted"],
+    "legend.frameon": False,
+    "savefig.dpi": 200,
+    "svg.fonttype": "path",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A finished figure: ``svg`` is safe to put into a page, all text in it is drawn as outlines."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+
+
+Chart = Callable[[Run], "charts.Drawn | None"]
+CHARTS: dict[str, Chart] = {
+    "scores": charts.scores,
+    "training": charts.training,
+    "composition": charts.composition,
+    "examples": charts.examples,
+}
+
+
+def draw(run: Run, folder: Path, names: tuple[str, ...] = tuple(CHARTS)) -> dict[str, Figure]:
+    """Draw what the run has data for into ``folder`` as `<name>.png`; figures by name, in the order of ``names``."""
+    import matplotlib
+
+    found = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({**_STYLE, "font.family": list(families())}):
+        for name in names:
+            drawn = CHARTS[name](run)
+            if drawn is None:
+                # A figure of an earlier report must not stand beside numbers that it does not show.
+                (folder / f"{name}.png").unlink(missing_ok=True)
+                continue
+            drawn.canvas.savefig(folder / f"{name}.png", metadata={"Software": None})
+            found[name] = Figure(name, drawn.title, drawn.caption, _svg(drawn.canvas, name, drawn.title))
+    return found
+
+
+def _svg(canvas: Canvas, name: str, title: str) -> str:
+    """The figure as an SVG element that takes its colours from the page, the same bytes every time."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = buffer.getvalue()
+    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    for colour, value in COLOURS.items():
+        svg = svg.replace(value, f"var(--{colour})")
+    # Figures share one page, so what each calls figure_1, patch_2 or a glyph must not meet.
+    svg = re.sub(r'(\bid="|"#|url\(#)', rf"\g<1>{name}-", svg)
+    # The view box alone decides the shape; the page decides the size.
+    tag, _, rest = svg.partition(">")
+    tag = re.sub(r' (?:width|height)="[^"]*"', "", tag)
+    return f'{tag} role="img" aria-label="{title}">{rest}'.strip()

@@ -1,0 +1,257 @@
+"""A run's directory: made or continued, its state, its configuration and what it ran on."""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import platform
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ecomgpt.config.compose import load
+from ecomgpt.config.schema import Config
+from ecomgpt.errors import UserError
+
+PACKAGES = ("ecomgpt", "torch", "lightning", "transformers", "tokenizers", "hydra-core", "datasets", "deepspeed", "peft", "torchmetrics")
+# What may differ when a run is continued: where things lie, how much is shown, and how the work is spread.
+FREE = ("overwrite", "preview", "name", "paths", "trainer.log_every", "trainer.keep_checkpoints", "trainer.threads")
+
+log = logging.getLogger("ecomgpt")
+
+
+class Run:
+    """The files of one run; see the table in the README."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_file = path / "config.yaml"
+        self.status_file = path / "status.json"
+        self.manifest_file = path / "data" / "manifest.json"
+        self.metrics_file = path / "metrics.json"
+        self.checkpoints = path / "checkpoints"
+        self.model = path / "model"
+        self.predictions = path / "predictions"
+        self.logs = path / "logs"
+
+    def status(self) -> dict[str, Any]:
+        """The contents of ``status.json``; empty where there is none or it is torn."""
+        try:
+            return json.loads(self.status_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+    def update(self, **changes: Any) -> None:
+        """Changes ``status.json``; a reader never sees half of it."""
+        write_json(self.status_file, {**self.status(), **changes})
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Names the part of the job that is being worked on."""
+        self.update(stage=name)
+        log.info("%s", name)
+        yield
+
+
+def open_run(config: Config, command: Sequence[str]) -> Run:
+    """Makes a run's directory, or opens an unfinished one to continue it.
+
+    Raises:
+        UserError: If it is finished, in use, belongs to another configuration, or can't be written.
+    """
+    root = Path(config.paths.output or "./outputs").expanduser()
+    name = config.name or _free_name(root)
+    config.name = name
+    run = Run((root / name).absolute())
+    status = run.status()
+    if run.path.exists() and status.get("state") == "done" and not config.overwrite:
+        raise UserError(
+            f"name: the run '{run.path}' is finished; give another name=, or overwrite=true to delete it and start again"
+        )
+    if status.get("state") == "running" and alive(status):
+        raise UserError(f"name: process {status['pid']} is working in '{run.path}'; wait for it or stop it first")
+    try:
+        if config.overwrite and run.path.exists():
+            _delete(run)
+        elif run.config_file.is_file():
+            _same(config, run)
+        elif run.path.exists() and any(run.path.iterdir()):
+            raise UserError(f"name: '{run.path}' exists and is no run directory; give another name=")
+        for folder in (run.path, run.path / "data", run.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        save(config, run)
+        write_json(run.path / "environment.json", environment(config, command))
+        run.update(
+            state="running", stage="start", error=None, started=status.get("started") or now(), finished=None,
+            pid=os.getpid(), host=socket.gethostname(),
+        )
+    except OSError as error:
+        raise UserError(
+            f"paths.output: cannot write '{error.filename or run.path}': {error.strerror}; give paths.output=<a folder of yours>"
+        ) from error
+    return run
+
+
+def existing_run(path: str) -> tuple[Run, Config]:
+    """An existing run directory and its configuration.
+
+    Raises:
+        UserError: If it is none.
+    """
+    run = Run(Path(path).absolute())
+    return run, load(run.config_file)
+
+
+def save(config: Config, run: Run) -> None:
+    """Writes the resolved configuration; it holds no secrets, because keys come from the environment alone."""
+    write_text(run.config_file, OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+def environment(config: Config, command: Sequence[str]) -> dict[str, Any]:
+    """What the run ran on: commit, versions, hardware, seed and command line."""
+    import psutil
+
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return {
+        "command": shlex.join(["python", "-m", "ecomgpt", *command]),
+        "seed": config.seed,
+        "git_commit": _commit(),
+        "python": platform.python_version(),
+        "packages": versions,
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpus": _gpus(),
+    }
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON in one step: a reader or a crash never leaves half a file."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """As `write_json`, for text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def now() -> str:
+    """Local time with its zone, to the second."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def alive(status: dict[str, Any]) -> bool:
+    """Whether the process that wrote the status still runs; on another host its heartbeat can't be seen, so: no."""
+    if status.get("host") != socket.gethostname() or not isinstance(status.get("pid"), int):
+        return False
+    import psutil
+
+    try:
+        process = psutil.Process(status["pid"])
+        return status["pid"] != os.getpid() and any("ecomgpt" in part for part in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _same(config: Config, run: Run) -> None:
+    differences = list(_differences(_plain(load(run.config_file)), _plain(config)))
+    if differences:
+        raise UserError(
+            f"name: '{run.path}' was started with another configuration; give another name=, overwrite=true, or the old values",
+            *differences,
+        )
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    return dataclasses.asdict(config)
+
+
+def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
+    if key in FREE:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted({*old, *new}):
+            yield from _differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
+    elif old != new:
+        yield f"{key} was {old}, is now {new}"
+
+
+def _delete(run: Run) -> None:
+    if not run.config_file.is_file() and any(run.path.iterdir()):
+        raise UserError(f"overwrite: '{run.path}' is no run directory (it holds no config.yaml); delete it yourself")
+    shutil.rmtree(run.path)
+
+
+def _free_name(root: Path) -> str:
+    stem = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    names = (stem, *(f"{stem}_{number}" for number in range(2, 1000)))
+    return next(name for name in names if not (root / name).exists())
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that runs, with a plus where it holds uncommitted changes; None for a wheel."""
+    folder = Path(__file__).resolve().parent
+    try:
+        git = ["git", "-C", str(folder)]
+        inside = subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, timeout=10)
+        if inside.returncode:
+            return None
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10).stdout.strip()
+        dirty = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10).stdout
+        return commit + ("+" if dirty.strip() else "") if commit else None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _cpu() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().split("\n"):
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _gpus() -> list[str]:
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in found.stdout.split("\n") if line.strip()] if found.returncode == 0 else []
+
+
+def log_to(run: Run) -> None:
+    """Sends the package's log to ``logs/run.log``; the screen belongs to progress and tables."""
+    handler = logging.FileHandler(run.logs / "run.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for existing in list(log.handlers):
+        log.removeHandler(existing)
+        existing.close()
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.info("command: %s", shlex.join(sys.argv))

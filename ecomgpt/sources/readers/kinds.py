@@ -1,0 +1,276 @@
+"""One builder a record kind: it takes a row's cells and returns the record, or the reason why there is none."""
+
+import ast
+import re
+from typing import Any
+
+from ecomgpt.sources.readers.attributes import attributes_of, occurrences, paragraph_entities, tagged_entities
+from ecomgpt.sources.readers.item import Malformed, clean, joined
+from ecomgpt.sources.readers.pseudo_json import PSEUDO_JSON, parse_pseudo_json
+from ecomgpt.sources.readers.rows import Cells, reach
+from ecomgpt.sources.records import (
+    Aspect,
+    Dialogue,
+    Entity,
+    EntityText,
+    LabelledText,
+    Product,
+    Question,
+    Record,
+    Review,
+    TextPair,
+    Transfer,
+    Turn,
+)
+
+AXES = (
+    "sentiment", "category", "coarse_category", "intent", "rating", "subjectivity", "goal", "topic", "flow", "subflow",
+)  # fmt: skip
+"""The axes on which texts, dialogues and turns carry labels."""
+
+EMPTY = "empty text"
+
+
+def _head(cells: Cells, kind: str, text: str) -> dict[str, str]:
+    source = cells.source
+    language = cells.text("language") or source.language(text)
+    if language not in ("en", "zh"):
+        language = {"us": "en", "cn": "zh"}.get(language[:2].lower(), language[:2].lower())
+    number = cells.text("id") or str(cells.row.line)
+    return source.head(number, cells.text("group") or _template(cells, text), language, kind)
+
+
+def _template(cells: Cells, text: str) -> str:
+    """What groups a text where no column does: itself, or the words left when its template's free words are gone."""
+    free = cells.source.option("template")
+    if not free:
+        return text
+    words = re.findall(r"[a-z0-9']+", re.sub(r"\d+", "0", text.lower()))
+    stems = {re.sub(r"(ations?|ings?|ed|es|s|e)$", "", word) for word in words if word not in free}
+    return " ".join(sorted(stems)) or text
+
+
+def labels_of(cells: Cells, axis: str, value: Any, language: str) -> tuple[str, ...]:
+    """The labels shown for an axis's cell: one, or several as the declaration's ``multi`` separates them."""
+    multi = cells.source.option("multi", {})
+    values = [value]
+    if isinstance(value, list):
+        values = value
+    elif axis in multi:
+        values = [part for part in str(value).split(multi[axis]) if part.strip()]
+    least, shown = cells.source.option("min_score", 0), []
+    for one in values:
+        if isinstance(one, list) and len(one) == 2:
+            one, score = one
+            if float(score) < least:
+                cells.note(f"{axis} below the score of {least:g}")
+                continue
+        shown.append(cells.source.label(axis, one, language))
+    return tuple(dict.fromkeys(shown))
+
+
+def _axes(cells: Cells, language: str, prefix: str = "") -> dict[str, tuple[str, ...]]:
+    found = {}
+    for axis in AXES:
+        if cells.has(prefix + axis):
+            value = cells.raw(prefix + axis)
+            if value is not None:
+                found[axis] = labels_of(cells, axis, value, language)
+    return found
+
+
+def labelled_text(cells: Cells, kind: str) -> Record | str:
+    name = "question" if not cells.has("text") else "text"
+    text = cells.text(name)
+    if not text:
+        return EMPTY
+    head = _head(cells, kind, text)
+    if kind:
+        head = {**head, "group": cells.source.head(0, text, "")["group"]}
+    return LabelledText(**head, text=text, labels=_axes(cells, head["language"]))
+
+
+def text_pair(cells: Cells, kind: str) -> Record | str:
+    left, right = _side(cells, "left"), _side(cells, "right")
+    if not left or not right:
+        return EMPTY
+    head = _head(cells, kind, left)
+    return TextPair(**head, left=left, right=right, relation=cells.source.label("relation", cells.raw("relation"), head["language"]))
+
+
+def _side(cells: Cells, name: str) -> str:
+    """A side as text; where it holds attributes in the declared form, as a line of names and values."""
+    if cells.source.option("attributes", {}).get("side") == name:
+        return joined(attributes_of(cells, cells.raw(name)), cells.source.dataset.language)
+    return cells.text(name)
+
+
+def question(cells: Cells, kind: str) -> Record | str:
+    text = cells.text("question")
+    if not text:
+        return EMPTY
+    span = bool(cells.source.option("span"))
+    context = str(cells.raw("context") or "") if span else cells.text("context")
+    answers = _spans(cells, context) if span else _answers(cells)
+    marker = cells.source.option("marker", "")
+    context = clean(context.removesuffix(marker)) if marker else context
+    if cells.source.option("pseudo_json_context") and PSEUDO_JSON.match(context):
+        context = joined(parse_pseudo_json(context), cells.source.dataset.language) or context
+    head = _head(cells, kind, context or text)
+    relevance = cells.source.label("relevance", cells.raw("relevance"), head["language"]) if cells.has("relevance") else ""
+    extractive = bool(answers) and bool(context) and all(answer in context for answer in answers)
+    return Question(
+        **head, question=text, context=context, answers=answers, relevance=relevance, product=cells.text("product"), extractive=extractive
+    )
+
+
+def _answers(cells: Cells) -> tuple[str, ...]:
+    value = cells.raw("answers") if cells.has("answers") else None
+    values = value if isinstance(value, list) else [value]
+    texts = (one.get("answerText", one.get("text", "")) if isinstance(one, dict) else one for one in values)
+    return tuple(dict.fromkeys(clean(str(text)) for text in texts if text is not None and clean(str(text))))
+
+
+def _spans(cells: Cells, context: str) -> tuple[str, ...]:
+    """The answers by their offsets: the wording beside them is often re-tokenised, the offsets are right."""
+    raw = cells.raw("answers")
+    try:
+        start, end = ast.literal_eval(raw) if isinstance(raw, str) else raw
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise Malformed(f"the offsets {str(raw)[:60]!r} are not a pair of numbers") from error
+    if not (isinstance(start, int) and isinstance(end, int) and 0 <= start <= end <= len(context)):
+        raise Malformed(f"the offsets ({start}, {end}) lie outside the context of {len(context)} characters")
+    text = context[start:end]
+    marker = cells.source.option("marker", "").strip()
+    if marker and marker in text:
+        if text.strip() != marker:
+            cells.note("answer that ran into the end marker, cut there")
+        text = text.replace(marker, "")
+    return (text.strip(),) if text.strip() else ()
+
+
+def transfer(cells: Cells, kind: str) -> Record | str:
+    target = cells.text("target")
+    language = cells.source.language(target)
+    source = cells.text("source")
+    if cells.source.option("attributes"):
+        pairs = attributes_of(cells, cells.raw("source"))
+        if not pairs:
+            return "attribute without a value"
+        source = joined(pairs, language)
+    if not source or not target:
+        return EMPTY
+    return Transfer(**_head(cells, kind, source), source=source, target=target)
+
+
+def product(cells: Cells, kind: str) -> Record | str:
+    title, description = cells.text("title"), cells.text("description")
+    raw = cells.raw("attributes") if cells.has("attributes") else None
+    attributes = attributes_of(cells, raw) if raw is not None else ()
+    if not title and not (attributes and description):
+        return EMPTY
+    text = title or joined(attributes, cells.source.dataset.language)
+    cluster = cells.text("cluster")
+    head = _head(cells, kind, f"cluster {cluster}" if cluster else text)
+    return Product(
+        **head, title=title, category=_category(cells, head["language"]), brand=cells.text("brand"),
+        attributes=attributes, description=description, cluster=cluster,
+    )  # fmt: skip
+
+
+def _category(cells: Cells, language: str) -> tuple[str, ...]:
+    """The path, coarsest first: from ``coarse_category`` and ``category``, either a list or one name."""
+    path: list[str] = []
+    for axis in ("coarse_category", "category"):
+        if cells.has(axis):
+            value = cells.raw(axis)
+            if value is not None:
+                path += [label for label in labels_of(cells, axis, value, language) if label]
+    return tuple(path)
+
+
+def entity_text(cells: Cells, kind: str) -> Record | str:
+    """A text with entities: by offsets where the file gives them, else where its attribute values occur."""
+    if cells.source.option("paragraphs"):
+        text, entities = paragraph_entities(cells)
+    elif cells.source.option("inline_tags"):
+        text, entities = tagged_entities(cells.text("text"))
+    else:
+        text = cells.text("text") if cells.has("text") else cells.text("title")
+        entities = occurrences(cells, text)
+    if not text:
+        return EMPTY
+    head = _head(cells, kind, text)
+    shown = tuple(Entity(cells.source.label("entity", one.type, head["language"]), one.start, one.end, one.term) for one in entities)
+    return EntityText(**head, text=text, entities=shown)
+
+
+def review(cells: Cells, kind: str) -> Record | str:
+    text = cells.text("text")
+    if not text:
+        return EMPTY
+    head = _head(cells, kind, text)
+    rating = None
+    if cells.has("rating") and cells.raw("rating") is not None:
+        rating = _rating(cells.raw("rating"))
+    return Review(**head, text=text, aspects=_aspects(cells, head["language"]), rating=rating, product=cells.text("product"))
+
+
+def _rating(raw: Any) -> int:
+    try:
+        stars = float(raw)
+    except (TypeError, ValueError) as error:
+        raise Malformed(f"the rating {str(raw)[:60]!r} is not a number") from error
+    if stars not in (1, 2, 3, 4, 5):
+        raise Malformed(f"the rating {raw} is not one of 1 to 5 stars")
+    return int(stars)
+
+
+def _aspects(cells: Cells, language: str) -> tuple[Aspect, ...]:
+    """Aspect categories that have a column each: the keys of the declared categories are the columns."""
+    if not cells.has("aspects"):
+        return ()
+    absent, found = {str(value) for value in cells.source.option("absent", ())}, []
+    for column, shown in cells.source.dataset.names("category", language).items():
+        value = str(reach(cells.row.values, column)).strip()
+        if value not in absent:
+            found.append(Aspect(cells.source.label("polarity", value, language), category=shown))
+    return tuple(found)
+
+
+def dialogue(cells: Cells, kind: str) -> Record | str:
+    """A dialogue whose row holds a list of turns; ``turn.*`` columns reach into each turn."""
+    listed = cells.raw("turns")
+    if not isinstance(listed, list):
+        raise Malformed(f"'{cells.columns['turns']}' is not a list of turns")
+    source, turns = cells.source, []
+    text = " ".join(str(reach(one, cells.columns["turn.text"])) for one in listed)
+    head = _head(cells, kind, text)
+    head["group"] = source.head(0, cells.text("id") or text, "")["group"]
+    for one in listed:
+        said = clean(str(reach(one, cells.columns["turn.text"])))
+        if not said:
+            cells.note("turns without text")
+            continue
+        speaker = source.label("speaker", reach(one, cells.columns["turn.speaker"]), head["language"])
+        labels = tuple(
+            (axis, labels_of(cells, axis, reach(one, cells.columns[f"turn.{axis}"]), head["language"]))
+            for axis in AXES
+            if cells.has(f"turn.{axis}")
+        )
+        turns.append(Turn(speaker, said, labels))
+    if not turns:
+        return "dialogue without turns"
+    return Dialogue(**head, turns=tuple(turns), labels=_axes(cells, head["language"]))
+
+
+KINDS = {
+    "LabelledText": labelled_text,
+    "TextPair": text_pair,
+    "Question": question,
+    "Transfer": transfer,
+    "Product": product,
+    "EntityText": entity_text,
+    "Review": review,
+    "Dialogue": dialogue,
+}

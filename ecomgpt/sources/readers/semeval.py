@@ -1,0 +1,98 @@
+"""The XML of SemEval's aspect-based sentiment tasks: 2014 (aspectTerm, aspectCategory) and 2015/2016 (Opinion)."""
+
+from collections.abc import Iterator
+
+from ecomgpt.sources.readers.item import Item, Malformed, Source
+from ecomgpt.sources.readers.xml import Element, elements
+from ecomgpt.sources.records import Aspect, Review
+
+OPTIONS: dict[str, str] = {}
+
+NO_POLARITY = "aspects without polarity"
+
+
+def read_semeval14(source: Source) -> Iterator[Item]:
+    """Reads ``<sentence><text/><aspectTerms><aspectTerm term polarity from to/>...``; a row is a sentence."""
+    return _sentences(source, _terms)
+
+
+def read_semeval15(source: Source) -> Iterator[Item]:
+    """Reads ``<sentence><text/><Opinions><Opinion category polarity [target from to]/>...``; a row is a sentence."""
+    return _sentences(source, _opinions)
+
+
+def _sentences(source: Source, aspects_of) -> Iterator[Item]:  # type: ignore[no-untyped-def]
+    for number, sentence in enumerate(elements(source, "sentence"), 1):
+        try:
+            yield _sentence(source, number, sentence, aspects_of)
+        except Malformed as error:
+            yield Item(sentence.line, bad=str(error))
+
+
+def _sentence(source: Source, number: int, sentence: Element, aspects_of) -> Item:  # type: ignore[no-untyped-def]
+    text = next((child.text for child in sentence.children if child.tag == "text"), None)
+    if text is None:
+        raise Malformed("the sentence has no <text>")
+    if sentence.attributes.get("OutOfScope", "").upper() == "TRUE":
+        return Item(sentence.line, dropped="out of scope, so its authors marked no opinions")
+    if not text.strip():
+        return Item(sentence.line, dropped="empty text")
+    language = source.language(text)
+    aspects = aspects_of(source, text, sentence, language)
+    if aspects is None:
+        return Item(sentence.line, dropped=NO_POLARITY)
+    # Two opinions of one target and category with the same polarity say one thing.
+    review = Review(**source.head(number, text, language), text=text, aspects=tuple(dict.fromkeys(aspects)))
+    return Item(sentence.line, (review,))
+
+
+def _terms(source: Source, text: str, sentence: Element, language: str) -> list[Aspect] | None:
+    found = []
+    for term in sentence.all("aspectTerm"):
+        if "polarity" not in term.attributes:
+            return None
+        polarity = source.label("polarity", term.attributes["polarity"], language)
+        found.append(Aspect(polarity, *_place(text, term, "term")))
+    for category in sentence.all("aspectCategory"):
+        if "polarity" not in category.attributes:
+            return None
+        polarity = source.label("polarity", category.attributes["polarity"], language)
+        found.append(Aspect(polarity, category=source.label("category", _required(category, "category"), language)))
+    return found
+
+
+def _opinions(source: Source, text: str, sentence: Element, language: str) -> list[Aspect] | None:
+    found = []
+    for opinion in sentence.all("Opinion"):
+        if "polarity" not in opinion.attributes:
+            return None
+        polarity = source.label("polarity", opinion.attributes["polarity"], language)
+        category = source.label("category", _required(opinion, "category"), language)
+        if opinion.attributes.get("target", "NULL") == "NULL":
+            found.append(Aspect(polarity, category=category))
+        else:
+            term, _, start, end = _place(text, opinion, "target")
+            found.append(Aspect(polarity, term, category, start, end))
+    return found
+
+
+def _place(text: str, element: Element, name: str) -> tuple[str, str, int, int]:
+    """(term, "", start, end), as `Aspect` takes them.
+
+    Raises:
+        Malformed: If the offsets do not give the term.
+    """
+    term = _required(element, name)
+    try:
+        start, end = int(_required(element, "from")), int(_required(element, "to"))
+    except ValueError as error:
+        raise Malformed(f"the offsets of '{term}' are not numbers") from error
+    if not 0 <= start < end <= len(text) or text[start:end] != term:
+        raise Malformed(f"'{term}' does not stand at ({start}, {end}) of its sentence")
+    return term, "", start, end
+
+
+def _required(element: Element, name: str) -> str:
+    if name not in element.attributes:
+        raise Malformed(f"<{element.tag}> has no '{name}' (line {element.line})")
+    return element.attributes[name]

@@ -1,0 +1,38 @@
+"""From the configuration to a Lightning strategy; each kind has its own small file with the same three functions.
+
+- ``build(config)``: Lightning's strategy.
+- ``shard(module)``: prepares the network inside ``configure_model``.
+- ``full_weights(trainer, module)``: the whole state dict of the language model on the first process, for export.
+"""
+
+import importlib
+from types import ModuleType
+
+import torch
+
+from ecomgpt.config.schema import Config
+
+
+def strategy_module(config: Config) -> ModuleType:
+    """The file of the configured kind, imported only now: DeepSpeed is heavy."""
+    return importlib.import_module(f"ecomgpt.strategy.{config.strategy.kind}")
+
+
+def on_gpu(config: Config) -> bool:
+    """Whether the run uses CUDA devices."""
+    return config.trainer.accelerator != "cpu" and torch.cuda.is_available()
+
+
+def backend(config: Config) -> str:
+    """The communication library."""
+    return "nccl" if on_gpu(config) else "gloo"
+
+
+def precision(config: Config) -> str:
+    """Lightning's name of the number format; ``auto`` is bfloat16 where a GPU computes it well, else float32 on a CPU."""
+    names = {"fp32": "32-true", "bf16-mixed": "bf16-mixed", "bf16-true": "bf16-true", "fp16-mixed": "16-mixed"}
+    if config.trainer.precision != "auto":
+        return names[config.trainer.precision]
+    if not on_gpu(config):
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"

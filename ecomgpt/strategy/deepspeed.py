@@ -1,0 +1,60 @@
+"""DeepSpeed ZeRO, on GPUs, and on CPUs (gloo) so that a cluster run can be rehearsed."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.strategies import DeepSpeedStrategy
+
+from ecomgpt.config.schema import Config
+from ecomgpt.strategy.build import backend, on_gpu
+
+
+class CPUDeepSpeedStrategy(DeepSpeedStrategy):
+    """Lightning's strategy without its refusal of CPUs."""
+
+    @property
+    def root_device(self) -> torch.device:
+        return torch.device("cpu")
+
+    def setup_environment(self) -> None:
+        from deepspeed.ops import __compatible_ops__
+
+        # Compiling the shared-memory communication op takes over a minute; gloo does the same work.
+        __compatible_ops__["deepspeed_shm_comm"] = False
+        super(DeepSpeedStrategy, self).setup_environment()
+
+    def setup_distributed(self) -> None:
+        super(DeepSpeedStrategy, self).setup_distributed()
+        self._init_deepspeed_distributed()
+
+
+def build(config: Config) -> DeepSpeedStrategy:
+    """Lightning's DeepSpeed strategy with the ZeRO stage of the configuration."""
+    zero: dict[str, Any] = {"stage": config.strategy.stage}
+    if config.strategy.offload_optimizer:
+        zero["offload_optimizer"] = {"device": "cpu"}
+    if config.strategy.offload_parameters:
+        zero["offload_param"] = {"device": "cpu"}
+    settings = {
+        "zero_optimization": zero,
+        "zero_allow_untested_optimizer": True,
+        "train_micro_batch_size_per_gpu": config.trainer.micro_rows or 1,
+    }
+    kind = DeepSpeedStrategy if on_gpu(config) else CPUDeepSpeedStrategy
+    return kind(config=settings, process_group_backend=backend(config))
+
+
+def shard(module: Any) -> None:
+    """DeepSpeed shards when Lightning hands it the module."""
+
+
+def full_weights(trainer: L.Trainer, module: Any) -> dict:
+    """Gathers stage 3's shards; with stages 1 and 2 every process holds all weights."""
+    if module.config.strategy.stage < 3:
+        return module.language_model.state_dict()
+    import deepspeed
+
+    weights = list(module.language_model.parameters())
+    with deepspeed.zero.GatheredParameters(weights, modifier_rank=None):
+        return {name: value.detach().cpu().clone() for name, value in module.language_model.state_dict().items()}

@@ -1,0 +1,148 @@
+"""What a builder gets and what it gives back: the contract between the engine and the small functions in ``build/``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ecomgpt.tasks.answers import Items
+from ecomgpt.tasks.pool import Pool
+
+if TYPE_CHECKING:
+    from ecomgpt.sources.dataset import Dataset
+
+
+@dataclass(slots=True)
+class Draft:
+    """One instruction before it is put into words.
+
+    Attributes:
+        input: The text to work on; the only part of a prompt that may later be cut.
+        answer: The gold items, as the task's form wants them.
+        candidates: The closed set; empty for open answers. The engine shuffles it.
+        slots: Values for the wording's slots, besides ``{candidates}``, which the engine fills.
+    """
+
+    input: str
+    answer: Items
+    candidates: Sequence[str] = ()
+    slots: dict[str, str] = field(default_factory=dict)
+
+
+Built: TypeAlias = Draft | list[Draft] | str
+"""What a builder returns: one draft, several, or the reason why the record gives none (for the counts)."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What a builder may use besides the record.
+
+    Attributes:
+        dataset: The record's source.
+        options: The task's own settings.
+        candidates: The task's own closed set in the wording's language, first what holds.
+        chinese: Whether the wording is Chinese; then the names of the fields in the input are Chinese too.
+        random: A generator seeded by the row's id.
+        pool: The other records of the block.
+    """
+
+    dataset: "Dataset"
+    options: dict[str, Any]
+    candidates: tuple[str, ...]
+    chinese: bool
+    random: Random
+    pool: Pool
+
+    def name(self, english: str) -> str:
+        """A field's name in the wording's language."""
+        return FIELDS[english] if self.chinese else english
+
+    def fields(self, **values: str) -> str:
+        """``Title: ...`` and so on, one line a field; underscores in names become blanks."""
+        colon = "：" if self.chinese else ": "
+        return "\n".join(f"{self.name(key.replace('_', ' '))}{colon}{value}" for key, value in values.items())
+
+    def coin(self) -> bool:
+        """Heads or tails, for the balance of yes and no."""
+        return self.random.random() < 0.5
+
+    def verdict(self, holds: bool) -> tuple[str]:
+        """The answer of a yes-or-no task: the first candidate holds, the second does not."""
+        return (self.candidates[0 if holds else 1],)
+
+    def labels(self, axis: str, language: str) -> tuple[str, ...]:
+        """The closed set that the dataset declares for an axis; empty where it declares none."""
+        return tuple(self.dataset.candidates(axis, language))
+
+
+FIELDS: dict[str, str] = {
+    "Title": "标题",
+    "Brand": "品牌",
+    "Category": "类目",
+    "Attributes": "属性",
+    "Description": "描述",
+    "Review": "评论",
+    "Rating": "评分",
+    "Question": "问题",
+    "Answer": "回答",
+    "Context": "背景",
+    "Query": "搜索词",
+    "Product": "商品",
+    "Products": "商品列表",
+    "Titles": "标题列表",
+    "Reviews": "评论列表",
+    "Questions": "问题列表",
+    "Answers": "回答列表",
+    "Documents": "候选文档",
+    "Queries": "搜索词列表",
+    "Texts": "文本列表",
+    "Text": "文本",
+    "Dialogue": "对话",
+    "Next utterance": "下一句",
+    "Candidates": "候选",
+    "Opinions": "观点",
+    "Entities": "实体",
+    "Label": "标签",
+    "Intent": "意图",
+    "Facts": "要点",
+}
+"""The names of fields in inputs; a language's other half of `Context.name`."""
+
+
+CHOICES = 4
+"""Texts to choose from in a recombined task."""
+
+LONGEST_CHOICE = 300
+"""Characters of a text to choose from: several long ones would not fit a prompt, and a cut one can't be chosen."""
+
+TOO_LONG = "the text is too long to choose from"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Candidates as numbered lines inside an input, where a comma could belong to one of them."""
+    return "\n".join(f"{number}. {item}" for number, item in enumerate(items, 1))
+
+
+def pick(context: Context, right: str, wrong: Sequence[str], field_name: str, **given: str) -> Built:
+    """A choice among texts: the given fields, then the texts in random order; the answer is the right text itself.
+
+    Args:
+        context: As the builder got it.
+        right: The text that fits.
+        wrong: Texts that certainly do not fit.
+        field_name: How the list of texts is called, a key of `FIELDS`.
+        **given: Fields that stand before the list, and decide.
+    """
+    if len(right) > LONGEST_CHOICE:
+        return TOO_LONG
+    right = one_line(right)
+    texts = list(dict.fromkeys([right, *(one_line(text) for text in wrong if len(text) <= LONGEST_CHOICE)]))
+    if len(texts) < 2:
+        return "the block has no other text that fits the comparison"
+    context.random.shuffle(texts)
+    return Draft(context.fields(**given, **{field_name: "\n" + listed(texts)}), (right,), texts)
+
+
+def one_line(text: str) -> str:
+    """A text without line ends, so that it is one item of a list."""
+    return " ".join(text.split())

@@ -1,0 +1,70 @@
+"""The records of one block, from which recombination takes real distractors.
+
+A row depends on the seed, its own id and its block, never on the other tasks: the pool holds every record of the block and
+answers by kind, language and the split that the authors cut, so that nothing of a test record reaches a training row.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from random import Random
+from typing import Any, TypeVar
+
+from ecomgpt.sources.records import Record
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+TRIES = 12
+
+
+class Pool:
+    """Indexes over a block of records, each built when it is first asked for."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+        self._indexes: dict[str, dict[Hashable, list[Any]]] = {}
+
+    def same(self, record: R, name: str = "", key: Callable[[R], Hashable] = lambda record: "") -> list[R]:
+        """The records of the same kind, language, split and key, the record itself included, in the source's order.
+
+        Args:
+            record: Whose like are wanted.
+            name: Names the key, so that its index is built once a block.
+            key: What must be equal, such as the category.
+        """
+        kind = type(record)
+        index_name = f"{kind.__name__}/{name}"
+        index = self._indexes.get(index_name)
+        if index is None:
+            index = self._indexes[index_name] = {}
+            for other in self._records:
+                if type(other) is kind:
+                    index.setdefault((other.language, other.split, key(other)), []).append(other)  # type: ignore[arg-type]
+        return index.get((record.language, record.split, key(record)), [])
+
+    def vocabulary(self, record: R, name: str, values: Callable[[R], Sequence[str]]) -> list[str]:
+        """All values of the like records, distinct, in the source's order: the words from which wrong ones are drawn."""
+        index_name = f"{type(record).__name__}/{name}/{record.language}/{record.split}/values"
+        index = self._indexes.get(index_name)
+        if index is None:
+            found = dict.fromkeys(value for other in self.same(record) for value in values(other))
+            index = self._indexes[index_name] = {"": list(found)}
+        return index[""]
+
+
+def draw(random: Random, items: Sequence[T], fits: Callable[[T], bool], count: int = 1) -> list[T]:
+    """Up to ``count`` different items that fit, drawn at random; fewer where few attempts find no more.
+
+    The number of attempts is bounded, so that a large block costs no more than a small one.
+    """
+    found: list[T] = []
+    if len(items) <= TRIES:
+        for item in random.sample(items, len(items)):
+            if len(found) < count and item not in found and fits(item):
+                found.append(item)
+        return found
+    for _ in range(TRIES * count):
+        item = items[int(random.random() * len(items))]
+        if item not in found and fits(item):
+            found.append(item)
+            if len(found) == count:
+                break
+    return found

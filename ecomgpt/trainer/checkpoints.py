@@ -1,0 +1,99 @@
+"""Checkpoints that a crash can't break: written aside, then moved into place; found again newest first."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+
+from ecomgpt.errors import UserError
+from ecomgpt.rundir import log
+
+NAME = re.compile(r"step-(\d+)\.ckpt")
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints, newest first."""
+    found = [path for path in folder.glob("step-*.ckpt") if NAME.fullmatch(path.name)] if folder.is_dir() else []
+    return sorted(found, key=step_of, reverse=True)
+
+
+def step_of(path: Path) -> int:
+    """The optimiser step after which a checkpoint was written."""
+    match = NAME.fullmatch(path.name)
+    assert match is not None, path
+    return int(match.group(1))
+
+
+class Checkpoints(Callback):
+    """Writes a checkpoint every so many optimiser steps, at the end, and when training is interrupted.
+
+    A checkpoint is written under a temporary name and renamed, so that a kill at any moment leaves the last good one.
+
+    Args:
+        folder: Where they go.
+        every: Optimiser steps between two.
+        keep: How many stay.
+        fingerprint: Of the data; a checkpoint belongs to one mixture.
+    """
+
+    def __init__(self, folder: Path, every: int, keep: int, fingerprint: str) -> None:
+        self.folder, self.every, self.keep, self.fingerprint = folder, every, keep, fingerprint
+        self._last = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"fingerprint": self.fingerprint}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if state_dict["fingerprint"] != self.fingerprint:
+            raise UserError(
+                f"name: the checkpoint was trained on the mixture {state_dict['fingerprint']}, but the data now give "
+                f"{self.fingerprint} (files, declarations or code changed); give another name= or overwrite=true"
+            )
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int) -> None:
+        step = trainer.global_step
+        stepped = (index + 1) % trainer.accumulate_grad_batches == 0
+        if stepped and step % self.every == 0:
+            self.save(trainer)
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.save(trainer)
+
+    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
+        # Between two optimiser steps the gradients of a half-done step would be lost, so the last whole step is what
+        # counts: a checkpoint of it is only written where the interruption left the weights at a step's border.
+        border = trainer.fit_loop.epoch_loop.batch_progress.current.ready % trainer.accumulate_grad_batches == 0
+        if isinstance(exception, KeyboardInterrupt) and trainer.world_size == 1 and border:
+            self.save(trainer)
+
+    def save(self, trainer: L.Trainer) -> None:
+        """Writes one checkpoint, unless this step has one, and deletes those that are too old."""
+        step = trainer.global_step
+        if step == self._last or step == 0:
+            return
+        final = self.folder / f"step-{step}.ckpt"
+        temporary = self.folder / f".writing-step-{step}.ckpt"
+        if trainer.is_global_zero:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _remove(temporary)
+        trainer.strategy.barrier("before checkpoint")
+        trainer.save_checkpoint(temporary)
+        trainer.strategy.barrier("after checkpoint")
+        if trainer.is_global_zero:
+            _remove(final)
+            os.replace(temporary, final)
+            for old in checkpoints(self.folder)[self.keep :]:
+                _remove(old)
+            log.info("checkpoint after step %d", step)
+        self._last = step
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,127 @@
+"""The LightningModule: model, tuning, optimiser, schedule and loss in one place."""
+
+import math
+import time
+from collections.abc import Callable
+
+import lightning as L
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from ecomgpt.config.schema import Config, TrainerConfig
+from ecomgpt.model.network import Network
+from ecomgpt.tuning.apply import apply_tuning
+
+
+class InstructionTuner(L.LightningModule):
+    """Instruction tuning with the loss on answers and ends of sequence.
+
+    Args:
+        config: The run's configuration.
+        backbone: Makes the language model; called where the strategy wants it.
+        shard: Prepares the network for the strategy, after it was built.
+        accumulate: Micro-batches an optimiser step.
+        total_steps: Optimiser steps of the whole run, for the schedule.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        backbone: Callable[[], PreTrainedModel],
+        shard: Callable[["InstructionTuner"], None],
+        accumulate: int,
+        total_steps: int,
+    ) -> None:
+        super().__init__()
+        self.config, self.accumulate, self.total_steps = config, accumulate, total_steps
+        self._backbone, self._shard = backbone, shard
+        self.network: Network | None = None
+        self.step_loss = 0.0
+        self.example_counts: dict[str, float] = {}
+
+    def configure_model(self) -> None:
+        """Builds the network; Lightning calls it again when a checkpoint is loaded."""
+        if self.network is not None:
+            return
+        model = apply_tuning(self._backbone(), self.config.tuning)
+        if self.config.trainer.gradient_checkpointing:
+            model.gradient_checkpointing_enable()
+        model.train()
+        self.network = Network(model)
+        self._shard(self)
+
+    @property
+    def language_model(self) -> PreTrainedModel:
+        """The backbone in Hugging Face form."""
+        assert self.network is not None, "configure_model builds it"
+        return self.network.language_model
+
+    def training_step(self, batch: dict, index: int) -> torch.Tensor:
+        """The micro-batch's share of the step's mean loss.
+
+        ``sum(w * loss) * processes * accumulate / sum of w over the whole optimiser step``: Lightning divides by
+        ``accumulate`` and the strategy averages over processes, so every target weighs the same wherever it was computed
+        (lightning #20350, transformers #34191).
+        """
+        weighted = self._weighted_sum(batch)
+        share = weighted / batch["normaliser"]
+        self.step_loss += share.detach()
+        return share * self.trainer.world_size * self.accumulate
+
+    def validation_step(self, batch: dict, index: int) -> None:
+        """Sums, so that the mean does not depend on how rows were shared out."""
+        self._validation += torch.stack([self._weighted_sum(batch), batch["weights"].sum()]).double()
+
+    def on_validation_epoch_start(self) -> None:
+        self._validation = torch.zeros(2, dtype=torch.float64, device=self.device)
+
+    def on_validation_epoch_end(self) -> None:
+        total, weight = self.trainer.strategy.reduce(self._validation, reduce_op="sum")
+        self.log("validation_loss", (total / weight.clamp(min=1e-9)).float(), rank_zero_only=True, sync_dist=False)
+
+    def _weighted_sum(self, batch: dict) -> torch.Tensor:
+        assert self.network is not None
+        losses = self.network(
+            batch["input_ids"], batch["segments"], batch["positions"], batch["target_index"], batch["targets"]
+        )
+        return (losses * batch["weights"]).sum()
+
+    def configure_optimizers(self) -> dict:
+        """AdamW without decay on norms and biases, and a schedule that counts optimiser steps."""
+        trainer = self.config.trainer
+        optimizer = make_optimizer(self, trainer, self.config.strategy.offload_optimizer)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(trainer, step, self.total_steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        checkpoint["saved_at"] = time.time()
+
+
+def make_optimizer(module: nn.Module, trainer: TrainerConfig, offload: bool) -> torch.optim.Optimizer:
+    """AdamW over the weights that are trained, matrices with decay and the rest without."""
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": trainer.weight_decay},
+        {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
+    ]
+    settings = {"lr": trainer.learning_rate, "betas": tuple(trainer.betas), "eps": 1e-8}
+    if offload:
+        from deepspeed.ops.adam import DeepSpeedCPUAdam
+
+        return DeepSpeedCPUAdam(groups, adamw_mode=True, **settings)
+    return torch.optim.AdamW(groups, fused=True, **settings)
+
+
+def schedule(trainer: TrainerConfig, step: int, total: int) -> float:
+    """The learning rate at an optimiser step, as a share of the peak: linear warm-up, then down to the final share."""
+    warmup = math.ceil(trainer.warmup * total)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    done = min(1.0, (step - warmup) / max(1, total - warmup))
+    low = trainer.final_learning_rate
+    if trainer.schedule == "constant":
+        return 1.0
+    if trainer.schedule == "linear":
+        return 1.0 - (1.0 - low) * done
+    return low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * done))

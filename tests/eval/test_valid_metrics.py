@@ -1,0 +1,159 @@
+"""The valid metrics against reference implementations and sums done by hand."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecomgpt.eval.metrics.names import METRIC_NAMES, defaults
+from ecomgpt.eval.metrics.rouge import common
+from ecomgpt.eval.metrics.table import metric
+from ecomgpt.eval.metrics.tokens import tokens
+from ecomgpt.eval.rows import KINDS, Answer, EvalRow
+from ecomgpt.tasks.answers import FORMS
+from ecomgpt.tasks.prompt import Prompt
+
+TEXT = st.lists(st.sampled_from(["red", "shoe", "鞋", "红", "42", ".", "Wi-Fi", " "]), max_size=12).map("".join)
+
+
+def answer(target: str, text: str, form: str = "text", candidates: Sequence[str] = (), kind: str = "Generate") -> Answer:
+    prompt = Prompt("before ", "some 文字 text", " after")
+    row = EvalRow(id="r", task="t", prompt=prompt, target=target, candidates=tuple(candidates), form=form, kind=kind)
+    return Answer(row, text)
+
+
+def value(name: str, answers: Sequence[Answer]) -> float:
+    one = metric(name, answers[0].row.kind)
+    return float(one.compute(one.update(answers).sum(0)))
+
+
+def labels(pairs: Sequence[tuple[str, str]], candidates: Sequence[str], form: str = "label") -> list[Answer]:
+    return [answer(target, text, form, candidates, "CLS") for target, text in pairs]
+
+
+def test_tokens_follow_the_rule() -> None:
+    assert tokens("GORE-TEX 防水鞋, ４２.5cm") == ("gore", "tex", "防", "水", "鞋", "42", "5cm")
+    assert tokens("カメラ") == ("カ", "メ", "ラ")
+    assert tokens("... !!") == ("...", "!!")
+    assert tokens("") == ()
+
+
+@settings(deadline=None, max_examples=300)
+@given(TEXT, TEXT)
+def test_rouge_is_that_of_rouge_score_with_our_tokens(one: str, other: str) -> None:
+    rouge_scorer = pytest.importorskip("rouge_score.rouge_scorer")
+
+    class Tokenizer:
+        def tokenize(self, text: str) -> list[str]:
+            return list(tokens(text))
+
+    if not tokens(one) or not tokens(other):
+        return
+    expected = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeL"], tokenizer=Tokenizer()).score(other, one)
+    row = [answer(other, one)]
+    assert value("rouge_1", row) == pytest.approx(expected["rouge1"].fmeasure)
+    assert value("rouge_l", row) == pytest.approx(expected["rougeL"].fmeasure)
+    if min(len(tokens(one)), len(tokens(other))) > 1:
+        assert value("rouge_2", row) == pytest.approx(expected["rouge2"].fmeasure)
+
+
+def test_rouge_l_is_that_of_torchmetrics_with_our_tokens() -> None:
+    text = pytest.importorskip("torchmetrics.functional.text")
+    given_, gold = ["红色 running 鞋 size 42", "防水手机壳"], ["红 running 鞋子", "透明手机壳 防摔"]
+    expected = text.rouge_score(
+        given_, gold, rouge_keys=("rouge1", "rougeL"), tokenizer=lambda t: list(tokens(t)), normalizer=lambda t: t
+    )
+    rows = [answer(target, one) for target, one in zip(gold, given_, strict=True)]
+    assert value("rouge_1", rows) == pytest.approx(float(expected["rouge1_fmeasure"]), abs=1e-6)
+    assert value("rouge_l", rows) == pytest.approx(float(expected["rougeL_fmeasure"]), abs=1e-6)
+
+
+@given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
+def test_common_subsequence_is_that_of_the_table(one: list[str], other: list[str]) -> None:
+    table = np.zeros((len(one) + 1, len(other) + 1), int)
+    for i, left in enumerate(one):
+        for j, right in enumerate(other):
+            table[i + 1, j + 1] = table[i, j] + 1 if left == right else max(table[i, j + 1], table[i + 1, j])
+    assert common(tuple(one), tuple(other)) == table[-1, -1]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(TEXT.filter(str.strip), TEXT), min_size=1, max_size=4))
+def test_chrf_is_that_of_sacrebleu(pairs: list[tuple[str, str]]) -> None:
+    sacrebleu = pytest.importorskip("sacrebleu")
+    expected = sacrebleu.CHRF().corpus_score([text for _, text in pairs], [[target for target, _ in pairs]]).score
+    assert value("chrf", [answer(*pair) for pair in pairs]) == pytest.approx(expected / 100)
+
+
+def test_single_labels_by_hand() -> None:
+    rows = labels([("a", "A."), ("a", "b"), ("b", "b"), ("c", "it is c")], ["a", "b", "c"])
+    assert value("accuracy", rows) == value("exact_match", rows) == value("micro_f1", rows) == 0.5
+    # a: tp 1 fp 0 fn 1; b: tp 1 fp 1 fn 0; c: fn 1
+    assert value("macro_f1", rows) == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+    assert value("invalid_rate", rows) == 0.25
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")), min_size=1))
+def test_macro_f1_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
+    expected = sklearn_metrics.f1_score([t for t, _ in pairs], [p for _, p in pairs], average="macro")
+    assert value("macro_f1", labels(pairs, "abcd")) == pytest.approx(expected)
+
+
+def test_several_labels_by_hand() -> None:
+    rows = labels([("a, b", "b、a"), ("a", "a, c"), ("None", "None"), ("b", "nonsense")], ["a", "b", "c"], "labels")
+    assert value("exact_match", rows) == 0.5
+    assert value("micro_f1", rows) == pytest.approx(2 * 3 / (5 + 4))
+    assert value("macro_f1", rows) == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert value("invalid_rate", rows) == 0.25
+
+
+def test_terms_by_hand() -> None:
+    rows = [answer("red shoe, Acme", "Red shoe., shoe", "spans", (), "Condition_Extract"), answer("x", "", "spans")]
+    assert value("micro_f1", rows) == pytest.approx(2 * 1 / (2 + 3))
+    # Given: "red shoe" 1, "shoe" 2/3. Gold: "red shoe" 1, "Acme" 0, "x" 0.
+    precision, recall = (1 + 2 / 3) / 2, 1 / 3
+    assert value("partial_f1", rows) == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+def test_typed_terms_by_hand() -> None:
+    types = ["Brand", "Colour"]
+    rows = [answer("Brand: Acme\nColour: red, blue", "Brand: acme, red\nColour: blue", "typed_spans", types, "NER")]
+    assert value("micro_f1", rows) == pytest.approx(2 * 2 / (3 + 3))
+    assert value("macro_f1", rows) == pytest.approx((2 / 3 + 2 / 3) / 2)
+    assert value("partial_f1", rows) == pytest.approx(2 / 3)
+
+
+def test_token_f1_by_hand() -> None:
+    assert value("token_f1", [answer("the red 红鞋", "red 鞋 鞋")]) == pytest.approx(2 * 2 / (4 + 3))
+
+
+def test_nothing_asked_and_nothing_given_is_perfect() -> None:
+    rows = [answer("None", "None", "spans", (), "Condition_Extract")]
+    assert value("micro_f1", rows) == value("partial_f1", rows) == value("exact_match", rows) == 1.0
+    assert value("exact_match", [answer("None", "", "spans", (), "Condition_Extract")]) == 0.0
+
+
+HOSTILE = st.one_of(
+    st.text(),
+    st.binary().map(lambda raw: raw.decode("latin-1")),
+    st.sampled_from(["", "," * 10_000, ". " * 5000, "a " * 5000, "红" * 5000, "A: " * 3000, "\0", "\ud800", "None", "A: a\n" * 2000]),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(HOSTILE, min_size=1, max_size=3), st.sampled_from(sorted(FORMS)), st.sampled_from(sorted(KINDS)))
+def test_scorers_survive_anything(texts: list[str], form: str, kind: str) -> None:
+    target = {"label": "A", "labels": "A, B", "typed_spans": "A: text\nB: None", "spans": "some, text"}.get(form, "some text")
+    rows = [answer(target, text, form, ("A", "B", "C: d, e") if form != "text" else (), kind) for text in texts]
+    for name in METRIC_NAMES:
+        assert 0.0 <= value(name, rows) <= 1.0 + 1e-9, name
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_every_name_has_a_metric(form: str) -> None:
+    for kind in KINDS:
+        assert set(defaults(kind, form)) <= set(METRIC_NAMES)
+        assert all(metric(name, kind) for name in defaults(kind, form))

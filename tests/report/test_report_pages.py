@@ -1,0 +1,258 @@
+"""The pages say what the run directory says, whatever it holds and whatever it lacks."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import warnings
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from invented_run import TASKS, make_metrics, make_run, write_json, write_predictions
+
+from ecomgpt.errors import UserError
+from ecomgpt.report import write_report
+
+HOSTILE = "<script>alert(1)</script> | `rm` ``` *b* [x](http://e.com) \x1b[31mred\x00 \u202egnp.exe\u2069 שלום & </td> $x$ ]]> -->"
+FIGURES = ("scores", "training", "composition", "examples")
+
+
+class Reader(HTMLParser):
+    """Collects the texts and tags of a page, and checks that tags close in order."""
+
+    VOID = frozenset({"meta", "br", "img", "hr", "path", "use", "rect"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.values: list[str] = []
+        self.words: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag == "data":
+            self.values.append(dict(attrs)["value"])
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_run(tmp_path_factory.mktemp("runs") / "first")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns where a font lacks a glyph
+        page = write_report(folder)
+    assert page == folder / "report.html"
+    return folder
+
+
+def pages(folder: Path) -> tuple[Reader, str]:
+    write_report(folder)
+    return Reader((folder / "report.html").read_text("utf-8")), (folder / "report.md").read_text("utf-8")
+
+
+def rewrite(folder: Path, name: str, change) -> None:
+    content = json.loads((folder / name).read_text("utf-8"))
+    change(content)
+    write_json(folder / name, content)
+
+
+def test_every_score_stands_in_the_page_as_in_the_file(whole: Path) -> None:
+    page = Reader((whole / "report.html").read_text("utf-8"))
+    metrics = json.loads((whole / "metrics.json").read_text("utf-8"))
+    for arm in (metrics["tasks"], metrics["untrained"]["tasks"]):
+        for task in arm.values():
+            for score in task["metrics"].values():
+                assert repr(score["value"]) in page.values
+    for average in metrics["averages"].values():
+        assert repr(average["value"]) in page.values
+    for name, *_ in TASKS:
+        row = metrics["tasks"][name]["metrics"][metrics["tasks"][name]["primary"]]
+        assert f"{row['value'] * 100:.1f} [{row['low'] * 100:.1f}, {row['high'] * 100:.1f}]" in page.text
+
+
+def test_the_answer_comes_first_and_agrees_with_the_table(whole: Path) -> None:
+    text = Reader((whole / "report.html").read_text("utf-8")).text
+    gains = [task[7] - task[6] for task in TASKS]
+    answer = f"Training helped: +{sum(gains) / len(gains) * 100:.1f} points"
+    assert answer in text and text.index(answer) < text.index("Scores")
+    assert "better on 6, no clear difference on 2, worse on 0." in text
+    order = ["Scores", "Figures", "What was left out", "Training", "Reading errors", "How to reproduce", "Before you rely on this"]
+    headings = re.findall(r"<h2>([^<]*)", (whole / "report.html").read_text("utf-8"))
+    assert [heading for heading, start in zip(headings, order, strict=True) if heading.startswith(start)] == headings
+
+
+def test_facts_of_data_training_and_origin(whole: Path) -> None:
+    page = Reader((whole / "report.html").read_text("utf-8")).text
+    manifest = json.loads((whole / "data" / "manifest.json").read_text("utf-8"))
+    capped = sum(task["dropped"].get("over_cap", 0) for task in manifest["tasks"])
+    for fact in (
+        f"{capped:,}", "37 removed; checked against demo", "1,843,200", "1 min 24 s", "2 min 31 s", "1.9 GB", "memory 24.0 GB",
+        "python -m ecomgpt name=first", "3695598d2a71", "9f2c61d07be34a55", "torch 2.13.0", "ROUGE-L (released)", "EcomGPT-7B1",
+    ):  # fmt: skip
+        assert fact in page, fact
+
+
+def test_the_page_is_one_file_without_scripts_or_addresses(whole: Path) -> None:
+    source = (whole / "report.html").read_text("utf-8")
+    page = Reader(source)
+    assert not page.tags & {"script", "link", "iframe", "img", "object", "foreignobject"}
+    assert not [name for name in page.attributes if name.startswith("on") or name in ("src", "href", "srcset")]
+    assert set(re.findall(r"https?://[^\"\s]+", source)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert all(target.startswith("#") for target in re.findall(r'xlink:href="([^"]*)"', source))
+    identifiers = re.findall(r'\bid="([^"]*)"', source)
+    assert len(identifiers) == len(set(identifiers))
+    assert set(re.findall(r"#([\w-]+)[\")]", source.split("</style>", 1)[1])) <= set(identifiers)
+
+
+def test_the_same_run_gives_the_same_bytes(whole: Path) -> None:
+    files = ["report.html", "report.md", *(f"figures/{name}.png" for name in FIGURES)]
+    before = [(whole / name).read_bytes() for name in files]
+    write_report(whole)
+    assert [(whole / name).read_bytes() for name in files] == before
+
+
+def test_every_figure_is_a_picture_in_the_pages_colours(whole: Path) -> None:
+    source = (whole / "report.html").read_text("utf-8")
+    for name in FIGURES:
+        assert (whole / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"figures/{name}.png" in (whole / "report.md").read_text("utf-8")
+    assert source.count("<svg") == len(FIGURES)
+    assert "fill: var(--blue)" in source and "#0072b2" not in source.split("</style>", 1)[1]
+
+
+def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "hostile")
+    rewrite(folder, "metrics.json", lambda content: content["tasks"]["aspects"].update(title=HOSTILE, family=HOSTILE, language=HOSTILE))
+    rewrite(folder, "metrics.json", lambda content: content["averages"].update({HOSTILE: 0.5}))
+    rewrite(folder, "data/manifest.json", lambda content: content["tasks"][0].update(name=HOSTILE, family=HOSTILE, dropped={HOSTILE: 9**9}))
+    rewrite(folder, "environment.json", lambda content: content.update(command=["```", HOSTILE]))
+    (folder / "config.yaml").write_text(HOSTILE, "utf-8")
+    row = {"id": HOSTILE, "prompt": HOSTILE, "target": HOSTILE, "prediction": HOSTILE + "!", "parsed": [HOSTILE], "valid": False}
+    write_predictions(folder, "aspects", [row, row, row | {"valid": True}])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        page, markdown = pages(folder)
+    source = (folder / "report.html").read_text("utf-8")
+    assert "script" not in page.tags and page.text.count("<script>alert(1)</script>") >= 8
+    for text in (source, markdown):
+        assert not set(text) & set("\x00\x1b\u202e\u2069")
+        assert "\\x1b[31mred\\x00" in text or "\\\\x1b\\[31mred\\\\x00" in text
+        assert "\\u202egnp.exe" in text and "שלום" in text
+    outside = re.sub(r"^(`{3,})\n.*?\n\1$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    assert "<script>" not in outside and "[x](" not in outside and "://e" not in outside.replace("\\://e", "")
+    assert re.search(r"^````\n``` <script>", markdown, flags=re.MULTILINE)  # the fence is longer than what it holds
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in outside.split("\n") if "alert" in line and line.startswith("| ")}
+    assert widths <= {9, 6, 5}  # the columns of scores, averages and dropped rows, and no more
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["data", "predictions", "logs", "environment.json", "status.json", "config.yaml", "all"],
+)
+def test_a_missing_part_leaves_the_rest(tmp_path: Path, missing: str) -> None:
+    folder = make_run(tmp_path / "run")
+    for part in [path for path in folder.iterdir() if path.name != "metrics.json" and missing in (path.name, "all")]:
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
+    page, markdown = pages(folder)
+    assert "Training helped" in page.text and "Training helped" in markdown
+    assert ("What was left out" in page.text) == (missing not in ("data", "all"))
+    assert (folder / "figures" / "training.png").exists() == (missing not in ("logs", "all"))
+    assert (folder / "figures" / "composition.png").exists() == (missing not in ("data", "all"))
+    assert ("No predictions were kept" in page.text) == (missing in ("predictions", "all"))
+
+
+def test_a_figure_without_data_does_not_stay_from_an_earlier_report(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    write_report(folder)
+    (folder / "logs" / "metrics.csv").write_text("step,loss\n1,\n2,nan\n", "utf-8")
+    write_report(folder)
+    assert not (folder / "figures" / "training.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "answer"),
+    [
+        ({"training": None, "untrained": None}, "The model scores 49.1 points"),
+        ({"training": None, "untrained": None}, "above the best simple baseline on 7 of 8"),
+        ({"untrained": None, "baselines": None}, "there is nothing in this run to compare it with"),
+        ({"tasks": {}, "averages": {}}, "No evaluation task has a score"),
+        ({"tasks": {"a": {}}, "untrained": {"tasks": {"a": None}}, "baselines": {"copy": {"a": {}}}}, "No evaluation task has a score"),
+    ],
+)
+def test_runs_without_training_reference_or_tasks(tmp_path: Path, changes: dict, answer: str) -> None:
+    page, markdown = pages(make_run(tmp_path / "run", **changes))
+    assert answer in page.text and answer in markdown
+    assert ("Untrained" in page.text) == bool(changes.get("untrained", True) and changes.get("tasks", True))
+
+
+def test_values_that_are_not_numbers_are_named_and_left_out_of_the_mean(tmp_path: Path) -> None:
+    metrics = make_metrics()
+    metrics["tasks"]["matching"]["metrics"]["micro_f1"] = {"value": float("nan"), "low": None, "high": None}
+    metrics["tasks"]["titles"]["metrics"]["rouge_l"] = {"value": 0.58}
+    metrics["training"]["final_loss"] = float("inf")
+    page, _ = pages(make_run(tmp_path / "run", **metrics))
+    assert "over 7 evaluation tasks" in page.text and "not judged on 1" in page.text
+    assert "No score, left out of every mean: “Same product?”" in page.text
+    assert "A score without an interval: “Product title from attributes”" in page.text
+    assert "Final loss" not in page.text
+
+
+def test_unreadable_predictions_are_counted_by_line(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    with (folder / "predictions" / "aspects.jsonl").open("a", encoding="utf-8") as lines:
+        lines.write('["a list"]\n{"id": "cut of')
+    page, _ = pages(folder)
+    assert "Unreadable lines in predictions/aspects.jsonl, left out of the reading of errors: 41, 42." in page.text
+
+
+def test_texts_of_rows_can_be_left_out(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    write_report(folder, example_rows=0)
+    for name in ("report.html", "report.md"):
+        text = (folder / name).read_text("utf-8")
+        assert "my parcel" not in text and "ask about a size" not in text and "71.0" in text
+
+
+def test_a_task_name_does_not_lead_out_of_the_run(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", tasks={"../../secret": {"n": 1, "metrics": {"accuracy": 1.0}}})
+    write_predictions(folder, "../../../secret", [{"id": "0", "prompt": "a secret", "target": "x", "prediction": "y"}])
+    page, _ = pages(folder)
+    assert "a secret" not in page.text
+
+
+def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such run directory"):
+        write_report(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"metrics\.json is missing"):
+        write_report(tmp_path)
+    folder = make_run(tmp_path / "run")
+    (folder / "metrics.json").write_text('{"tasks": {},\n "averages": }', "utf-8")
+    (folder / "environment.json").write_text("[]", "utf-8")
+    with pytest.raises(UserError) as caught:
+        write_report(folder)
+    assert len(caught.value.problems) == 2
+    assert "metrics.json:2: not valid JSON" in str(caught.value) and "environment.json:1: a JSON object" in str(caught.value)

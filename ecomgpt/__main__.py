@@ -53,7 +53,7 @@ def _dispatch(arguments: list[str]) -> int:
         from ecomgpt.sweep import sweep
 
         return sweep(overrides, roots)
-    if flags.cfg or flags.info or flags.hydra_help or flags.version or flags.shell_completion:
+    if flags.cfg or flags.info or flags.hydra_help or flags.shell_completion:
         return _hydra(arguments, overrides, roots)
     from ecomgpt.launch import start
 
@@ -72,7 +72,7 @@ def _hydra(arguments: list[str], overrides: list[str], roots: list) -> int:
         raise UserError(*found)
     compose.register()
     before = sys.argv
-    sys.argv = ["ecomgpt", *arguments, *compose.searchpath(roots)]
+    sys.argv = ["ecomgpt", *command.opened(arguments), *compose.searchpath(roots)]
     try:
         hydra.main(config_path=str(shipped("conf")), config_name="config", version_base="1.3")(lambda config: None)()
     finally:

@@ -140,6 +140,11 @@ def environment(config: Config, command: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where the file is absent."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON in one step: a reader or a crash never leaves half a file."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")

@@ -120,6 +120,22 @@ def resolve(key: str) -> tuple[Any, dataclasses.Field | None, str]:
     return hint, field, ""
 
 
+def opened(overrides: list[str]) -> list[str]:
+    """The overrides with ``++`` before keys inside free mappings (``data.weights.x=2``), which Hydra wants for new names."""
+    return [f"++{text}" if text[:1].isalpha() and _in_mapping(text.split("=", 1)[0]) else text for text in overrides]
+
+
+def _in_mapping(key: str) -> bool:
+    hint: Any = Config
+    for part in key.split("."):
+        if typing.get_origin(hint) is dict:
+            return True
+        if not dataclasses.is_dataclass(hint):
+            return False
+        hint = typing.get_type_hints(hint).get(part)
+    return False
+
+
 def _values(override: Override) -> list[Any]:
     if not override.is_sweep_override():
         return [_plain(override.value())]
@@ -166,7 +182,7 @@ def _defaults_of(path: Path) -> Iterator[tuple[str, str]]:
     entries = (declare.construct(node) or {}).get("defaults", []) if isinstance(node, yaml.MappingNode) else []
     for entry in entries if isinstance(entries, list) else []:
         for key, name in entry.items() if isinstance(entry, dict) else []:
-            group = str(key).removeprefix("optional ").removeprefix("override ").lstrip("/")
+            group = str(key).removeprefix("optional ").removeprefix("override ").lstrip("/").split("@")[0]
             if isinstance(name, str) and group in Config.__dataclass_fields__:
                 yield group, name
 

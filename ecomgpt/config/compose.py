@@ -37,7 +37,7 @@ def composed(overrides: list[str], roots: list[Path]) -> DictConfig:
     register()
     try:
         with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
-            return compose("config", overrides=overrides + searchpath(roots))
+            return compose("config", overrides=command.opened(overrides) + searchpath(roots))
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError("configuration: " + " ".join(str(error.__cause__ or error).split())) from error
 

@@ -10,7 +10,6 @@ from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import suggestion
 
-TRAINS = ("run", "build", "fit")
 NEEDS_RUN = ("report", "export", "predict")
 
 
@@ -160,10 +159,15 @@ def _folders(config: Config) -> Iterator[str]:
         yield f"paths.output: '{existing}' is a file, not a folder"
     elif not os.access(existing, os.W_OK):
         yield f"paths.output: no permission to write into '{existing}'; give paths.output=<a folder of yours>"
+    if config.job.name == "build":
+        yield from missing_data(config)
+
+
+def missing_data(config: Config) -> Iterator[str]:
+    """Whether there is nothing to read real datasets from; for runs, the plan tells this with everything else they lack."""
     data = Path(config.paths.data).expanduser()
-    wants = config.sources.name == "open" and config.job.name in TRAINS
-    if wants and not (data / "raw").is_dir():
+    if config.sources.name == "open" and not (data / "raw").is_dir():
         yield (
-            f"paths.data: '{data}' holds no raw/<dataset>/ folders; sources=open reads them from there. "
+            f"paths.data: '{data.absolute()}' holds no raw/<dataset>/ folders; sources=open reads them from there. "
             "Give paths.data=<folder> or ECOMGPT_DATA, or use sources=demo"
         )

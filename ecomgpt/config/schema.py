@@ -4,6 +4,7 @@ Hydra merges the files of ``conf/`` and the command line into it; `ecomgpt.confi
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -85,6 +86,7 @@ class SourcesConfig:
     name: str = option(MISSING, "how the selection is called in reports")
     datasets: list[str] | None = option(None, "names from conf/sources/datasets; null for all that are found")
     include_excluded: list[str] = option(factory=list, help="datasets that are left out by default, to use all the same")
+    options: dict[str, dict[str, Any]] = option(factory=dict, help="changes a dataset's own reader options: {dataset: {option: value}}")
     max_bad_rows: int = option(0, "malformed rows a dataset may hold before the build stops", low=0)
 
 

@@ -109,7 +109,7 @@ def _write_instructions(config: Config, found: Found, protection: Protection, fo
     leaks: dict[str, Counter[str]] = {}
     for dataset in found.datasets:
         counts[dataset.name] = Counts()
-        stream = make(config, dataset, plan[dataset.name], SPLITS, counts[dataset.name])
+        stream = make(config, dataset, plan[dataset.name], SPLITS, counts[dataset.name], config.seed)
         for instruction in track(stream, f"building {dataset.name}"):
             against = guard.leak(_exposed(instruction)) if len(guard) else None
             if against:

@@ -27,7 +27,7 @@ def of_instructions(config: Config, found: Found, protected: Iterable[tuple[str,
     yamls = [file_hash(path) for group in ("tasks", "sources/datasets") for path in declarations(group, config.paths.conf)]
     code = [file_hash(path) for room in ROOMS for path in sorted((PACKAGE / room).rglob("*")) if path.suffix in (".py", ".yaml", ".json", ".toml")]
     return digest(
-        [data, config.seed, config.sources.max_bad_rows, config.eval.tasks, files, yamls, code, sorted(set(protected))]
+        [data, config.seed, config.sources.max_bad_rows, config.sources.options, config.eval.tasks, files, yamls, code, sorted(set(protected))]
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecomgpt.config.schema import Config
@@ -51,6 +51,12 @@ def data_root(config: Config) -> Path:
     return Path(config.paths.data).expanduser()
 
 
+def catalog(config: Config, names: list[str] | None) -> list[Dataset]:
+    """The declared datasets with the run's own reader options (``sources.options``)."""
+    datasets = load_catalog(names, config.paths.conf)
+    return [replace(dataset, options={**dataset.options, **config.sources.options.get(dataset.name, {})}) for dataset in datasets]
+
+
 def find(config: Config) -> Found:
     """Looks which datasets of the catalogue are there and may be used.
 
@@ -58,7 +64,7 @@ def find(config: Config) -> Found:
     ``sources.include_excluded``.
     """
     found = Found()
-    for dataset in load_catalog(config.sources.datasets, config.paths.conf):
+    for dataset in catalog(config, config.sources.datasets):
         guarded = sorted(set(dataset.protects) & set(config.eval.tasks))
         reason = dataset.excluded or (f"it is the training side of {', '.join(guarded)}" if guarded else None)
         generated = config.sources.datasets is None and dataset.reader == "demo"
@@ -74,7 +80,7 @@ def find(config: Config) -> Found:
 
 
 def make(
-    config: Config, dataset: Dataset, tasks: Sequence[Task], splits: Sequence[str], counts: Counts
+    config: Config, dataset: Dataset, tasks: Sequence[Task], splits: Sequence[str], counts: Counts, seed: int
 ) -> Iterator[Instruction]:
     """The instructions of some splits of a dataset, in one pass over its rows.
 
@@ -86,6 +92,7 @@ def make(
         tasks: What to make of it.
         splits: Which splits.
         counts: Filled on the way.
+        seed: Decides wordings, candidates and distractors.
 
     Yields:
         Instructions whose ``split`` says where they belong.
@@ -101,31 +108,25 @@ def make(
         if split in buffers:
             buffers[split].append(record)
             if len(buffers[split]) == BLOCK:
-                yield from _block(config, dataset, tasks, split, buffers, counts)
+                yield from _block(dataset, tasks, split, buffers, counts, seed)
     for split in splits:
-        yield from _block(config, dataset, tasks, split, buffers, counts)
+        yield from _block(dataset, tasks, split, buffers, counts, seed)
 
 
 def _block(
-    config: Config, dataset: Dataset, tasks: Sequence[Task], split: str, buffers: dict[str, list[Record]], counts: Counts
+    dataset: Dataset, tasks: Sequence[Task], split: str, buffers: dict[str, list[Record]], counts: Counts, seed: int
 ) -> Iterator[Instruction]:
     records, buffers[split] = buffers[split], []
-    for instruction in instructions(dataset, records, list(tasks), config.seed, counts.tasks.setdefault(split, {})):
-        yield _in_split(instruction, split)
+    for instruction in instructions(dataset, records, list(tasks), seed, counts.tasks.setdefault(split, {})):
+        yield instruction if instruction.split == split else replace(instruction, split=split)
 
 
-def _in_split(instruction: Instruction, split: str) -> Instruction:
-    import dataclasses
-
-    return instruction if instruction.split == split else dataclasses.replace(instruction, split=split)
-
-
-def test_instructions(config: Config, name: str) -> list[Instruction]:
+def test_instructions(config: Config, name: str, seed: int) -> list[Instruction]:
     """The test rows of one task, ``<dataset>.<task>``, for evaluation on groups that training never sees."""
     source, _, task = name.partition(".")
-    dataset = load_catalog([source], config.paths.conf)[0]
+    dataset = catalog(config, [source])[0]
     tasks = load_tasks([task], config.paths.conf)
-    return list(make(config, dataset, tasks, ["test"], Counts()))
+    return list(make(config, dataset, tasks, ["test"], Counts(), seed))
 
 
 def planned(config: Config, found: Found, held_out: Sequence[str]) -> dict[str, list[Task]]:

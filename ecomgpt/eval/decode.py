@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
+MOST_PADDING = 0.25
+
+
 @dataclass(frozen=True, slots=True)
 class Decoding:
     """How answers are decoded.
@@ -105,15 +108,22 @@ def encode(tokenizer: "PreTrainedTokenizerFast", rows: Sequence[EvalRow], max_to
 
 
 def batches(encoded: Sequence[Encoded], settings: Decoding) -> Iterator[list[Encoded]]:
-    """Rows of like length together, as many as the token budget holds, the longest first: trouble with memory shows at once."""
+    """Rows of like length together, the longest first, so that trouble with memory shows at once.
+
+    A batch ends where one more row would break the token budget, or would make more than `MOST_PADDING` of it padding: a
+    few very long prompts must not make many short ones wait.
+    """
     batch: list[Encoded] = []
-    longest = 0
+    real = 0
     for one in sorted(encoded, key=lambda one: (-len(one.ids), one.index)):
-        longest = longest or len(one.ids)
-        if batch and (len(batch) + 1) * settings.beams * (longest + settings.max_new_tokens) > settings.batch_tokens:
+        longest = len(batch[0].ids) if batch else len(one.ids)
+        size = (len(batch) + 1) * (longest + settings.max_new_tokens)
+        padding = (len(batch) + 1) * longest - real - len(one.ids)
+        if batch and (size * settings.beams > settings.batch_tokens or padding > MOST_PADDING * size):
             yield batch
-            batch, longest = [], len(one.ids)
+            batch, real = [], 0
         batch.append(one)
+        real += len(one.ids)
     if batch:
         yield batch
 

@@ -55,6 +55,14 @@ class TaskScores:
 
 
 @dataclass(frozen=True)
+class Average:
+    """The mean over a group of tasks by each task's metric of record."""
+
+    tasks: tuple[str, ...]
+    score: Score
+
+
+@dataclass(frozen=True)
 class DataTask:
     """One task of the training mixture, as `data/manifest.json` counts it."""
 
@@ -93,8 +101,8 @@ class Run:
     tasks: dict[str, TaskScores]
     untrained: dict[str, TaskScores]
     baselines: dict[str, dict[str, dict[str, Score]]]
-    averages: dict[tuple[str, ...], Score]
-    untrained_averages: dict[tuple[str, ...], Score]
+    averages: dict[str, Average]
+    untrained_averages: dict[str, Average]
     training: dict[str, Any]
     settings: dict[str, Any]
     manifest: Manifest | None
@@ -137,8 +145,8 @@ def load(run_dir: Path) -> Run:
         tasks=_tasks(metrics.get("tasks")),
         untrained=_tasks(untrained.get("tasks")),
         baselines=_baselines(metrics.get("baselines")),
-        averages=_flatten(metrics.get("averages")),
-        untrained_averages=_flatten(untrained.get("averages")),
+        averages=_averages(metrics.get("averages")),
+        untrained_averages=_averages(untrained.get("averages")),
         training=_mapping(metrics.get("training")),
         settings=_mapping(metrics.get("settings")),
         manifest=_manifest(manifest) if manifest else None,
@@ -214,13 +222,14 @@ def _baselines(value: object) -> dict[str, dict[str, dict[str, Score]]]:
     }
 
 
-def _flatten(value: object, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Score]:
-    """Every number or ``{"value": ...}`` of nested objects, by its path of keys."""
-    if path and (number(value) is not None or (isinstance(value, Mapping) and "value" in value)):
-        return {path: _score(value)}
-    found: dict[tuple[str, ...], Score] = {}
-    for key, item in _mapping(value).items():
-        found |= _flatten(item, (*path, key))
+def _averages(value: object) -> dict[str, Average]:
+    """By group, from ``{group: {"tasks": [...], "metrics": {"primary": {"value", "low", "high"}}}}``."""
+    found = {}
+    for group, entry in _mapping(value).items():
+        entry = _mapping(entry)
+        metrics = _mapping(entry.get("metrics"))
+        if "primary" in metrics:
+            found[group] = Average(tuple(map(str, entry.get("tasks") or ())), _score(metrics["primary"]))
     return found
 
 

@@ -71,12 +71,12 @@ def _data(run: Run) -> list[str]:
 
 
 def _rows(readings: Mapping[str, Reading]) -> list[str]:
-    return [
-        f"Unreadable lines in predictions/{name}.jsonl, left out of the reading of errors: "
-        f"{', '.join(map(str, reading.unreadable[:10]))}{' …' if len(reading.unreadable) > 10 else ''}."
-        for name, reading in readings.items()
-        if reading.unreadable
-    ]
+    found = [f"Predictions that could not be read: {reading.problem}." for reading in readings.values() if reading.problem]
+    cut = {name: reading.cut_rows for name, reading in readings.items() if reading.cut_rows}
+    if cut:
+        listed = ", ".join(f"{name} {count(n)}" for name, n in cut.items())
+        found.append(f"Evaluation prompts cut to the maximum length, in rows: {listed}.")
+    return found
 
 
 def _method(run: Run) -> list[str]:
@@ -94,7 +94,7 @@ def _method(run: Run) -> list[str]:
         )
     if published_rows(run):
         found.append(
-            "The paper's points were read off a figure, so they are approximate; other rows, prompts and models stand behind them."
+            "The paper's points are those of EcomGPT-7B1, read off a figure (±2 points); its script scored other rows and prompts."
         )
     return found
 

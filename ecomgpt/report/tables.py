@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ecomgpt.report.findings import Difference, best_baseline, compare, difference
+from ecomgpt.report.findings import Difference, best_baseline, compare, difference, mean
 from ecomgpt.report.load import DataTask, Run, Score, TaskScores, number
 from ecomgpt.report.text import count, duration, metric_name, size
 
@@ -28,7 +28,10 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class AverageRow:
+    """The mean over a group of tasks."""
+
     name: str
+    tasks: int
     score: Score
     untrained: Score | None
     difference: Difference | None
@@ -70,13 +73,25 @@ def score_rows(run: Run) -> list[ScoreRow]:
 
 
 def average_rows(run: Run) -> list[AverageRow]:
-    """The averages as the evaluation made them; each beside the untrained one of the same name."""
+    """The averages as the evaluation made them, each beside the untrained model's; families of one task are left to the tasks."""
     rows = []
-    for path, score in run.averages.items():
-        untrained = run.untrained_averages.get(path)
-        change = difference(score, untrained, path[-1]) if untrained else None
-        rows.append(AverageRow(" · ".join(metric_name(key) for key in path), score, untrained, change))
+    for group, average in run.averages.items():
+        if group.startswith("family/") and len(average.tasks) < 2:
+            continue
+        untrained = _untrained_average(run, group)
+        change = difference(average.score, untrained) if untrained else None
+        name = group.replace("/", ": ").replace("_", " ")
+        rows.append(AverageRow(name, len(average.tasks), average.score, untrained, change))
     return rows
+
+
+def _untrained_average(run: Run, group: str) -> Score | None:
+    """The stored one, or the mean over the same tasks: a model without training has no groups by what training saw."""
+    if group in run.untrained_averages:
+        return run.untrained_averages[group].score
+    tasks = run.averages[group].tasks
+    scores = [run.untrained[name].score(run.tasks[name].primary) for name in tasks if name in run.untrained and name in run.tasks]
+    return mean(scores) if tasks and len(scores) == len(tasks) else None
 
 
 def metric_rows(run: Run, task: TaskScores) -> list[tuple[str, Score, Score | None, dict[str, Score]]]:
@@ -94,14 +109,16 @@ def metric_rows(run: Run, task: TaskScores) -> list[tuple[str, Score, Score | No
 
 
 def published_rows(run: Run) -> list[PublishedRow]:
-    """The paper's points; ``published`` is ``{"value", "metric", "note"}`` or ``{metric: value}``."""
+    """The paper's points, ``{metric: value}``; ``win``, ``tie`` and ``loss`` are its people's verdicts in percent."""
     rows = []
     for task in run.tasks.values():
-        entry = task.published
-        pairs = [(entry.get("metric"), entry.get("value"))] if "value" in entry else list(entry.items())
-        for metric, value in pairs:
-            if (known := number(value)) is not None and isinstance(metric, str):
-                note = str(entry.get("note") or "")
+        verdicts = [number(task.published.get(key)) for key in ("win", "tie", "loss")]
+        note = ""
+        if None not in verdicts:
+            note = "people there, against ChatGPT: {} % win, {} % tie, {} % loss".format(*map(count, verdicts))
+        for metric, value in task.published.items():
+            known = number(value)
+            if known is not None and metric not in ("win", "tie", "loss"):
                 rows.append(PublishedRow(task, metric_name(metric), task.score(metric), known, note))
     return rows
 
@@ -144,7 +161,8 @@ def label(task: DataTask) -> str:
 
 def training_facts(run: Run) -> list[tuple[str, str]]:
     """What training took; only what the run knows."""
-    training, hardware = run.training, find(run.environment, "hardware")
+    training, machine = run.training, run.environment
+    hardware = {key: machine[key] for key in ("gpus", "cpu", "cores", "memory_bytes", "platform") if machine.get(key)}
     loss = number(training.get("final_loss"))
     facts = [
         ("Optimiser steps", count(training.get("steps"))),
@@ -155,7 +173,7 @@ def training_facts(run: Run) -> list[tuple[str, str]]:
         ("Peak memory", size(training.get("peak_memory_bytes"))),
         ("Time in training", duration(training.get("seconds"))),
         ("Time of the whole run", duration(_elapsed(run.status))),
-        ("Hardware", _words(hardware)),
+        ("Machine", _words(hardware)),
     ]
     return [(name, value) for name, value in facts if value not in ("", "–")]
 
@@ -164,10 +182,10 @@ def origin_facts(run: Run) -> list[tuple[str, str]]:
     """What is needed to make the run again, beside its command."""
     environment = run.environment
     facts = [
-        ("Commit", _words(find(environment, "git_commit", "commit", "git"))),
+        ("Commit", str(environment.get("git_commit") or "")),
         ("Data fingerprint", run.manifest.fingerprint if run.manifest else ""),
-        ("Seed", _words(find(environment, "seed"))),
-        ("Versions", _words(find(environment, "packages", "versions", "package_versions"))),
+        ("Seed", _words(environment.get("seed"))),
+        ("Versions", _words({"python": environment.get("python")} | _packages(environment))),
         ("Settings", _words(run.settings)),
     ]
     return [(name, value) for name, value in facts if value]
@@ -175,13 +193,12 @@ def origin_facts(run: Run) -> list[tuple[str, str]]:
 
 def command(run: Run) -> str:
     """The command line that made the run, or an empty text."""
-    value = find(run.environment, "command", "command_line", "argv")
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
+    return str(run.environment.get("command") or "")
 
 
-def find(mapping: Mapping[str, Any], *names: str) -> Any:
-    """The first of ``names`` that ``mapping`` has, or None."""
-    return next((mapping[name] for name in names if mapping.get(name) is not None), None)
+def _packages(environment: Mapping[str, Any]) -> dict[str, Any]:
+    packages = environment.get("packages")
+    return dict(packages) if isinstance(packages, Mapping) else {}
 
 
 def _words(value: Any, key: str = "") -> str:

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ecomgpt.report.findings import Difference, headline
+from ecomgpt.report.findings import Difference, headline, plural
 from ecomgpt.report.load import Run, Score, load
 from ecomgpt.report.tables import average_rows, relative, score_rows
 from ecomgpt.report.text import NONE, count, interval, points, visible
@@ -65,9 +65,10 @@ def _scores(run: Run, wide: bool) -> Table:
         table.add_row(*cells, *([_baseline(row.baseline, wide)] if run.baselines else []))
     table.add_section()
     for average in average_rows(run):
-        name = Text(f"average: {visible(average.name)}")
+        name = Text(f"average, {visible(average.name)}")
         numbers = _numbers(average.score, average.untrained, average.difference, untrained)
-        table.add_row(name, *(["", ""] if wide else []), *numbers)
+        size = [Text(), Text(plural(average.tasks, "task"), style="dim")] if wide else []
+        table.add_row(name, *size, *numbers)
     return table
 
 

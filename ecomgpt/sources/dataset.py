@@ -1,4 +1,4 @@
-"""What `conf/sources/datasets/<name>.yaml` says about a dataset: where it lies, how it reads, what it may be used for."""
+"""What `conf/sources/datasets/<name>.yaml` says of a dataset: where it lies, how it reads, what it may be used for."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,9 @@ from ecomgpt.config.declare import option
 class Dataset:
     """One dataset's declaration; the fields' descriptions are the reference."""
 
-    name: str = option(help="its name in mixtures, manifests and instruction ids; also its folder below raw/, unless 'folder' says otherwise")
+    name: str = option(
+        help="its name in mixtures, manifests and ids; also its folder below raw/, unless 'folder' says otherwise"
+    )
     title: str = option(help="its name for people")
     language: str = option(help="language of its texts", choices=["en", "zh", "mul"])
     licence: str = option(help="its terms, as its authors or mirrors state them")
@@ -20,10 +22,14 @@ class Dataset:
     family: str = option(help="the task family of its own annotation")
     records: list[str] = option(help="the kinds of records it yields, as in ecomgpt.sources.records")
     reader: str = option(help="its format, a key of ecomgpt.sources.readers.READERS")
-    files: dict[str, list[str]] = option(help="split (train, validation, test, or '' where it is not cut) to glob patterns below its folder")
+    files: dict[str, list[str]] = option(
+        help="split (train, validation, test, or '' where it is not cut) to glob patterns below its folder"
+    )
     domain: str = option("e-commerce", "what its texts are about")
     folder: str | None = option(None, "its folder below raw/, where that is not its name")
-    columns: dict[str, str] = option(factory=dict, help="field of the record to the file's column; a dotted column reaches into nested objects")
+    columns: dict[str, str] = option(
+        factory=dict, help="field of the record to the file's column; a dotted column reaches into nested objects"
+    )
     labels: dict[str, dict[str, str]] = option(
         factory=dict, help="axis to {label in the file: label shown}, in the order in which candidates are listed"
     )

@@ -34,22 +34,44 @@ class Task:
     name: str = option(help="The file's name without its ending, unique among the tasks.")
     family: str = option(help="What the task asks for.", choices=list(FAMILIES))
     record: str = option(help="The kind of record it is made from.", choices=list(KINDS))
-    build: str = option(help="The function that makes it: <module>.<function> below ecomgpt.tasks.build, or a full dotted path.")
+    build: str = option(
+        help="The function that makes it: <module>.<function> below ecomgpt.tasks.build, or a full dotted path."
+    )
     definition: str = option(help="The task's short English name, for the head line of the prompt.")
-    instructions: dict[str, list[str]] = option(help="Wordings by language, at least three each; {slots} are filled by the function.")
+    instructions: dict[str, list[str]] = option(
+        help="Wordings by language, at least three each; {slots} are filled by the function."
+    )
     form: str = option(help="The form of the answer.", choices=list(FORMS))
-    kind: str = option("raw", "Whether a dataset states the task itself (raw) or it is an intermediate step (atomic).", choices=["raw", "atomic"])
-    label: str = option("golden", "Who annotated the answers: people or the generator (golden), or a chat model (pseudo).", choices=["golden", "pseudo"])
+    kind: str = option(
+        "raw",
+        "Whether a dataset states the task itself (raw) or it is an intermediate step (atomic).",
+        choices=["raw", "atomic"],
+    )
+    label: str = option(
+        "golden",
+        "Who annotated the answers: people or the generator (golden), or a chat model (pseudo).",
+        choices=["golden", "pseudo"],
+    )
     operation: str | None = option(
         None, "How an atomic golden task came to be.", choices=["simplification", "reversal", "recombination"]
     )
-    serves: list[str] = option(help="The final families that an atomic task feeds: the chain.", factory=list, choices=list(FAMILIES))
+    serves: list[str] = option(
+        help="The final families that an atomic task feeds: the chain.", factory=list, choices=list(FAMILIES)
+    )
     needs: list[str] = option(help="Label axes that the dataset must declare, or a | b for either.", factory=list)
-    candidates: dict[str, list[str]] = option(help="The task's own closed set by language, first what holds.", factory=dict)
-    constraint: dict[str, str] = option(help="A sentence on the output's shape by language; half of the rows carry it.", factory=dict)
-    options: dict[str, Any] = option(help="What the function wants to know, such as an axis or an entity type.", factory=dict)
+    candidates: dict[str, list[str]] = option(
+        help="The task's own closed set by language, first what holds.", factory=dict
+    )
+    constraint: dict[str, str] = option(
+        help="A sentence on the output's shape by language; half of the rows carry it.", factory=dict
+    )
+    options: dict[str, Any] = option(
+        help="What the function wants to know, such as an axis or an entity type.", factory=dict
+    )
     most: int = option(4, "The most instructions that one record gives.", low=1)
-    max_candidates: int = option(24, "A larger closed set is sampled down to this, the right answers always among them.", low=2)
+    max_candidates: int = option(
+        24, "A larger closed set is sampled down to this, the right answers always among them.", low=2
+    )
     separator: str = option(", ", "What stands between the items of an answer.")
     hidden: bool = option(False, "Whether the answer must not stand in the input; such rows are dropped and counted.")
 

@@ -60,7 +60,13 @@ class Context:
     def fields(self, **values: str) -> str:
         """``Title: ...`` and so on, one line a field; underscores in names become blanks."""
         colon = "：" if self.chinese else ": "
-        return "\n".join(f"{self.name(key.replace('_', ' '))}{colon}{value}" for key, value in values.items())
+        lines = []
+        for key, value in values.items():
+            # A list begins on its own line; no blank is left at the end of the first.
+            lines.append(
+                self.name(key.replace("_", " ")) + (colon.rstrip() if value.startswith("\n") else colon) + value
+            )
+        return "\n".join(lines)
 
     def coin(self) -> bool:
         """Heads or tails, for the balance of yes and no."""
@@ -69,6 +75,15 @@ class Context:
     def verdict(self, holds: bool) -> tuple[str]:
         """The answer of a yes-or-no task: the first candidate holds, the second does not."""
         return (self.candidates[0 if holds else 1],)
+
+    def shortlist(self, names: Sequence[str], right: Sequence[str], most: int = 24) -> str:
+        """Names for a slot, as one line in random order: all of them, or the right ones and as many others as fit."""
+        chosen = list(names)
+        if len(chosen) > most:
+            wrong = [name for name in chosen if name not in right]
+            chosen = [*right, *self.random.sample(wrong, min(len(wrong), max(0, most - len(right))))]
+        self.random.shuffle(chosen)
+        return ", ".join(chosen)
 
     def labels(self, axis: str, language: str) -> tuple[str, ...]:
         """The closed set that the dataset declares for an axis; empty where it declares none."""

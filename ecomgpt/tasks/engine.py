@@ -7,6 +7,7 @@ tasks were chosen, on the number of processes or on the order of the tasks.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
@@ -87,9 +88,7 @@ class _Maker:
         random = Random(f"{self.seed}/{row_id}")
         # English texts get English wordings; Chinese texts both, as in the released data.
         language = "zh" if record.language == "zh" and random.random() < 0.5 else "en"
-        context = Context(
-            self.dataset, self.task.options, self.candidates[language], language == "zh", random, pool
-        )
+        context = Context(self.dataset, self.task.options, self.candidates[language], language == "zh", random, pool)
         built = self.build(record, context)
         self.counts.records += 1
         if isinstance(built, str):
@@ -114,7 +113,7 @@ class _Maker:
     def _word(self, draft: Draft, record: Record, language: str, random: Random, row_id: str) -> Instruction | str:
         task = self.task
         candidates = _offered(draft, task, random)
-        answer = draft.answer
+        answer: Sequence = draft.answer
         if task.form == "typed_spans":
             answer = tuple(item for type_ in candidates for item in answer if item[0] == type_)
         elif task.form == "labels":
@@ -170,12 +169,26 @@ def _offered(draft: Draft, task: Task, random: Random) -> tuple[str, ...]:
     return tuple(shown)
 
 
+@lru_cache(maxsize=1024)
+def _tidy(candidates: tuple[str, ...]) -> bool:
+    return all(name and name == name.strip() for name in candidates)
+
+
+@lru_cache(maxsize=8192)
+def _readable(label: str, candidates: tuple[str, ...]) -> bool:
+    """Whether a label is read back as itself; remembered, because most tasks ask from one set all the time."""
+    parsed = parse("label", label, candidates)
+    return parsed.valid and parsed.items == (label,)
+
+
 def _unfit(task: Task, draft: Draft, answer: Sequence) -> str:
     """Why a draft must not become a row; empty if it may."""
     if not draft.input.strip():
         return "the input is empty"
     if task.form in ("label", "text") and not (answer and answer[0].strip()):
         return "the answer is empty"
+    if not _tidy(tuple(draft.candidates)):
+        return "a candidate is empty or padded with white space"
     if len(answer) != len(draft.answer):
         return "the answer is not among the candidates"
     if task.form == "label" and draft.candidates:
@@ -183,6 +196,9 @@ def _unfit(task: Task, draft: Draft, answer: Sequence) -> str:
             return "the answer is not among the candidates"
         if len(draft.candidates) < 2:
             return "there is only one candidate"
+        if answer[0] in draft.slots.values():
+            return "the wording gives the answer away"
+        return "" if _readable(answer[0], tuple(draft.candidates)) else "the answer cannot be read back"
     elif task.form == "text":
         if task.hidden and answer[0] in draft.input:
             return "the answer stands in the input"

@@ -4,6 +4,7 @@ A row depends on the seed, its own id and its block, never on the other tasks: t
 answers by kind, language and the split that the authors cut, so that nothing of a test record reaches a training row.
 """
 
+import re
 from collections.abc import Callable, Hashable, Sequence
 from random import Random
 from typing import Any, TypeVar
@@ -13,6 +14,9 @@ from ecomgpt.sources.records import Record
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 TRIES = 12
+"""Attempts to draw an item that fits."""
+
+_WORD = re.compile(r"[a-z0-9]{3,}|[\u4e00-\u9fff]")
 
 
 class Pool:
@@ -37,7 +41,7 @@ class Pool:
             index = self._indexes[index_name] = {}
             for other in self._records:
                 if type(other) is kind:
-                    index.setdefault((other.language, other.split, key(other)), []).append(other)  # type: ignore[arg-type]
+                    index.setdefault((other.language, other.split, key(other)), []).append(other)
         return index.get((record.language, record.split, key(record)), [])
 
     def vocabulary(self, record: R, name: str, values: Callable[[R], Sequence[str]]) -> list[str]:
@@ -68,3 +72,12 @@ def draw(random: Random, items: Sequence[T], fits: Callable[[T], bool], count: i
             if len(found) == count:
                 break
     return found
+
+
+def overlap(left: str, right: str) -> float:
+    """The share of the left text's words (Chinese: characters) that the right text has too: 0.0 to 1.0.
+
+    Words of one or two letters carry too little meaning to count.
+    """
+    words = set(_WORD.findall(left.casefold()))
+    return len(words & set(_WORD.findall(right.casefold()))) / len(words) if words else 0.0

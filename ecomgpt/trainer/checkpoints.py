@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Callback
 
 from ecomgpt.errors import UserError
@@ -19,6 +20,30 @@ def checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints, newest first."""
     found = [path for path in folder.glob("step-*.ckpt") if NAME.fullmatch(path.name)] if folder.is_dir() else []
     return sorted(found, key=step_of, reverse=True)
+
+
+def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
+    """The backbone's weights in a checkpoint, whatever strategy wrote it.
+
+    Args:
+        path: A checkpoint file, or the folder of a sharded one.
+        model: The backbone; sharded checkpoints are read into its shapes.
+    """
+    prefix = "network.language_model."
+    if path.is_file():
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+    elif (path / ".metadata").is_file():
+        from torch.distributed.checkpoint import FileSystemReader, load
+
+        state = {prefix + name: torch.empty_like(value, device="cpu") for name, value in model.state_dict().items()}
+        holder = {"state_dict": state}
+        load(holder, storage_reader=FileSystemReader(path), no_dist=True)
+    else:
+        from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
+
+        state = get_fp32_state_dict_from_zero_checkpoint(str(path), tag="checkpoint")
+        state = {name.removeprefix("_forward_module."): value for name, value in state.items()}
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def step_of(path: Path) -> int:

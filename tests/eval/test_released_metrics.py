@@ -50,7 +50,10 @@ def test_rouge_l_takes_chinese_for_one_token() -> None:
 
 
 LINES = st.lists(
-    st.tuples(st.sampled_from(["A", "B-x", "颜色", "", "A: B"]), st.lists(st.sampled_from(["ab", "b", "bc", "", "None", "zz"]))),
+    st.tuples(
+        st.sampled_from(["A", "B-x", "颜色", "", "A: B"]),
+        st.lists(st.sampled_from(["ab", "b", "bc", "", "None", "zz"])),
+    ),
     max_size=4,
 ).map(lambda lines: "\n".join(f"{type_}: {', '.join(terms)}" for type_, terms in lines))
 
@@ -99,7 +102,9 @@ def test_label_sets_by_hand() -> None:
 
 
 def test_span_extract_and_generate_sets_by_hand() -> None:
-    assert f1("Condition_Extract", "micro", [answer("Condition_Extract", "spans", "ab, cd", "ab,  cd")]) == pytest.approx(0.5)
+    assert f1(
+        "Condition_Extract", "micro", [answer("Condition_Extract", "spans", "ab, cd", "ab,  cd")]
+    ) == pytest.approx(0.5)
     assert cleaned(answer("Condition_Extract", "spans", "ab", " x ")) == "error"
     assert f1("Extract", "micro", [answer("Extract", "text", "a, b", " a ")]) == pytest.approx(2 / 3)
     assert cleaned(answer("Extract", "text", "a", " .. ")) == "error"

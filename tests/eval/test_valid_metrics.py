@@ -18,7 +18,9 @@ from ecomgpt.tasks.prompt import Prompt
 TEXT = st.lists(st.sampled_from(["red", "shoe", "鞋", "红", "42", ".", "Wi-Fi", " "]), max_size=12).map("".join)
 
 
-def answer(target: str, text: str, form: str = "text", candidates: Sequence[str] = (), kind: str = "Generate") -> Answer:
+def answer(
+    target: str, text: str, form: str = "text", candidates: Sequence[str] = (), kind: str = "Generate"
+) -> Answer:
     prompt = Prompt("before ", "some 文字 text", " after")
     row = EvalRow(id="r", task="t", prompt=prompt, target=target, candidates=tuple(candidates), form=form, kind=kind)
     return Answer(row, text)
@@ -139,14 +141,18 @@ def test_nothing_asked_and_nothing_given_is_perfect() -> None:
 HOSTILE = st.one_of(
     st.text(),
     st.binary().map(lambda raw: raw.decode("latin-1")),
-    st.sampled_from(["", "," * 10_000, ". " * 5000, "a " * 5000, "红" * 5000, "A: " * 3000, "\0", "\ud800", "None", "A: a\n" * 2000]),
+    st.sampled_from(
+        ["", "," * 10_000, ". " * 5000, "a " * 5000, "红" * 5000, "A: " * 3000, "\0", "\ud800", "None", "A: a\n" * 2000]
+    ),
 )
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(HOSTILE, min_size=1, max_size=3), st.sampled_from(sorted(FORMS)), st.sampled_from(sorted(KINDS)))
 def test_scorers_survive_anything(texts: list[str], form: str, kind: str) -> None:
-    target = {"label": "A", "labels": "A, B", "typed_spans": "A: text\nB: None", "spans": "some, text"}.get(form, "some text")
+    target = {"label": "A", "labels": "A, B", "typed_spans": "A: text\nB: None", "spans": "some, text"}.get(
+        form, "some text"
+    )
     rows = [answer(target, text, form, ("A", "B", "C: d, e") if form != "text" else (), kind) for text in texts]
     for name in METRIC_NAMES:
         assert 0.0 <= value(name, rows) <= 1.0 + 1e-9, name

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from invented_run import TASKS, make_metrics, make_run, write_json, write_predictions
+from invented_run import TASKS, make_metrics, make_run, prediction, write_json, write_predictions
 
 from ecomgpt.errors import UserError
 from ecomgpt.report import write_report
@@ -88,7 +88,8 @@ def test_every_score_stands_in_the_page_as_in_the_file(whole: Path) -> None:
             for score in task["metrics"].values():
                 assert repr(score["value"]) in page.values
     for average in metrics["averages"].values():
-        assert repr(average["value"]) in page.values
+        assert repr(average["metrics"]["primary"]["value"]) in page.values
+    assert "cross task" in page.text and "language: zh" in page.text and "family: " not in page.text
     for name, *_ in TASKS:
         row = metrics["tasks"][name]["metrics"][metrics["tasks"][name]["primary"]]
         assert f"{row['value'] * 100:.1f} [{row['low'] * 100:.1f}, {row['high'] * 100:.1f}]" in page.text
@@ -111,7 +112,7 @@ def test_facts_of_data_training_and_origin(whole: Path) -> None:
     capped = sum(task["dropped"].get("over_cap", 0) for task in manifest["tasks"])
     for fact in (
         f"{capped:,}", "37 removed; checked against demo", "1,843,200", "1 min 24 s", "2 min 31 s", "1.9 GB", "memory 24.0 GB",
-        "python -m ecomgpt name=first", "3695598d2a71", "9f2c61d07be34a55", "torch 2.13.0", "ROUGE-L (released)", "EcomGPT-7B1",
+        "python -m ecomgpt name=first", "3695598d2a71", "9f2c61d07be34a55", "torch 2.13.0", "ROUGE-L (released)", "66 % win, 32 % tie, 2 % loss", "python 3.11.9", "cpu AMD EPYC",
     ):  # fmt: skip
         assert fact in page, fact
 
@@ -147,12 +148,13 @@ def test_every_figure_is_a_picture_in_the_pages_colours(whole: Path) -> None:
 def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "hostile")
     rewrite(folder, "metrics.json", lambda content: content["tasks"]["aspects"].update(title=HOSTILE, family=HOSTILE, language=HOSTILE))
-    rewrite(folder, "metrics.json", lambda content: content["averages"].update({HOSTILE: 0.5}))
+    rewrite(folder, "metrics.json", lambda content: content["averages"].update({HOSTILE: content["averages"]["all"]}))
     rewrite(folder, "data/manifest.json", lambda content: content["tasks"][0].update(name=HOSTILE, family=HOSTILE, dropped={HOSTILE: 9**9}))
-    rewrite(folder, "environment.json", lambda content: content.update(command=["```", HOSTILE]))
+    rewrite(folder, "environment.json", lambda content: content.update(command="``` " + HOSTILE))
     (folder / "config.yaml").write_text(HOSTILE, "utf-8")
-    row = {"id": HOSTILE, "prompt": HOSTILE, "target": HOSTILE, "prediction": HOSTILE + "!", "parsed": [HOSTILE], "valid": False}
-    write_predictions(folder, "aspects", [row, row, row | {"valid": True}])
+    rows = [prediction("aspects", f"{HOSTILE}{form}", HOSTILE, HOSTILE, HOSTILE + "!?x", form) for form in ("text", "text")]
+    write_predictions(folder, "aspects", rows)
+    write_predictions(folder, "titles", [prediction("titles", HOSTILE, HOSTILE, "退换货", HOSTILE)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         page, markdown = pages(folder)
@@ -166,7 +168,7 @@ def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path) -> None:
     assert "<script>" not in outside and "[x](" not in outside and "://e" not in outside.replace("\\://e", "")
     assert re.search(r"^````\n``` <script>", markdown, flags=re.MULTILINE)  # the fence is longer than what it holds
     widths = {len(re.findall(r"(?<!\\)\|", line)) for line in outside.split("\n") if "alert" in line and line.startswith("| ")}
-    assert widths <= {9, 6, 5}  # the columns of scores, averages and dropped rows, and no more
+    assert widths <= {9, 7, 5}  # the columns of scores, averages and dropped rows, and no more
 
 
 @pytest.mark.parametrize(
@@ -221,12 +223,20 @@ def test_values_that_are_not_numbers_are_named_and_left_out_of_the_mean(tmp_path
     assert "Final loss" not in page.text
 
 
-def test_unreadable_predictions_are_counted_by_line(tmp_path: Path) -> None:
+def test_predictions_that_cannot_be_read_are_named_by_line(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     with (folder / "predictions" / "aspects.jsonl").open("a", encoding="utf-8") as lines:
-        lines.write('["a list"]\n{"id": "cut of')
+        lines.write('{"id": "cut of')
     page, _ = pages(folder)
-    assert "Unreadable lines in predictions/aspects.jsonl, left out of the reading of errors: 41, 42." in page.text
+    assert "Predictions that could not be read: predictions/aspects.jsonl:41: is no prediction" in page.text
+
+
+def test_cut_prompts_are_counted(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    rows = [prediction("aspects", str(index), "Question?", "退换货", "退换货") | {"cut_tokens": index} for index in range(4)]
+    write_predictions(folder, "aspects", rows)
+    page, _ = pages(folder)
+    assert "Evaluation prompts cut to the maximum length, in rows: aspects 3." in page.text and "Every answer is right." in page.text
 
 
 def test_texts_of_rows_can_be_left_out(tmp_path: Path) -> None:
@@ -234,12 +244,12 @@ def test_texts_of_rows_can_be_left_out(tmp_path: Path) -> None:
     write_report(folder, example_rows=0)
     for name in ("report.html", "report.md"):
         text = (folder / name).read_text("utf-8")
-        assert "my parcel" not in text and "ask about a size" not in text and "71.0" in text
+        assert "my parcel" not in text and "not sure" not in text and "71.0" in text
 
 
 def test_a_task_name_does_not_lead_out_of_the_run(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", tasks={"../../secret": {"n": 1, "metrics": {"accuracy": 1.0}}})
-    write_predictions(folder, "../../../secret", [{"id": "0", "prompt": "a secret", "target": "x", "prediction": "y"}])
+    write_predictions(folder, "../../../secret", [prediction("secret", "0", "a secret", "退换货", "y")])
     page, _ = pages(folder)
     assert "a secret" not in page.text
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from invented_run import HOSTILE_TITLE, make_run, write_json
+from invented_run import HOSTILE_TITLE, make_run, prediction, write_json, write_predictions
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -18,7 +18,7 @@ from ecomgpt.report import fonts, summary
 from ecomgpt.report.charts import _smooth
 from ecomgpt.report.findings import compare, difference, mean
 from ecomgpt.report.load import Score, TaskScores, load
-from ecomgpt.report.predictions import overlap, read
+from ecomgpt.report.predictions import read
 from ecomgpt.report.text import (
     clip,
     code_block,
@@ -116,24 +116,16 @@ def test_smoothing_keeps_a_straight_line() -> None:
     assert _smooth(line) == pytest.approx(line)
 
 
-def test_the_worst_rows_come_first_and_invalid_ones_apart(tmp_path: Path) -> None:
-    path = tmp_path / "t.jsonl"
-    rows = [("a", "yes", "yes", True), ("b", "yes", "yep", True), ("c", "yes", "no", True), ("d", "yes", "banana", False), ("e", "yes", "no", True)]
-    path.write_text(
-        "".join(json.dumps(dict(zip(("id", "target", "prediction", "valid"), row, strict=True))) + "\n" for row in rows), "utf-8"
-    )
-    reading = read(path, 10)
-    assert [row.id for row in reading.worst] == ["c", "e", "b"]
-    assert [row.id for row in reading.invalid] == ["d"]
-    assert reading.mistakes == [("yes", "no", 2)] and (reading.rows, reading.right, reading.invalid_rows) == (5, 1, 1)
-    scored = [{"id": "low", "target": "x", "prediction": "x", "score": 0.1}, {"id": "high", "target": "x", "prediction": "q", "score": 0.9}]
-    path.write_text("".join(json.dumps(row) + "\n" for row in scored), "utf-8")
-    assert [row.id for row in read(path, 10).worst] == ["low", "high"]
-
-
-def test_overlap_is_symmetric_and_one_only_for_equal_texts() -> None:
-    assert overlap("退 换货", "退换货") == 1 and overlap("abc", "cba") < 1 and overlap("", "") == 1 and overlap("", "x") == 0
-    assert overlap("abc", "abd") == overlap("abd", "abc") == pytest.approx(2 / 3)
+def test_worst_rows_mistakes_and_confusion_of_a_task(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    answers = [*["track an order"] * 3, "退换货", "退换货", *["huh"] * 4]
+    write_predictions(folder, "aspects", [prediction("aspects", str(at), "Q?", "退换货", answer) for at, answer in enumerate(answers)])
+    reading = read(folder / "predictions" / "aspects.jsonl", 5)
+    assert [row.id for row in reading.worst] == ["0", "1", "2", "5", "6"] and [row.id for row in reading.invalid] == ["7", "8"]
+    assert reading.mistakes == [("退换货", "huh", 4), ("退换货", "track an order", 3)]
+    assert (reading.rows, reading.invalid_rows) == (9, 4)
+    counts = dict(zip(reading.labels, dict(reading.confusion)["退换货"], strict=True))
+    assert (counts["退换货"], counts["track an order"], counts["(invalid)"]) == (2, 3, 4)
 
 
 def test_figures_fall_back_to_names_where_no_font_has_the_characters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +144,7 @@ def test_the_terminal_table_fits_and_holds_every_number(tmp_path: Path, width: i
     text = stream.getvalue()
     assert max(cell_len(line) for line in text.split("\n")) <= width
     if width >= 80:
-        for cell in ("Training helped: +33.2 points", "[65.3, 76.7]", "71.0", "9.0", "+62.0", "21.0", "−5.0", "accuracy", "240", "average: zh"):
+        for cell in ("Training helped: +33.2 points", "[65.3, 76.7]", "71.0", "9.0", "+62.0", "21.0", "−5.0", "accuracy", "240", "average, language: zh"):
             assert cell in text, cell
     assert ("majority 21.0" in text) == (width >= 100)
 

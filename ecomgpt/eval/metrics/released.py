@@ -7,7 +7,7 @@ classes. With prediction set P and target set T of a row:
 * macro: the harmonic mean of the mean of ``|P & T| / |P|`` and the mean of ``|P & T| / |T|`` over rows.
 * for NER both come from tags, see `ecomgpt.eval.metrics.released_ner`.
 
-Where the script would stop with an error (ROUGE of a text that holds nothing but periods, no entity on either side) this gives 0.
+A perfect answer scores 1 but for spans of one character, which the script takes for an error. Where the script would stop with an error (ROUGE of a text that holds nothing but periods, no entity on either side) this gives 0.
 """
 
 from collections.abc import Callable, Sequence

@@ -34,7 +34,7 @@ def dialogue(item: Item, random: Random) -> Dialogue:
         turns += _exchange(item, random, main, main.reply, not greeted)
     if random() < 0.6:
         turns += _exchange(item, random, thank, thank.reply)
-    labels = {"intent": (main.label,), "topic": (vocabulary.topics[main.topic],)}
+    labels: dict[str, tuple[str, ...]] = {"intent": (main.label,), "topic": (vocabulary.topics[main.topic],)}
     return Dialogue(**item.shared("dialogue-0"), turns=tuple(turns), labels=labels)
 
 
@@ -52,9 +52,10 @@ def _say(item: Item, random: Random, wording: Phrases, opens: bool) -> str:
     vocabulary = item.vocabulary
     writer = Writer(random, vocabulary.lexicon)
     slots = item.slots | {"order": f"{pick(random, 'ABCD')}{int(random() * 90000 + 10000)}"}
-    english = vocabulary.language == "en"
     if opens and random() < 0.3:
-        writer.sentence(pick(random, vocabulary.talk["dialogue"]["greeting"]), slots, ", " if english else "，")
+        writer.sentence(
+            pick(random, vocabulary.talk["dialogue"]["greeting"]), slots, vocabulary.style["after_greeting"]
+        )
     if opens and random() < 0.35:
         writer.sentence(pick(random, vocabulary.talk["dialogue"]["prefix"]), slots, vocabulary.style["gap"])
     start = len(writer.parts)
@@ -63,4 +64,7 @@ def _say(item: Item, random: Random, wording: Phrases, opens: bool) -> str:
         writer.capitalise(start)
     if not writer.text.endswith((".", "?", "!", "。", "？", "！", "～")):
         writer.add(vocabulary.style["stop"].strip())
+    if opens and random() < 0.25:
+        writer.add(vocabulary.style["gap"])
+        writer.sentence(pick(random, vocabulary.talk["dialogue"]["suffix"]), slots)
     return noisy(writer.text, writer.spans, random, vocabulary.language)

@@ -1,7 +1,8 @@
 """Templates with slots and optional clauses, written out with the exact place of every slot.
 
-``"{Brand} {noun}[ for {use}]"`` has three slots and one optional clause. A slot's value is a string, a tuple of phrases of
-which one is chosen, a list of ``(tag, text)`` pieces, or a function that writes it. ``{a:noun}`` puts the right English article before the value.
+``"{Brand} {noun}[ for {use}]"`` has three slots and one optional clause. A slot's value is a string, a tuple of phrases
+of which one is chosen, a list of ``(tag, text)`` pieces, or a function that writes it. ``{a:noun}`` puts the right
+English article before the value.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Products: what they are, how shops title and describe them, and products that resemble them."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +98,7 @@ def _model(vocabulary: Vocabulary, category: Category, random: Random) -> str:
 
 
 def rival(item: Item, random: Random, differ: Collection[str] = (), share: float = 0.5, **names: str) -> Item:
-    """Another product of the same category: it differs in all of ``differ`` and shares each other value with ``share``."""
+    """Another product of the category: it differs in all of ``differ`` and shares others at the rate ``share``."""
     keep: dict[str, Value] = {}
     for attribute in item.category.attributes:
         value = item.values[attribute.name]
@@ -117,7 +117,9 @@ def pieces(
     for attribute in shown:
         value = item.values[attribute.name]
         text = value.plain if running else value.shown
-        before, after = (attribute.before, attribute.after) if not running else (attribute.before.lower(), attribute.after.lower())
+        before, after = attribute.before, attribute.after
+        if running:
+            before, after = before.lower(), after.lower()
         if attribute.place == "front":
             places["front"] += [("", before), (attribute.name, text), ("", after + gap)]
         else:
@@ -148,10 +150,16 @@ def title(item: Item, random: Random, show: Collection[str] = (), more: int = 3)
     return writer.text, writer.spans
 
 
-def tell(item: Item, attribute: Attribute, writer: Writer, end: str) -> None:
-    """A sentence about one attribute, in running text; the value's span has the tag ``v``."""
-    value = item.values[attribute.name].plain
-    writer.sentence(writer.choose(attribute.tell), item.slots | {"v": value}, end)
+def tell(item: Item, attributes: Sequence[Attribute], writer: Writer) -> None:
+    """Sentences about attributes in running text, at times two clauses in one sentence."""
+    style, last = item.vocabulary.style, len(attributes) - 1
+    joined = False
+    for position, attribute in enumerate(attributes):
+        slots = item.slots | {"v": item.values[attribute.name].plain}
+        wording = writer.choose(attribute.tell)
+        (writer.write if joined else writer.sentence)(wording, slots)
+        joined = not joined and position < last and writer.random() < 0.35
+        writer.add(style["joint"] if joined else style["stop"])
 
 
 def describe(item: Item, random: Random, attributes: list[Attribute], closing: bool = True) -> str:
@@ -164,8 +172,7 @@ def describe(item: Item, random: Random, attributes: list[Attribute], closing: b
     writer.add("" if writer.text.endswith(("?", "？")) else stop.strip())
     gap = item.vocabulary.style["gap"]
     writer.add(gap)
-    for attribute in attributes:
-        tell(item, attribute, writer, stop)
+    tell(item, attributes, writer)
     if closing and random() < 0.6:
         writer.sentence(pick(random, text["closing"]), item.slots)
     return writer.text.strip()
@@ -217,7 +224,6 @@ def advert(item: Item, random: Random) -> Transfer:
     pairs += [(attribute.name, item.values[attribute.name].plain) for attribute in told]
     writer = Writer(random, item.vocabulary.lexicon)
     writer.sentence(pick(random, item.vocabulary.talk["text"]["advert"]), item.slots, style["gap"])
-    for attribute in told:
-        tell(item, attribute, writer, style["stop"])
+    tell(item, told, writer)
     source = style["semicolon"].join(f"{name}{style['colon']}{value}" for name, value in pairs)
     return Transfer(**item.shared("advert-0"), source=source, target=writer.text.strip())

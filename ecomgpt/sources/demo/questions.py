@@ -44,16 +44,13 @@ def _ask(item: Item, random: Random, attribute: Attribute) -> str:
     general = item.vocabulary.talk["question"]["ask"]
     wording: Phrase = pick(random, attribute.ask if random() < 0.75 else general)
     writer = Writer(random, item.vocabulary.lexicon)
-    if random() < 0.2:
+    if random() < 0.25:
         writer.write(pick(random, item.vocabulary.talk["question"]["polite"]), item.slots)
+        writer.add(item.vocabulary.style["gap"])
     start = len(writer.parts)
-    writer.write(wording, item.slots | {"name": _name(attribute)})
+    writer.write(wording, item.slots | {"name": attribute.call})
     writer.capitalise(start)
     return noisy(writer.text, (), random, item.language)
-
-
-def _name(attribute: Attribute) -> str:
-    return attribute.name.lower()
 
 
 def _context(item: Item, random: Random, told: list[Attribute], asked: Attribute) -> str:
@@ -65,8 +62,7 @@ def _context(item: Item, random: Random, told: list[Attribute], asked: Attribute
         writer = Writer(random, item.vocabulary.lexicon)
         writer.write(pick(random, words["answer_by"]), item.slots)
         writer.add(style["gap"])
-        for attribute in told:
-            tell(item, attribute, writer, style["stop"])
+        tell(item, told, writer)
         text = writer.text.strip()
     if random() < 0.35:
         writer = Writer(random, item.vocabulary.lexicon)
@@ -85,7 +81,7 @@ def _yes_no(item: Item, random: Random, product: str) -> Question:
     right = random() < 0.5
     claim = value if right else other(random, asked.values, value)
     question = Writer(random, item.vocabulary.lexicon)
-    question.sentence(pick(random, words["yes_no"]), item.slots | {"name": _name(asked), "w": claim.plain})
+    question.sentence(pick(random, words["yes_no"]), item.slots | {"name": asked.call, "w": claim.plain})
     answer = Writer(random, item.vocabulary.lexicon)
     slots = item.slots | {"v": value.plain, "tell": asked.tell}
     answer.sentence(pick(random, words["yes" if right else "no"]), slots, item.vocabulary.style["stop"].strip())

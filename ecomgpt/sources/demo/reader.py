@@ -1,7 +1,6 @@
 """The demo store as a source: any slice of it, and the reader that the catalog calls."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,14 @@ from ecomgpt.sources.demo.texts import category_text, entity_texts
 from ecomgpt.sources.records import Record
 
 if TYPE_CHECKING:
-    from ecomgpt.sources.catalog import ReadCounts
     from ecomgpt.sources.dataset import Dataset
 
 LANGUAGES = ("en", "zh")
+OPTIONS: dict[str, str] = {
+    "products": "how many products a language has, each with 17 to 18 records (2000)",
+    "seed": "makes another store (0)",
+    "languages": "which of en and zh ([en, zh])",
+}
 
 
 def store(seed: int, start: int, stop: int, language: str) -> Iterator[Record]:
@@ -49,28 +52,24 @@ def store(seed: int, start: int, stop: int, language: str) -> Iterator[Record]:
         yield advert(item, random)
 
 
-def read_demo(
-    dataset: "Dataset", files: Sequence[tuple[str, Path]], counts: "ReadCounts", max_bad_rows: int = 0
-) -> Iterator[Record]:
-    """The store as the dataset's options say: ``products`` a language, ``seed``, ``languages``. There are no files.
+def read_demo(dataset: "Dataset") -> Iterator[Record]:
+    """The store as the dataset's options say, all kinds and languages interleaved product by product.
 
     Raises:
         UserError: With all wrong options.
     """
     products, seed = dataset.options.get("products", 2000), dataset.options.get("seed", 0)
     languages = dataset.options.get("languages", list(LANGUAGES))
-    problems = []
-    if not isinstance(products, int) or isinstance(products, bool) or products < 1:
-        problems.append(f"{dataset.name}: options.products is {products!r}; give a whole number from 1")
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        problems.append(f"{dataset.name}: options.seed is {seed!r}; give a whole number")
+    unknown = [name for name in dataset.options if name not in OPTIONS]
+    problems = [f"options.{name}: unknown; known are {', '.join(OPTIONS)}" for name in unknown]
+    if type(products) is not int or products < 1:
+        problems.append(f"options.products: {products!r} is no number of products; give a whole number from 1")
+    if type(seed) is not int:
+        problems.append(f"options.seed: {seed!r} is no seed; give a whole number")
     if not isinstance(languages, Sequence) or not languages or not set(languages) <= set(LANGUAGES):
-        problems.append(f"{dataset.name}: options.languages is {languages!r}; give a list of en, zh")
+        problems.append(f"options.languages: {languages!r} won't do; give a list of {', '.join(LANGUAGES)}")
     if problems:
-        raise UserError(*problems)
+        raise UserError(*(f"{dataset.path or dataset.name}: {problem}" for problem in problems))
     for index in range(products):
         for language in languages:
-            for record in store(seed, index, index + 1, language):
-                counts.read += 1
-                counts.kept += 1
-                yield record
+            yield from store(seed, index, index + 1, language)

@@ -17,7 +17,7 @@ _PLANS: dict[int, tuple[tuple[str, ...], ...]] = {
     2: (("bad", "fair"), ("bad", "bad", "good"), ("bad", "bad", "fair"), ("bad", "fair")),
     1: (("bad",), ("bad", "bad"), ("bad", "bad", "bad"), ("bad", "bad", "fair")),
 }
-"""Polarities of the aspects for each rating: above three stars good ones lead, below bad ones, at three they balance."""
+"""Polarities of the aspects by rating: above three stars good ones lead, below bad ones, at three they balance."""
 _ENDS = {5: "praise", 4: "good_end", 3: "mixed", 2: "bad_end", 1: "anger"}
 
 

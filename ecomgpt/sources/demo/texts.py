@@ -25,7 +25,8 @@ def entity_texts(item: Item, random: Random) -> Iterator[EntityText]:
     text, spans = title(item, random)
     yield EntityText(**item.shared("entities-0"), text=text, entities=entities(item, text, spans))
     writer = Writer(random, item.vocabulary.lexicon)
-    attribute = pick(random, item.category.attributes)
+    # Only what can stand before a noun: "a 20 L backpack", but not "a Fits 14 inch Laptop backpack".
+    attribute = pick(random, [a for a in item.category.attributes if a.place == "front" or a.kind == "color"])
     slots = item.slots | {"x": item.values[attribute.name].plain}
     writer.sentence(pick(random, item.vocabulary.talk["entity"]["mention"]), slots)
     text = noisy(writer.text, writer.spans, random, item.language)

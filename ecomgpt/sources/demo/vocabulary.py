@@ -20,9 +20,22 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute of a category. ``before`` and ``after`` surround the value in a title (``for``, `` Battery``)."""
+    """One attribute of a category.
+
+    Attributes:
+        name: As it stands in records.
+        call: As questions call it.
+        kind: The entity type of its values.
+        place: Where a title shows it: ``front`` of the noun, ``tail`` right after it, or at the ``back``.
+        before: What precedes the value in a title (``for ``).
+        after: What follows it there (`` Battery``).
+        values: All it can be.
+        ask: Questions about it.
+        tell: Clauses that answer them.
+    """
 
     name: str
+    call: str
     kind: str
     place: str
     before: str
@@ -85,15 +98,19 @@ class Vocabulary:
     labels: dict[str, dict[str, str]]
 
 
-_SINGULAR = dict(this="this", it="it", them="it", has="has", does="does", comes="comes", weighs="weighs") | {"is": "is"}
-_PLURAL = dict(this="these", it="they", them="them", has="have", does="do", comes="come", weighs="weigh") | {"is": "are"}
+_SINGULAR, _PLURAL = (
+    dict(zip(("this", "is", "it", "them", "has", "does", "comes", "weighs"), words.split(), strict=True))
+    for words in ("this is it it has does comes weighs", "these are they them have do come weigh")
+)
 _CHINESE = {"this": "这款"}
 
 
 @cache
 def load(language: str) -> Vocabulary:
     """The vocabulary of ``en`` or ``zh``; read once a process."""
-    attributes, catalog, reviews, talk = (_toml(language, part) for part in ("attributes", "catalog", "reviews", "talk"))
+    attributes, catalog, reviews, talk = (
+        _toml(language, part) for part in ("attributes", "catalog", "reviews", "talk")
+    )
     names = catalog.pop("names")
     heads, tails = split(names["brand_heads"]), split(names["brand_tails"])
     aspects = {name: _aspect(name, words) for name, words in reviews["aspects"].items()}
@@ -131,7 +148,9 @@ def phrases(text: str) -> Phrases:
 def plain(text: str) -> str:
     """Title Case to running text; units and abbreviations (``USB-C``, ``500 ml``, ``XL``) stay as they are."""
     return " ".join(
-        word.lower() if all(part[1:].islower() or len(part) == 1 for part in word.split("-")) and len(word) > 1 else word
+        word.lower()
+        if all(part[1:].islower() or len(part) == 1 for part in word.split("-")) and len(word) > 1
+        else word
         for word in text.split(" ")
     )
 
@@ -171,6 +190,7 @@ def _attribute(name: str, values: str, words: dict[str, str]) -> Attribute:
     proper = name in ("Fits", "Origin")  # names of phones and countries keep their capitals
     return Attribute(
         name=name,
+        call=words.get("call", name.lower()),
         kind=words["kind"],
         place=words["place"],
         before=before,

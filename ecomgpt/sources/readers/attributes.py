@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
+from ecomgpt.sources.readers.cells import Cells
 from ecomgpt.sources.readers.item import Malformed, clean
 from ecomgpt.sources.readers.pseudo_json import parse_pseudo_json
-from ecomgpt.sources.readers.rows import Cells
 from ecomgpt.sources.records import Entity
 
 Pairs = tuple[tuple[str, str], ...]
@@ -14,8 +14,8 @@ Pairs = tuple[tuple[str, str], ...]
 def attributes_of(cells: Cells, value: Any) -> Pairs:
     """A cell's attributes as (name, value) pairs, in the file's order, without those that say "there is none".
 
-    Forms: ``scores`` is {name: {value: 1}}, ``mapping`` is {name: value or [values]}, ``pairs`` is "name#value*name#value",
-    ``pseudo_json`` is ``name: { value:x, unit:y }``, ``name_value`` is [{name: n, value: v}].
+    Forms: ``scores`` is {name: {value: 1}}, ``mapping`` is {name: value or [values]}, ``pairs`` is
+    "name#value*name#value", ``pseudo_json`` is ``name: { value:x, unit:y }``, ``name_value`` is [{name: n, value: v}].
 
     Raises:
         Malformed: If the cell is not in the declared form.
@@ -66,7 +66,9 @@ def occurrences(cells: Cells, text: str) -> tuple[Entity, ...]:
         whole = re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text)
         start = whole.start() if whole else text.find(value)
         if start < 0:
-            cells.notes["attribute value that does not occur in the text"] = cells.notes.get("attribute value that does not occur in the text", 0) + 1
+            cells.notes["attribute value that does not occur in the text"] = (
+                cells.notes.get("attribute value that does not occur in the text", 0) + 1
+            )
             continue
         found.append(Entity(name, start, start + len(value), value))
     return tuple(sorted(found, key=lambda one: (one.start, one.end, one.type)))
@@ -116,7 +118,9 @@ def tagged_entities(tagged: str) -> tuple[str, tuple[Entity, ...]]:
         at = tag.end()
         closing, name = bool(tag.group(1)), tag.group(2)
         if closing != bool(open_tag) or (closing and name != open_tag):
-            raise Malformed(f"the tag {tag.group()!r} does not fit: {'<' + open_tag + '> is open' if open_tag else 'none is open'}")
+            raise Malformed(
+                f"the tag {tag.group()!r} does not fit: {'<' + open_tag + '> is open' if open_tag else 'none is open'}"
+            )
         if closing and len(text) > begun:
             found.append(Entity(name, begun, len(text), text[begun:]))
         open_tag, begun = ("" if closing else name), len(text)

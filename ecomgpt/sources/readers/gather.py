@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from ecomgpt.sources.readers.cells import LOCALES, Cells, Row, declared_drop
 from ecomgpt.sources.readers.item import Item, Malformed, Source
-from ecomgpt.sources.readers.rows import Cells, Row, declared_drop
 from ecomgpt.sources.records import Dialogue, Search, Turn
 
 GATHER = {"Search": "query", "Dialogue": "dialogue"}
@@ -42,7 +42,7 @@ def _closed(source: Source, kind: str, key: str, run: list[Cells]) -> Iterator[I
     good: list[tuple[str, str]] = []
     kept = 0
     language = run[0].text("language")[:2] or source.language(key if kind == "Search" else run[0].text("text"))
-    language = {"us": "en", "cn": "zh"}.get(language, language)
+    language = LOCALES.get(language, language)
     for cells in run:
         try:
             good.append(_search_row(cells, language) if kind == "Search" else _turn_row(cells, language))
@@ -56,7 +56,9 @@ def _closed(source: Source, kind: str, key: str, run: list[Cells]) -> Iterator[I
         return
     first = run[0].row.line
     if kind == "Search":
-        record: Search | Dialogue = Search(**source.head(first, key, language), query=key, results=tuple(dict.fromkeys(usable)))
+        record: Search | Dialogue = Search(
+            **source.head(first, key, language), query=key, results=tuple(dict.fromkeys(usable))
+        )
     else:
         turns = tuple(Turn(speaker, text) for speaker, text in usable)
         record = Dialogue(**source.head(first, key, language), turns=turns)

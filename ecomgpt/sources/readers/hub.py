@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub: read from a local copy (parquet, JSON Lines, or a `save_to_disk` folder); fetched on demand."""
+"""Datasets of the Hugging Face hub: read from a local copy (parquet, JSON Lines, `save_to_disk`), fetched on demand."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +6,11 @@ from typing import Any
 
 from ecomgpt.errors import UserError
 from ecomgpt.sources.dataset import Dataset
+from ecomgpt.sources.readers.cells import Row
 from ecomgpt.sources.readers.item import Item, Source
 from ecomgpt.sources.readers.objects import read_jsonl
 from ecomgpt.sources.readers.rows import OPTIONS as ROW_OPTIONS
-from ecomgpt.sources.readers.rows import Row, items, known_columns
+from ecomgpt.sources.readers.rows import items, known_columns
 
 OPTIONS: dict[str, str] = {**ROW_OPTIONS}
 BATCH = 1024
@@ -34,7 +35,9 @@ def _arrow_rows(source: Source) -> Iterator[Row]:
                 number += 1
                 yield Row(number, values)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise UserError(f"{source.path}: cannot be read as a copy from the hub: {str(error).splitlines()[0][:200]}; fetch it again") from error
+        raise UserError(
+            f"{source.path}: cannot be read as a copy from the hub: {str(error).splitlines()[0][:200]}; fetch it again"
+        ) from error
 
 
 def _batches(path: Path) -> tuple[list[str], Iterator[Any]]:
@@ -53,11 +56,11 @@ def _batches(path: Path) -> tuple[list[str], Iterator[Any]]:
 
 
 def fetch(dataset: Dataset, folder: Path) -> list[Path]:
-    """Loads the dataset from the hub (or wherever `datasets.load_dataset` finds its id) into parquet files that `read_hub` reads.
+    """Loads the dataset (with `datasets.load_dataset`) into parquet files that `read_hub` reads.
 
     Args:
-        dataset: Its declaration; ``options.local`` maps the hub's splits to file names' first part, ``options.config`` names the
-            configuration.
+        dataset: Its declaration; ``options.local`` maps the hub's splits to file names without their end,
+            ``options.config`` names the configuration.
         folder: Where ``<split>.parquet`` are written.
 
     Raises:
@@ -72,7 +75,9 @@ def fetch(dataset: Dataset, folder: Path) -> list[Path]:
         found = datasets.load_dataset(dataset.hub, dataset.options.get("config"))
     except Exception as error:  # The hub's client raises a dozen kinds; all mean that it could not be fetched.
         reason = str(error).split("\n")[0][:200]
-        raise UserError(f"{dataset.name}: could not be fetched from the hub as '{dataset.hub}': {reason}. {dataset.obtain}") from error
+        raise UserError(
+            f"{dataset.name}: could not be fetched from the hub as '{dataset.hub}': {reason}. {dataset.obtain}"
+        ) from error
     local = dataset.options.get("local", {"train": "train", "validation": "validation", "test": "test"})
     folder.mkdir(parents=True, exist_ok=True)
     for split, rows in found.items():
@@ -83,5 +88,7 @@ def fetch(dataset: Dataset, folder: Path) -> list[Path]:
             partial.replace(path)
             written.append(path)
     if not written:
-        raise UserError(f"{dataset.name}: the hub's copy has the splits {', '.join(found)}, none of which is declared in 'local'")
+        raise UserError(
+            f"{dataset.name}: the hub's copy has the splits {', '.join(found)}, none of which is declared in 'local'"
+        )
     return written

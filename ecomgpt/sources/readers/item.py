@@ -57,7 +57,7 @@ class Source:
             return self.dataset.language
         return "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
 
-    def head(self, number: int | str, group: str, language: str, kind: str = "") -> dict[str, str]:
+    def head(self, number: int | str, group: str, language: str, kind: str = "") -> dict[str, Any]:
         """The fields that all records share. ``kind`` keeps the ids of several records of one row apart."""
         name = f"{self.name}:{number}" + (f"/{kind}" if kind else "")
         return {"id": name, "group": group_of(group), "language": language, "split": self.split}
@@ -72,8 +72,6 @@ class Source:
         if not names:
             return text
         if text not in names:
-            if axis in self.option("open", ()):
-                return text.replace("_", " ")
             raise Malformed(f"the {axis} '{text[:60]}' is none of its labels{suggestion(text, list(names))}")
         return names[text]
 

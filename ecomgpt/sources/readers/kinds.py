@@ -1,16 +1,15 @@
 """One builder a record kind: it takes a row's cells and returns the record, or the reason why there is none."""
 
 import ast
-import re
 from typing import Any
 
 from ecomgpt.sources.readers.attributes import attributes_of, occurrences, paragraph_entities, tagged_entities
+from ecomgpt.sources.readers.cells import Cells, reach
+from ecomgpt.sources.readers.dialogues import dialogue
 from ecomgpt.sources.readers.item import Malformed, clean, joined
 from ecomgpt.sources.readers.pseudo_json import PSEUDO_JSON, parse_pseudo_json
-from ecomgpt.sources.readers.rows import Cells, reach
 from ecomgpt.sources.records import (
     Aspect,
-    Dialogue,
     Entity,
     EntityText,
     LabelledText,
@@ -20,63 +19,9 @@ from ecomgpt.sources.records import (
     Review,
     TextPair,
     Transfer,
-    Turn,
 )
 
-AXES = (
-    "sentiment", "category", "coarse_category", "intent", "rating", "subjectivity", "goal", "topic", "flow", "subflow",
-)  # fmt: skip
-"""The axes on which texts, dialogues and turns carry labels."""
-
 EMPTY = "empty text"
-
-
-def _head(cells: Cells, kind: str, text: str) -> dict[str, str]:
-    source = cells.source
-    language = cells.text("language") or source.language(text)
-    if language not in ("en", "zh"):
-        language = {"us": "en", "cn": "zh"}.get(language[:2].lower(), language[:2].lower())
-    number = cells.text("id") or str(cells.row.line)
-    return source.head(number, cells.text("group") or _template(cells, text), language, kind)
-
-
-def _template(cells: Cells, text: str) -> str:
-    """What groups a text where no column does: itself, or the words left when its template's free words are gone."""
-    free = cells.source.option("template")
-    if not free:
-        return text
-    words = re.findall(r"[a-z0-9']+", re.sub(r"\d+", "0", text.lower()))
-    stems = {re.sub(r"(ations?|ings?|ed|es|s|e)$", "", word) for word in words if word not in free}
-    return " ".join(sorted(stems)) or text
-
-
-def labels_of(cells: Cells, axis: str, value: Any, language: str) -> tuple[str, ...]:
-    """The labels shown for an axis's cell: one, or several as the declaration's ``multi`` separates them."""
-    multi = cells.source.option("multi", {})
-    values = [value]
-    if isinstance(value, list):
-        values = value
-    elif axis in multi:
-        values = [part for part in str(value).split(multi[axis]) if part.strip()]
-    least, shown = cells.source.option("min_score", 0), []
-    for one in values:
-        if isinstance(one, list) and len(one) == 2:
-            one, score = one
-            if float(score) < least:
-                cells.note(f"{axis} below the score of {least:g}")
-                continue
-        shown.append(cells.source.label(axis, one, language))
-    return tuple(dict.fromkeys(shown))
-
-
-def _axes(cells: Cells, language: str, prefix: str = "") -> dict[str, tuple[str, ...]]:
-    found = {}
-    for axis in AXES:
-        if cells.has(prefix + axis):
-            value = cells.raw(prefix + axis)
-            if value is not None:
-                found[axis] = labels_of(cells, axis, value, language)
-    return found
 
 
 def labelled_text(cells: Cells, kind: str) -> Record | str:
@@ -84,18 +29,20 @@ def labelled_text(cells: Cells, kind: str) -> Record | str:
     text = cells.text(name)
     if not text:
         return EMPTY
-    head = _head(cells, kind, text)
+    head = cells.head(kind, text)
     if kind:
         head = {**head, "group": cells.source.head(0, text, "")["group"]}
-    return LabelledText(**head, text=text, labels=_axes(cells, head["language"]))
+    return LabelledText(**head, text=text, labels=cells.axes(head["language"]))
 
 
 def text_pair(cells: Cells, kind: str) -> Record | str:
     left, right = _side(cells, "left"), _side(cells, "right")
     if not left or not right:
         return EMPTY
-    head = _head(cells, kind, left)
-    return TextPair(**head, left=left, right=right, relation=cells.source.label("relation", cells.raw("relation"), head["language"]))
+    head = cells.head(kind, left)
+    return TextPair(
+        **head, left=left, right=right, relation=cells.source.label("relation", cells.raw("relation"), head["language"])
+    )
 
 
 def _side(cells: Cells, name: str) -> str:
@@ -116,11 +63,19 @@ def question(cells: Cells, kind: str) -> Record | str:
     context = clean(context.removesuffix(marker)) if marker else context
     if cells.source.option("pseudo_json_context") and PSEUDO_JSON.match(context):
         context = joined(parse_pseudo_json(context), cells.source.dataset.language) or context
-    head = _head(cells, kind, context or text)
-    relevance = cells.source.label("relevance", cells.raw("relevance"), head["language"]) if cells.has("relevance") else ""
+    head = cells.head(kind, context or text)
+    relevance = (
+        cells.source.label("relevance", cells.raw("relevance"), head["language"]) if cells.has("relevance") else ""
+    )
     extractive = bool(answers) and bool(context) and all(answer in context for answer in answers)
     return Question(
-        **head, question=text, context=context, answers=answers, relevance=relevance, product=cells.text("product"), extractive=extractive
+        **head,
+        question=text,
+        context=context,
+        answers=answers,
+        relevance=relevance,
+        product=cells.text("product"),
+        extractive=extractive,
     )
 
 
@@ -160,7 +115,7 @@ def transfer(cells: Cells, kind: str) -> Record | str:
         source = joined(pairs, language)
     if not source or not target:
         return EMPTY
-    return Transfer(**_head(cells, kind, source), source=source, target=target)
+    return Transfer(**cells.head(kind, source), source=source, target=target)
 
 
 def product(cells: Cells, kind: str) -> Record | str:
@@ -171,7 +126,7 @@ def product(cells: Cells, kind: str) -> Record | str:
         return EMPTY
     text = title or joined(attributes, cells.source.dataset.language)
     cluster = cells.text("cluster")
-    head = _head(cells, kind, f"cluster {cluster}" if cluster else text)
+    head = cells.head(kind, f"cluster {cluster}" if cluster else text)
     return Product(
         **head, title=title, category=_category(cells, head["language"]), brand=cells.text("brand"),
         attributes=attributes, description=description, cluster=cluster,
@@ -185,7 +140,7 @@ def _category(cells: Cells, language: str) -> tuple[str, ...]:
         if cells.has(axis):
             value = cells.raw(axis)
             if value is not None:
-                path += [label for label in labels_of(cells, axis, value, language) if label]
+                path += [label for label in cells.labels(axis, value, language) if label]
     return tuple(path)
 
 
@@ -200,8 +155,11 @@ def entity_text(cells: Cells, kind: str) -> Record | str:
         entities = occurrences(cells, text)
     if not text:
         return EMPTY
-    head = _head(cells, kind, text)
-    shown = tuple(Entity(cells.source.label("entity", one.type, head["language"]), one.start, one.end, one.term) for one in entities)
+    head = cells.head(kind, text)
+    shown = tuple(
+        Entity(cells.source.label("entity", one.type, head["language"]), one.start, one.end, one.term)
+        for one in entities
+    )
     return EntityText(**head, text=text, entities=shown)
 
 
@@ -209,11 +167,13 @@ def review(cells: Cells, kind: str) -> Record | str:
     text = cells.text("text")
     if not text:
         return EMPTY
-    head = _head(cells, kind, text)
+    head = cells.head(kind, text)
     rating = None
     if cells.has("rating") and cells.raw("rating") is not None:
         rating = _rating(cells.raw("rating"))
-    return Review(**head, text=text, aspects=_aspects(cells, head["language"]), rating=rating, product=cells.text("product"))
+    return Review(
+        **head, text=text, aspects=_aspects(cells, head["language"]), rating=rating, product=cells.text("product")
+    )
 
 
 def _rating(raw: Any) -> int:
@@ -236,32 +196,6 @@ def _aspects(cells: Cells, language: str) -> tuple[Aspect, ...]:
         if value not in absent:
             found.append(Aspect(cells.source.label("polarity", value, language), category=shown))
     return tuple(found)
-
-
-def dialogue(cells: Cells, kind: str) -> Record | str:
-    """A dialogue whose row holds a list of turns; ``turn.*`` columns reach into each turn."""
-    listed = cells.raw("turns")
-    if not isinstance(listed, list):
-        raise Malformed(f"'{cells.columns['turns']}' is not a list of turns")
-    source, turns = cells.source, []
-    text = " ".join(str(reach(one, cells.columns["turn.text"])) for one in listed)
-    head = _head(cells, kind, text)
-    head["group"] = source.head(0, cells.text("id") or text, "")["group"]
-    for one in listed:
-        said = clean(str(reach(one, cells.columns["turn.text"])))
-        if not said:
-            cells.note("turns without text")
-            continue
-        speaker = source.label("speaker", reach(one, cells.columns["turn.speaker"]), head["language"])
-        labels = tuple(
-            (axis, labels_of(cells, axis, reach(one, cells.columns[f"turn.{axis}"]), head["language"]))
-            for axis in AXES
-            if cells.has(f"turn.{axis}")
-        )
-        turns.append(Turn(speaker, said, labels))
-    if not turns:
-        return "dialogue without turns"
-    return Dialogue(**head, turns=tuple(turns), labels=_axes(cells, head["language"]))
 
 
 KINDS = {

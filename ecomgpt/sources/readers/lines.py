@@ -21,7 +21,9 @@ class Line:
 
 
 def read_lines(path: Path, encoding: str = "utf-8", max_line: int = MAX_LINE) -> Iterator[Line]:
-    r"""The file's lines. Splits at ``\n`` alone (U+2028 and others occur inside product text), drops ``\r`` before it and a BOM.
+    r"""The file's lines, without a BOM, without ``\r`` at their end.
+
+    Splits at ``\n`` alone: U+2028 and others occur inside product text.
 
     Raises:
         UserError: If the file can't be read, or a line is longer than ``max_line`` bytes.
@@ -32,7 +34,8 @@ def read_lines(path: Path, encoding: str = "utf-8", max_line: int = MAX_LINE) ->
             number += 1
             if len(raw) > max_line:
                 raise UserError(
-                    f"{path}:{number}: the line is longer than {max_line / 2**20:g} MB; is this the right file? Its format has one row a line"
+                    f"{path}:{number}: the line is longer than {max_line / 2**20:g} MB; is this the right file? "
+                    "Its format has one row a line"
                 )
             if number == 1:
                 raw = raw.removeprefix(b"\xef\xbb\xbf")

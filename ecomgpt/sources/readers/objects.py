@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ecomgpt.errors import UserError
+from ecomgpt.sources.readers.cells import Row
 from ecomgpt.sources.readers.item import Item, Source
 from ecomgpt.sources.readers.lines import MAX_LINE, open_bytes, read_lines
 from ecomgpt.sources.readers.rows import OPTIONS as ROW_OPTIONS
-from ecomgpt.sources.readers.rows import Row, items
+from ecomgpt.sources.readers.rows import items
 
 OPTIONS: dict[str, str] = {**ROW_OPTIONS}
 CHUNK = 2**16
@@ -83,7 +84,9 @@ def _elements(source: Source) -> Iterator[Row]:
                     buffer = buffer[end:]
                     continue
         if ended:
-            raise UserError(f"{source.path}:{line}: " + ("the JSON list is cut off before its ']'" if begun else "is empty"))
+            raise UserError(
+                f"{source.path}:{line}: " + ("the JSON list is cut off before its ']'" if begun else "is empty")
+            )
         # Doubling keeps the work of decoding a long element again and again linear.
         more = next(chunks, "")
         while more and len(more) < len(buffer):

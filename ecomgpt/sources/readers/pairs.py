@@ -1,17 +1,17 @@
-"""Pairs of offers for entity matching: Ditto's ``COL name VAL value`` lines, DeepMatcher's tables with left_ and right_ columns."""
+"""Pairs of offers for matching: Ditto's ``COL name VAL value`` lines, DeepMatcher's tables with left_ and right_."""
 
 import re
 from collections.abc import Iterator
 
 from ecomgpt.errors import UserError
+from ecomgpt.sources.readers.cells import Row
 from ecomgpt.sources.readers.item import Item, Malformed, Source, clean, joined
 from ecomgpt.sources.readers.lines import read_lines
-from ecomgpt.sources.readers.rows import Row
 from ecomgpt.sources.records import TextPair
 
 OPTIONS: dict[str, str] = {
     "names": "column in the file to the name shown",
-    "web_text": "true removes language tags (\"...\"@en) and stray quotation marks (false)",
+    "web_text": 'true removes language tags ("..."@en) and stray quotation marks (false)',
     "delimiter": "DeepMatcher: what separates the cells (,)",
     "header": "DeepMatcher: the columns' names, for files that do not begin with them",
     "quotes": "DeepMatcher: false where quotation marks are plain text (true)",
@@ -49,7 +49,10 @@ def read_deepmatcher(source: Source) -> Iterator[Item]:
             continue
         left, right = (_side_columns(source, row, names) for names in (("left_", "ltable_"), ("right_", "rtable_")))
         if not left or not right or "label" not in row.values:
-            raise UserError(f"{source.path}:{row.line}: needs columns that begin with left_ and right_, and 'label'; has {', '.join(row.values)}")
+            raise UserError(
+                f"{source.path}:1: needs columns that begin with left_ and right_, and 'label'; "
+                f"has {', '.join(row.values)}"
+            )
         try:
             yield _pair(source, row.line, left, right, row.values["label"])
         except Malformed as error:
@@ -96,11 +99,16 @@ def _pair(source: Source, line: int, left: list[tuple[str, str]], right: list[tu
         fix = web_text if source.option("web_text") else clean
         filled = [(names.get(name, name), fix(value)) for name, value in side if fix(value)]
         # A single column needs no name; of several, the names say what is what.
-        texts.append(joined(filled, source.dataset.language) if len(side) > 1 else "".join(value for _, value in filled))
+        texts.append(
+            joined(filled, source.dataset.language) if len(side) > 1 else "".join(value for _, value in filled)
+        )
     if not texts[0] or not texts[1]:
         return Item(line, dropped="empty text")
     language = source.language(texts[0])
     # The same offer counts as the same wherever its values stand ("dirty" copies move them between columns).
     words = sorted(word for _, value in left for word in value.lower().split())
     relation = source.label("relation", label, language)
-    return Item(line, (TextPair(**source.head(line, " ".join(words), language), left=texts[0], right=texts[1], relation=relation),))
+    return Item(
+        line,
+        (TextPair(**source.head(line, " ".join(words), language), left=texts[0], right=texts[1], relation=relation),),
+    )

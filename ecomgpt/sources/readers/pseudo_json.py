@@ -1,4 +1,4 @@
-"""Attributes in the pseudo-JSON of semiPQA: ``weight: { unit:pounds, value:0.3 }; { value:"light" }``. Keys and words are bare."""
+"""Attributes in the pseudo-JSON of semiPQA: ``weight: { unit:pounds, value:0.3 }; { value:"light" }``, bare keys."""
 
 import re
 
@@ -13,7 +13,7 @@ Node = str | list["Node"] | dict[str, "Node"]
 def parse_pseudo_json(text: str) -> list[tuple[str, str]]:
     """The attributes as (name, value) pairs: nested names are joined (``case diameter``), units follow their number.
 
-    Empty where the attribute has no value (``inner: { }``).
+    Empty where the attribute has no value (``lining: { }``).
 
     Raises:
         Malformed: If the text is not in this form.
@@ -41,8 +41,10 @@ def _flat(name: str, node: Node) -> list[tuple[str, str]]:
 
 
 def _measure(node: dict[str, Node]) -> str:
-    """A leaf such as {unit, value, normalized_value} as "0.14 kilograms (0.3 pounds)"; empty where it is no leaf."""
-    value = next((node[key] for key in ("value", "string_value", "decimal_value") if isinstance(node.get(key), str)), None)
+    """A leaf such as {unit, value, normalized_value} as "35 kilograms (77 pounds)"; empty where it is no leaf."""
+    value = next(
+        (node[key] for key in ("value", "string_value", "decimal_value") if isinstance(node.get(key), str)), None
+    )
     if not isinstance(value, str):
         return ""
     unit, other = node.get("unit"), node.get("normalized_value")
@@ -106,7 +108,7 @@ class _Parser:
         return found
 
     def _quoted(self, sign: str) -> str:
-        """Up to the quotation mark that closes: one that is followed by a sign of the form, for marks stand inside too."""
+        """Up to the closing quotation mark: one before a sign of the form, for marks stand inside too."""
         self.at += 1
         start = self.at
         while self.at < len(self.text):

@@ -1,4 +1,4 @@
-"""Retrieval collections as in TREC and MS MARCO: judgements (qrels) that name a query and a passage, each in a file of its own."""
+"""Retrieval collections as in TREC: judgements (qrels) that name a query and a passage, each in a file of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ OPTIONS: dict[str, str] = {
 
 
 def read_retrieval(source: Source) -> Iterator[Item]:
-    """Reads ``query id<TAB>0<TAB>passage id<TAB>relevance`` lines; a row is a judgement, a record a query with its passages.
+    """Reads ``query id<TAB>0<TAB>passage id<TAB>relevance`` lines; a row is a judgement, a record a query.
 
     Queries and judged passages are held in memory, the rest of the corpus is not.
     """
@@ -34,7 +34,9 @@ def read_retrieval(source: Source) -> Iterator[Item]:
     if named is None:
         raise UserError(f"{source.dataset.path}: options.queries names no file for '{source.path.name}'")
     queries = _texts(folder / named, set(judged))
-    passages = _texts(folder / source.option("corpus", "corpus.tsv"), {passage for rows in judged.values() for _, passage, _ in rows})
+    passages = _texts(
+        folder / source.option("corpus", "corpus.tsv"), {passage for rows in judged.values() for _, passage, _ in rows}
+    )
     for query, rows in judged.items():
         yield from _search(source, query, rows, queries, passages)
 

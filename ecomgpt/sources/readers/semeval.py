@@ -1,12 +1,14 @@
 """The XML of SemEval's aspect-based sentiment tasks: 2014 (aspectTerm, aspectCategory) and 2015/2016 (Opinion)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ecomgpt.sources.readers.item import Item, Malformed, Source
 from ecomgpt.sources.readers.xml import Element, elements
 from ecomgpt.sources.records import Aspect, Review
 
 OPTIONS: dict[str, str] = {}
+
+AspectsOf = Callable[[Source, str, Element, str], list[Aspect] | None]
 
 NO_POLARITY = "aspects without polarity"
 
@@ -21,7 +23,7 @@ def read_semeval15(source: Source) -> Iterator[Item]:
     return _sentences(source, _opinions)
 
 
-def _sentences(source: Source, aspects_of) -> Iterator[Item]:  # type: ignore[no-untyped-def]
+def _sentences(source: Source, aspects_of: AspectsOf) -> Iterator[Item]:
     for number, sentence in enumerate(elements(source, "sentence"), 1):
         try:
             yield _sentence(source, number, sentence, aspects_of)
@@ -29,7 +31,7 @@ def _sentences(source: Source, aspects_of) -> Iterator[Item]:  # type: ignore[no
             yield Item(sentence.line, bad=str(error))
 
 
-def _sentence(source: Source, number: int, sentence: Element, aspects_of) -> Item:  # type: ignore[no-untyped-def]
+def _sentence(source: Source, number: int, sentence: Element, aspects_of: AspectsOf) -> Item:
     text = next((child.text for child in sentence.children if child.tag == "text"), None)
     if text is None:
         raise Malformed("the sentence has no <text>")

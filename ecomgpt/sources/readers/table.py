@@ -3,10 +3,11 @@
 import csv
 from collections.abc import Iterator
 
+from ecomgpt.sources.readers.cells import Row
 from ecomgpt.sources.readers.item import Item, Source
 from ecomgpt.sources.readers.lines import read_lines
 from ecomgpt.sources.readers.rows import OPTIONS as ROW_OPTIONS
-from ecomgpt.sources.readers.rows import Row, items, known_columns
+from ecomgpt.sources.readers.rows import items, known_columns
 
 OPTIONS: dict[str, str] = {
     **ROW_OPTIONS,
@@ -50,8 +51,8 @@ def table_rows(source: Source) -> Iterator[Row]:
         UserError: If the header lacks a column that the dataset declares.
     """
     feed = _Feed(source)
-    quoting = csv.QUOTE_MINIMAL if source.option("quotes", True) else csv.QUOTE_NONE
-    rows = csv.reader(feed, delimiter=source.option("delimiter", ","), quoting=quoting, strict=True)
+    delimiter, quotes = source.option("delimiter", ","), source.option("quotes", True)
+    rows = csv.reader(feed, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE, strict=True)
     header: list[str] | None = source.option("header")
     while True:
         start = feed.number + 1
@@ -75,5 +76,3 @@ def table_rows(source: Source) -> Iterator[Row]:
             yield Row(start, bad=f"has {len(cells)} cells, but there are {len(header)} columns")
             continue
         yield Row(start, dict(zip(header, cells, strict=True)))
-
-

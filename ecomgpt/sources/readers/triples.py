@@ -1,4 +1,4 @@
-"""Three lines an example: a text with ``$T$`` for the aspect, the aspect, its polarity. A sentence stands there once per aspect."""
+"""Three lines an example: a text with ``$T$`` for the aspect, the aspect, its polarity; a sentence once per aspect."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -98,4 +98,8 @@ def _review(source: Source, text: str, sentence: _Sentence) -> Iterator[Item]:
     if aspects:
         language = source.language(text)
         ordered = tuple(aspects[place] for place in sorted(aspects))
-        yield Item(sentence.line, (Review(**source.head(sentence.line, text, language), text=text, aspects=ordered),), rows=kept)
+        yield Item(
+            sentence.line,
+            (Review(**source.head(sentence.line, text, language), text=text, aspects=ordered),),
+            rows=kept,
+        )

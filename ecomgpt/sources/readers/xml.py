@@ -75,8 +75,8 @@ def elements(source: Source, tag: str) -> Iterator[Element]:
     """The file's elements of a tag, in order.
 
     Raises:
-        UserError: If the XML is broken or cut off (what follows can't be known, so this is not tolerated as a bad row), if an
-            element is absurdly long, or if there is none of the tag.
+        UserError: If the XML is broken or cut off (what follows can't be known, so this is no bad row to tolerate), if
+            an element is absurdly long, or if there is none of the tag.
     """
     trees, found = _Trees(tag), 0
     with open_bytes(source.path) as file:
@@ -87,7 +87,9 @@ def elements(source: Source, tag: str) -> Iterator[Element]:
                     found += 1
                     yield element
                 if trees.size > MAX_LINE:
-                    raise UserError(f"{source.path}:{trees.open[0].line}: <{tag}> is longer than {MAX_LINE / 2**20:g} MB")
+                    raise UserError(
+                        f"{source.path}:{trees.open[0].line}: <{tag}> is longer than {MAX_LINE / 2**20:g} MB"
+                    )
             trees.parser.Parse(b"", True)
         except expat.ExpatError as error:
             message = expat.ErrorString(error.code)

@@ -1,0 +1,58 @@
+"""job=predict: answers your own instructions with a trained run."""
+
+import json
+from pathlib import Path
+
+from ecomgpt.config.schema import Config
+from ecomgpt.errors import UserError
+from ecomgpt.eval.predictions import predict
+from ecomgpt.eval.rows import EvalRow
+from ecomgpt.rundir import Run
+from ecomgpt.tasks.prompt import instruction_prompt
+
+
+def main(config: Config, run: Run) -> None:
+    """Reads ``input``, one object with ``instruction`` and ``input`` a line, and writes the answers beside the run's own."""
+    from ecomgpt.eval.decode import Decoding, transformers_backend
+    from ecomgpt.model.backbone import read_model, read_tokenizer
+
+    assert config.input is not None  # A rule of the configuration.
+    rows = read_rows(Path(config.input))
+    if not (run.model / "config.json").is_file():
+        raise UserError(f"run: '{run.path}' holds no model yet; finish its training first")
+    settings = config.eval
+    decoding = Decoding(settings.max_new_tokens or 128, settings.max_prompt_tokens, settings.batch_tokens, settings.beams)
+    backend = transformers_backend(read_model(run.model).eval(), read_tokenizer(run.model), decoding)
+    target = run.path / "predict" / f"{Path(config.input).stem}.jsonl"
+    target.unlink(missing_ok=True)
+    for answer in predict(target, rows, backend):
+        print(f"{answer.row.id}\t{answer.text}")
+    print(f"Written to {target}")
+
+
+def read_rows(path: Path) -> list[EvalRow]:
+    """Questions from a JSON Lines file.
+
+    Raises:
+        UserError: Naming file and line of each row that is broken.
+    """
+    rows, problems = [], []
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+            instruction, text = value["instruction"], value.get("input", "")
+            definition = value.get("task", "e-commerce")
+            if not all(isinstance(item, str) for item in (instruction, text, definition)):
+                raise TypeError("`instruction`, `input` and `task` are texts")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problems.append(f"{path}:{number}: is no object with `instruction` and `input` ({error})")
+            continue
+        prompt = instruction_prompt(definition, instruction, text)
+        rows.append(EvalRow(id=str(value.get("id", number)), task="predict", prompt=prompt, target="", text=text))
+    if not rows and not problems:
+        problems.append(f"{path}: holds no rows")
+    if problems:
+        raise UserError(*problems[:20])
+    return rows

@@ -1,0 +1,142 @@
+"""Which records are kept, and the counts that say why the others were not."""
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+from ecomgpt.errors import UserError
+from ecomgpt.sources.dataset import Dataset
+from ecomgpt.sources.readers.item import Item, normal
+from ecomgpt.sources.records import Record, TextPair
+
+SPLITS = ("test", "validation", "train", "")
+"""In this order splits are read, so that a training row that repeats a test text is known as such."""
+
+
+@dataclass
+class ReadCounts:
+    """Rows of the files; ``read == kept + sum(dropped.values())`` once the reading has ended.
+
+    Attributes:
+        left_out: Parts of kept rows that were left out, by reason; they are no rows and stand beside the sum.
+        records: How many records were handed out, by kind.
+    """
+
+    read: int = 0
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    records: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def reconciled(self) -> bool:
+        return self.read == self.kept + sum(self.dropped.values())
+
+
+class Keeper:
+    """Decides about items and keeps the counts.
+
+    Memory: an 8-byte digest for each kept record (unless the dataset keeps repeats), and for each text of a test or
+    validation split.
+    """
+
+    def __init__(self, dataset: Dataset, counts: ReadCounts, max_bad_rows: int) -> None:
+        self.dataset, self.counts, self.max_bad_rows = dataset, counts, max_bad_rows
+        self.bad: list[str] = []
+        self.bad_rows = 0
+        self.seen: set[bytes] = set()
+        self.held_out: dict[str, set[bytes]] = {}
+        self.ids: set[bytes] = set()
+        self.keep_repeats = dataset.options.get("repeats") == "keep"
+
+    def take(self, item: Item, path: Path) -> tuple[Record, ...]:
+        """The item's records that are kept."""
+        self.counts.read += item.rows
+        self.counts.left_out.update(item.notes)
+        if item.bad:
+            self._spoiled(item, path)
+            return ()
+        if item.dropped:
+            self.counts.dropped[item.dropped] += item.rows
+            return ()
+        kept, reasons = [], []
+        for record in item.records:
+            reason = self._reason(record, item, path)
+            reasons.append(reason)
+            if not reason:
+                kept.append(record)
+                self.counts.records[type(record).__name__] += 1
+        if kept:
+            self.counts.kept += item.rows
+            self.counts.left_out.update(f"{reason} (of a row with several records)" for reason in reasons if reason)
+        elif reasons[0] != _BAD:
+            self.counts.dropped[reasons[0]] += item.rows
+        return tuple(kept)
+
+    def _spoiled(self, item: Item, path: Path) -> None:
+        self.bad_rows += item.rows
+        if len(self.bad) < 10:
+            self.bad.append(f"{path}:{item.line}: {item.bad}")
+        if self.bad_rows > self.max_bad_rows:
+            raise UserError(
+                *self.bad[:-1],
+                f"{self.bad[-1]}; fix the row or set sources.max_bad_rows (now {self.max_bad_rows}) to tolerate it",
+            )
+        self.counts.dropped["malformed"] += item.rows
+
+    def _reason(self, record: Record, item: Item, path: Path) -> str:
+        """Why a record is left out; empty where it is kept."""
+        content = repr(
+            [
+                getattr(record, one.name)
+                for one in dataclasses.fields(record)
+                if one.name not in ("id", "group", "split")
+            ]
+        )
+        if "\ufffd" in content:
+            return "a character was lost in conversion (U+FFFD)"
+        if "id" in self.dataset.columns:
+            digest = _digest(record.id)
+            if digest in self.ids:
+                self._spoiled(
+                    Item(item.line, rows=item.rows, bad=f"the id '{record.id}' stands in an earlier row too"), path
+                )
+                return _BAD
+            self.ids.add(digest)
+        identity = _digest(_identity(record))
+        earlier = SPLITS[: SPLITS.index(record.split)] if record.split else ()
+        for split in earlier:
+            if identity in self.held_out.get(split, ()):
+                return f"its text or product is in the {split} split"
+        if not self.keep_repeats:
+            digest = _digest(type(record).__name__ + content)
+            if digest in self.seen:
+                return "exact repeat"
+            self.seen.add(digest)
+        if record.split in ("test", "validation"):
+            self.held_out.setdefault(record.split, set()).add(identity)
+        return ""
+
+
+_BAD = "malformed"
+
+
+def _identity(record: Record) -> str:
+    """What must not stand in two splits: the text, or the pair of texts in either order."""
+    if isinstance(record, TextPair):
+        return "\n".join(sorted((normal(record.left), normal(record.right))))
+    return record.group
+
+
+def text_of(record: Record) -> str:
+    """The text that a record is about."""
+    for name in ("text", "title", "question", "query", "source", "left"):
+        if text := getattr(record, name, ""):
+            return text
+    return record.id
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -1,0 +1,270 @@
+"""Tasks on reviews with opinions: the aspects, how each is judged, the stars, and the product that is reviewed."""
+
+from ecomgpt.sources.records import Aspect, Review
+from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, listed, one_line, pick
+from ecomgpt.tasks.pool import draw, overlap
+
+
+def terms_by_polarity(record: Review, context: Context) -> Built:
+    """The whole task on terms: every polarity with the terms that are judged so."""
+    typed = _polarity_of_terms(record)
+    if typed is None:
+        return _NO_TERMS
+    return Draft(record.text, tuple((polarity, term) for term, polarity in typed.items()), _polarities(record, context))
+
+
+def topics(record: Review, context: Context) -> Built:
+    """Which aspect categories the review speaks of."""
+    found = tuple(dict.fromkeys(aspect.category for aspect in record.aspects if aspect.category))
+    aspects = _topics(record, context)
+    return Draft(record.text, found, aspects) if found else _NO_CATEGORIES
+
+
+def topics_by_polarity(record: Review, context: Context) -> Built:
+    """The whole task on categories: every polarity with the categories that are judged so."""
+    judged = _polarity_of_categories(record)
+    if not judged:
+        return _NO_CATEGORIES
+    pairs = tuple((polarity, category) for category, polarity in judged.items())
+    aspects = context.shortlist(_topics(record, context), list(judged))
+    return Draft(record.text, pairs, _polarities(record, context), {"aspects": aspects})
+
+
+def terms(record: Review, context: Context) -> Built:
+    """The aspect terms alone."""
+    found = tuple(dict.fromkeys(aspect.term for aspect in record.aspects if aspect.term))
+    return Draft(record.text, found) if found else _NO_TERMS
+
+
+def polarity_of_term(record: Review, context: Context) -> Built:
+    """How one term is judged. Slot: aspect."""
+    typed = _polarity_of_terms(record)
+    if not typed:
+        return _NO_TERMS
+    polarities = _polarities(record, context)
+    return [Draft(record.text, (polarity,), polarities, {"aspect": term}) for term, polarity in typed.items()]
+
+
+def polarity_of_category(record: Review, context: Context) -> Built:
+    """How one aspect category is judged. Slot: aspect."""
+    judged = _polarity_of_categories(record)
+    polarities = _polarities(record, context)
+    drafts = [Draft(record.text, (polarity,), polarities, {"aspect": name}) for name, polarity in judged.items()]
+    return drafts or _NO_CATEGORIES
+
+
+def terms_of_polarity(record: Review, context: Context) -> Built:
+    """The terms that are judged in one way. Slot: polarity."""
+    typed = _polarity_of_terms(record)
+    if not typed:
+        return _NO_TERMS
+    polarity = context.random.choice(_polarities(record, context))
+    return Draft(
+        record.text, tuple(term for term, its in typed.items() if its == polarity), slots={"polarity": polarity}
+    )
+
+
+def polarity_holds(record: Review, context: Context) -> Built:
+    """Whether a term is judged in a given way. Slots: aspect, polarity."""
+    typed = _polarity_of_terms(record)
+    polarities = _polarities(record, context)
+    if not typed or len(polarities) < 2:
+        return _NO_TERMS
+    term, right = context.random.choice(list(typed.items()))
+    holds = context.coin()
+    asked = right if holds else context.random.choice([other for other in polarities if other != right])
+    return Draft(record.text, context.verdict(holds), context.candidates, {"aspect": term, "polarity": asked})
+
+
+def category_mentioned(record: Review, context: Context) -> Built:
+    """Whether the review speaks of a category. Slot: aspect."""
+    aspects = _topics(record, context)
+    present = [name for name in aspects if any(aspect.category == name for aspect in record.aspects)]
+    absent = [name for name in aspects if name not in present]
+    if not present or not absent:
+        return _NO_CATEGORIES
+    holds = context.coin()
+    asked = context.random.choice(present if holds else absent)
+    return Draft(record.text, context.verdict(holds), context.candidates, {"aspect": asked})
+
+
+def category_of_term(record: Review, context: Context) -> Built:
+    """The category of one term. Slot: aspect."""
+    aspects = _topics(record, context)
+    by_term: dict[str, set[str]] = {}
+    for aspect in record.aspects:
+        if aspect.term and aspect.category:
+            by_term.setdefault(aspect.term, set()).add(aspect.category)
+    drafts = [
+        Draft(record.text, (next(iter(names)),), aspects, {"aspect": term})
+        for term, names in by_term.items()
+        if len(names) == 1
+    ]
+    return drafts or "no aspect has both a term and a category"
+
+
+def mixed(record: Review, context: Context) -> Built:
+    """Whether aspects are judged differently."""
+    if len(record.aspects) < 2:
+        return "fewer than two opinions"
+    return Draft(
+        record.text, context.verdict(len({aspect.polarity for aspect in record.aspects}) > 1), context.candidates
+    )
+
+
+def rating(record: Review, context: Context) -> Built:
+    """The stars."""
+    if record.rating is None:
+        return _NO_RATING
+    return Draft(record.text, (str(record.rating),), ("1", "2", "3", "4", "5"))
+
+
+def satisfied(record: Review, context: Context) -> Built:
+    """Whether the stars are high; three stars say neither."""
+    if record.rating is None:
+        return _NO_RATING
+    if record.rating == 3:
+        return "three stars are neither high nor low"
+    return Draft(record.text, context.verdict(record.rating > 3), context.candidates)
+
+
+def review_from_opinions(record: Review, context: Context) -> Built:
+    """A review that holds the given opinions."""
+    if not record.aspects:
+        return "the review has no opinion"
+    fields = {"Opinions": _opinions(record.aspects)}
+    if record.product:
+        fields = {"Product": record.product, **fields}
+    return Draft(context.fields(**fields), (record.text.strip(),))
+
+
+def review_from_rating(record: Review, context: Context) -> Built:
+    """A review of a product with the given stars."""
+    if record.rating is None:
+        return _NO_RATING
+    fields = {"Product": record.product} if record.product else {}
+    return Draft(context.fields(**fields, Rating=str(record.rating)), (record.text.strip(),))
+
+
+def opinions_fit(record: Review, context: Context) -> Built:
+    """Whether opinions come from this review or from another one."""
+    if not record.aspects:
+        return "the review has no opinion"
+    others = draw(context.random, context.pool.same(record), lambda other: _disagrees(other, record))
+    if not others:
+        return "no other review has different opinions"
+    holds = context.coin()
+    opinions = _opinions((record if holds else others[0]).aspects)
+    return Draft(context.fields(Review=record.text, Opinions=opinions), context.verdict(holds), context.candidates)
+
+
+def pick_review(record: Review, context: Context) -> Built:
+    """Which review holds the given opinions."""
+    if not record.aspects:
+        return "the review has no opinion"
+    others = draw(context.random, context.pool.same(record), lambda other: _disagrees(record, other), CHOICES - 1)
+    return pick(context, record.text, [other.text for other in others], "Reviews", Opinions=_opinions(record.aspects))
+
+
+def about_product(record: Review, context: Context) -> Built:
+    """Whether a review is about a product."""
+    others = _other_products(record, context, 1)
+    if isinstance(others, str):
+        return others
+    holds = context.coin()
+    product = record.product if holds else others[0]
+    return Draft(context.fields(Review=record.text, Product=product), context.verdict(holds), context.candidates)
+
+
+def pick_product(record: Review, context: Context) -> Built:
+    """Which product a review is about."""
+    others = _other_products(record, context, CHOICES - 1)
+    if isinstance(others, str):
+        return others
+    return pick(context, record.product, others, "Products", Review=record.text)
+
+
+def better_of_two(record: Review, context: Context) -> Built:
+    """Which of two reviews gave more stars."""
+    mine = record.rating
+    if mine is None:
+        return _NO_RATING
+    # A difference of one star is a matter of taste.
+    others = draw(
+        context.random,
+        context.pool.same(record),
+        lambda other: other.rating is not None and abs(other.rating - mine) > 1 and other.text != record.text,
+    )
+    if not others:
+        return "no other review has clearly more or fewer stars"
+    texts = [one_line(record.text), one_line(others[0].text)]
+    best = texts[0 if mine > (others[0].rating or 0) else 1]
+    context.random.shuffle(texts)
+    return Draft(listed(texts), (str(texts.index(best) + 1),), ("1", "2"))
+
+
+_NO_TERMS = "the review names no aspect term of one polarity"
+_NO_CATEGORIES = "the review has no aspect category of one polarity, or all"
+_NO_RATING = "the review has no stars"
+
+
+def _topics(record: Review, context: Context) -> tuple[str, ...]:
+    """What reviews may be about: the axis ``aspect`` where ``category`` is taken by the products' categories."""
+    return context.labels("aspect", record.language) or context.labels("category", record.language)
+
+
+def _polarities(record: Review, context: Context) -> tuple[str, ...]:
+    return context.labels("polarity", record.language)
+
+
+def _polarity_of_terms(record: Review) -> dict[str, str] | None:
+    """Term to polarity, or None where there is no term or a term is judged in two ways: the answer would be ambiguous."""
+    typed: dict[str, str] = {}
+    for aspect in record.aspects:
+        if aspect.term and typed.setdefault(aspect.term, aspect.polarity) != aspect.polarity:
+            return None
+    return typed or None
+
+
+def _polarity_of_categories(record: Review) -> dict[str, str]:
+    judged: dict[str, set[str]] = {}
+    for aspect in record.aspects:
+        if aspect.category:
+            judged.setdefault(aspect.category, set()).add(aspect.polarity)
+    return {name: next(iter(polarities)) for name, polarities in judged.items() if len(polarities) == 1}
+
+
+def _opinions(aspects: tuple[Aspect, ...]) -> str:
+    return "; ".join(dict.fromkeys(f"{aspect.term or aspect.category}: {aspect.polarity}" for aspect in aspects))
+
+
+def _disagrees(source: Review, review: Review) -> bool:
+    """Whether the source's opinions can't be those of a review: none is shared, and a named term is not in the text."""
+    if not source.aspects or source.text == review.text:
+        return False
+    shared = {(aspect.term or aspect.category, aspect.polarity) for aspect in review.aspects}
+    for aspect in source.aspects:
+        if (aspect.term or aspect.category, aspect.polarity) in shared:
+            return False
+        if aspect.term and aspect.term in review.text:
+            return False
+    # Categories that the review is not annotated with may still be in it, so only a contradiction is certain.
+    names = {aspect.category for aspect in review.aspects}
+    return any(aspect.term or aspect.category in names for aspect in source.aspects)
+
+
+def _other_products(record: Review, context: Context, count: int) -> list[str] | str:
+    if not record.product:
+        return "the review's product is not known"
+    # A review may name the other product's kind; one whose title shares most words with the right one is not certain.
+    found = draw(
+        context.random,
+        context.pool.vocabulary(record, "product", lambda other: [other.product] if other.product else []),
+        lambda title: (
+            title.casefold() != record.product.casefold()
+            and title not in record.text
+            and overlap(record.product, title) <= 0.5
+        ),
+        count,
+    )
+    return found or "no other product is reviewed"

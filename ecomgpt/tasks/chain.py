@@ -1,0 +1,35 @@
+"""The chain of tasks as data: which atomic tasks feed which final families, and by which operation they came to be."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from ecomgpt.tasks.declaration import Task
+from ecomgpt.tasks.families import FAMILIES
+
+SORTS = ("raw", "simplification", "reversal", "recombination", "pseudo")
+"""How a task came to be: as it stands in a dataset, by one of the golden operations, or labelled by a chat model."""
+
+
+def sort_of(task: Task) -> str:
+    """One of `SORTS`."""
+    if task.kind == "raw":
+        return "raw"
+    return "pseudo" if task.label == "pseudo" else str(task.operation)
+
+
+def edges(tasks: Iterable[Task]) -> list[tuple[Task, str]]:
+    """The graph: (atomic task, final family that it serves), sorted by family and task."""
+    found = [(task, family) for task in tasks if task.kind == "atomic" for family in task.serves]
+    return sorted(found, key=lambda edge: (edge[1], edge[0].name))
+
+
+def table(tasks: Iterable[Task]) -> dict[str, Counter[str]]:
+    """For every family: how many raw tasks it has, and how many atomic tasks of each sort feed it."""
+    rows: dict[str, Counter[str]] = {family: Counter() for family in FAMILIES}
+    known = list(tasks)
+    for task in known:
+        if task.kind == "raw":
+            rows[task.family]["raw"] += 1
+    for task, family in edges(known):
+        rows[family][sort_of(task)] += 1
+    return rows

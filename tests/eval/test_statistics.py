@@ -1,0 +1,197 @@
+"""Intervals, averages, comparisons, baselines and error analysis."""
+
+import json
+import random
+import time
+
+import numpy as np
+import pytest
+
+from ecomgpt.errors import UserError
+from ecomgpt.eval.analysis import INVALID, analyse
+from ecomgpt.eval.averages import averages
+from ecomgpt.eval.baselines import BASELINES, baseline
+from ecomgpt.eval.bootstrap import interval, resample
+from ecomgpt.eval.compare import Difference, compare, holm, paired
+from ecomgpt.eval.metrics.items import MICRO_F1
+from ecomgpt.eval.rows import Answer, EvalRow
+from ecomgpt.eval.score import score
+from ecomgpt.eval.task import EvalTask
+from ecomgpt.tasks.prompt import Prompt
+
+
+def task(name: str, language: str = "en", family: str = "review_topic", dataset: str = "d") -> EvalTask:
+    return EvalTask(name=name, title=name, language=language, family=family, dataset=dataset, folder="x")
+
+
+def rows(count: int = 40, name: str = "t") -> list[EvalRow]:
+    return [
+        EvalRow(
+            id=f"{name}/{at}",
+            task=name,
+            prompt=Prompt("", f"text {at} 红色 shoe", ""),
+            target="ab"[at % 3 == 0],
+            candidates=("a", "b"),
+            form="label",
+            kind="CLS",
+        )
+        for at in range(count)
+    ]
+
+
+def answers(right: float, count: int = 40, name: str = "t", seed: int = 0) -> list[Answer]:
+    chance = random.Random(seed)
+    return [Answer(row, row.target if chance.random() < right else "c") for row in rows(count, name)]
+
+
+def test_resampled_means_spread_as_theory_says() -> None:
+    outcomes = np.array([[1.0]] * 30 + [[0.0]] * 70)
+    means = resample(outcomes, 4000, "key")[:, 0] / 100
+    assert means.mean() == pytest.approx(0.3, abs=0.005) and means.std() == pytest.approx(
+        np.sqrt(0.3 * 0.7 / 100), rel=0.05
+    )
+    low, high = interval(means)
+    assert low == pytest.approx(0.21, abs=0.02) and high == pytest.approx(0.39, abs=0.02)
+    assert (resample(outcomes, 50, "key") == resample(outcomes, 50, "key")).all()
+    assert not (resample(outcomes, 50, "key") == resample(outcomes, 50, "other")).all()
+
+
+def test_resampling_equals_scoring_resampled_rows() -> None:
+    given = answers(0.5, 20)
+    sums = MICRO_F1.update(given)
+    counts = np.random.default_rng(1).multinomial(20, np.full(20, 1 / 20))
+    repeated = [one for one, times in zip(given, counts, strict=True) for _ in range(times)]
+    assert MICRO_F1.compute(counts @ sums) == pytest.approx(MICRO_F1.compute(MICRO_F1.update(repeated).sum(0)))
+
+
+def test_scores_are_json_and_the_same_each_time() -> None:
+    first = score(task("t"), answers(0.6), 200).as_json()
+    assert first == score(task("t"), answers(0.6), 200).as_json() == json.loads(json.dumps(first))
+    assert first["n"] == 40 and first["primary"] == "micro_f1"
+    for name, one in first["metrics"].items():
+        assert one["low"] <= one["value"] <= one["high"], name
+    with pytest.raises(ValueError, match="no answers"):
+        score(task("t"), [])
+
+
+def test_twelve_tasks_are_resampled_quickly() -> None:
+    many = [answers(0.5, 250, f"t{number}") for number in range(12)]
+    started = time.perf_counter()
+    for number, given in enumerate(many):
+        score(task(f"t{number}"), given, 1000)
+    assert time.perf_counter() - started < 10
+
+
+def test_averages_by_hand() -> None:
+    tasks = [
+        task("x", "en", "review_topic", "d1"),
+        task("y", "zh", "review_topic", "d2"),
+        task("z", "zh", "query_generation"),
+    ]
+    scores = {
+        one.name: score(one, answers(right, 40, one.name), 200)
+        for one, right in zip(tasks, (0.2, 0.5, 0.9), strict=True)
+    }
+    found = averages(tasks, scores, trained_families={"review_topic"}, trained_datasets={"d2"})
+    assert {name: group["tasks"] for name, group in found.items()} == {
+        "all": ["x", "y", "z"],
+        "cross_dataset": ["x"],
+        "in_domain": ["y"],
+        "cross_task": ["z"],
+        "language/en": ["x"],
+        "language/zh": ["y", "z"],
+        "family/review_topic": ["x", "y"],
+        "family/query_generation": ["z"],
+    }
+    values = [scores[name].values["accuracy"] for name in "xyz"]
+    accuracy = found["all"]["metrics"]["accuracy"]
+    assert accuracy["value"] == pytest.approx(np.mean(values), abs=1e-6)
+    assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+    alone = scores["y"].as_json()["metrics"]["accuracy"]
+    assert accuracy["high"] - accuracy["low"] < alone["high"] - alone["low"]
+    assert "cross_task" not in averages(tasks, scores)
+
+
+def test_paired_comparison() -> None:
+    same = paired(answers(0.5), answers(0.5), "accuracy", 500)
+    assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+    better = paired(answers(0.3, 200), answers(0.9, 200, seed=1), "accuracy", 999)
+    assert better.p == pytest.approx(1 / 1000) and better.low > 0.4
+    assert better.value == pytest.approx(better.second - better.first)
+    worse = paired(answers(0.9, 200, seed=1), answers(0.3, 200), "accuracy", 999)
+    assert (worse.value, worse.low) == pytest.approx((-better.value, -better.high))
+    with pytest.raises(UserError, match="different rows"):
+        paired(answers(0.5, 10), answers(0.5, 11), "accuracy")
+
+
+def test_p_values_are_calibrated() -> None:
+    """Under no difference about 5 % of the comparisons fall below 0.05."""
+    low = [
+        paired(answers(0.5, 60, seed=2 * n), answers(0.5, 60, seed=2 * n + 1), "accuracy", 300).p < 0.05
+        for n in range(120)
+    ]
+    assert sum(low) <= 15
+
+
+def test_holm_by_hand() -> None:
+    def difference(p: float) -> Difference:
+        return Difference("m", 0, 0, 0, 0, 0, p, p)
+
+    corrected = holm({"a": difference(0.04), "b": difference(0.01), "c": difference(0.03), "d": difference(0.9)})
+    assert {name: one.p_holm for name, one in corrected.items()} == pytest.approx(
+        {"b": 0.04, "c": 0.09, "a": 0.09, "d": 0.9}
+    )
+    found = compare({"t": answers(0.2)}, {"t": answers(0.8), "other": answers(0.1)}, samples=200)
+    assert list(found) == ["t"] and found["t"].metric == "micro_f1"
+
+
+def test_baselines_answer_every_form() -> None:
+    forms = {
+        "label": ("a", ("a", "b")),
+        "labels": ("a, b", ("a", "b", "c")),
+        "spans": ("红色, shoe", ()),
+        "typed_spans": ("a: 红色\nb: None", ("a", "b")),
+        "text": ("some text", ()),
+    }
+    for form, (target, candidates) in forms.items():
+        questions = [
+            EvalRow(
+                id=f"{form}/{at}",
+                task=form,
+                prompt=Prompt("", f"text {at} 红色 shoe", ""),
+                target=target,
+                candidates=candidates,
+                form=form,
+            )
+            for at in range(6)
+        ]
+        for name in BASELINES:
+            given = baseline(name, questions, seed=1)
+            assert len(given) == 6 and given == baseline(name, questions, seed=1)
+        assert baseline("majority", questions, 1) == [target] * 6
+        assert baseline("copy", questions, 1)[2] == "text 2 红色 shoe"
+        assert all(
+            Answer(row, text).parsed.valid
+            for row, text in zip(questions, baseline("random", questions, 1), strict=True)
+        )
+    assert len(set(baseline("random", rows(), 1))) == 2
+
+
+def test_a_random_answer_to_two_candidates_is_right_half_the_time() -> None:
+    questions = rows(400)
+    given = [Answer(row, text) for row, text in zip(questions, baseline("random", questions, 3), strict=True)]
+    assert score(task("t"), given, 100).values["accuracy"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_analysis_shows_where_answers_go_wrong() -> None:
+    questions = rows(6)
+    texts = ["a", "a", "b", "B.", "nonsense", "a"]
+    found = analyse(
+        [Answer(row, text, cut=at) for at, (row, text) in enumerate(zip(questions, texts, strict=True))], most=3
+    )
+    assert found["confusion"] == {"labels": ["a", "b", INVALID], "counts": [[2, 1, 1], [1, 1, 0]]}
+    assert [one["id"] for one in found["worst"]] == ["t/0", "t/2", "t/4"]
+    assert [one["prediction"] for one in found["invalid"]] == ["nonsense"] and found["invalid_count"] == 1
+    assert {one["count"] for one in found["wrong"]} == {1} and len(found["wrong"]) == 3
+    assert (found["cut_rows"], found["cut_tokens"]) == (5, 15)
+    assert json.loads(json.dumps(found)) == found

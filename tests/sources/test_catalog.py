@@ -1,0 +1,162 @@
+"""The catalogue: every shipped declaration, its errors, the user's own files, and the documentation's worked example."""
+
+import re
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from readers_help import declare, put, take
+
+from ecomgpt.config.roots import declarations
+from ecomgpt.errors import UserError
+from ecomgpt.sources.catalog import load_catalog, locate, read
+from ecomgpt.sources.groups import Groups
+from ecomgpt.sources.keep import ReadCounts
+from ecomgpt.sources.readers import COMMON_OPTIONS, READERS, options, reader
+from ecomgpt.tasks.families import FAMILIES
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "adding-a-dataset.md"
+SHIPPED = declarations("sources/datasets")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_shipped_declarations(path):
+    (dataset,) = load_catalog([path.stem])
+    assert dataset.path == str(path)
+    assert dataset.family in FAMILIES
+    assert dataset.obtain.endswith(".") and dataset.title and dataset.licence and dataset.citation and dataset.homepage
+    assert callable(reader(dataset.reader))
+    for names in dataset.labels.values():
+        assert all(isinstance(raw, str) and shown for raw, shown in names.items())
+    if "TextPair" in dataset.records:
+        assert len(dataset.sides) == 2
+    assert all(isinstance(word, str) for word in dataset.options.get("template", []))
+    first = path.read_text(encoding="utf-8").split("\n")[0]
+    assert first.startswith("# python -m ecomgpt ")
+
+
+def test_the_well_known_datasets_are_there():
+    names = {dataset.name for dataset in load_catalog()}
+    assert {"esci", "amazonqa", "ecinstruct", "mave", "jddc", "mepave", "multi_cpr_ecom", "xpqa"} <= names
+
+
+def test_unknown_names_get_the_nearest():
+    with pytest.raises(UserError) as caught:
+        load_catalog(["waimai", "ae110k", "mams"])
+    assert caught.value.problems == (
+        "there is no dataset 'waimai'; did you mean 'waimai_10k'?", "there is no dataset 'mams'; did you mean 'mams_absa'?",
+    )  # fmt: skip
+
+
+def test_all_problems_of_all_files_at_once(tmp_path):
+    folder = tmp_path / "sources" / "datasets"
+    folder.mkdir(parents=True)
+    good = (SHIPPED[0].parent / "waimai_10k.yaml").read_text(encoding="utf-8").replace("name: waimai_10k", "name: mine")
+    (folder / "a.yaml").write_text(
+        good.replace("reader: csv", "reader: cvs").replace("[LabelledText]", "[LabeledText]")
+    )
+    (folder / "b.yaml").write_text(good.replace('{"": [', "{trian: [") + "options: {delimeter: x}\n")
+    (folder / "c.yaml").write_text(good.replace("licence:", "license:"))
+    with pytest.raises(UserError) as caught:
+        load_catalog(None, str(tmp_path))
+    text = "\n".join(caught.value.problems)
+    for words in (
+        "'cvs' is unknown; did you mean 'csv'?", "no record kind 'LabeledText'; did you mean 'LabelledText'?",
+        "'trian' is no split; did you mean 'train'?", "has no option 'delimeter'; did you mean 'delimiter'?",
+        "unknown key 'license'; did you mean 'licence'?",
+    ):  # fmt: skip
+        assert words in text
+
+
+def test_the_users_own_file_comes_before_the_shipped_one(tmp_path):
+    folder = tmp_path / "sources" / "datasets"
+    folder.mkdir(parents=True)
+    shipped = (SHIPPED[0].parent / "waimai_10k.yaml").read_text(encoding="utf-8")
+    (folder / "mine.yaml").write_text(re.sub(r"title: .*", "title: Mine", shipped), encoding="utf-8")
+    assert load_catalog(["waimai_10k"], str(tmp_path))[0].title == "Mine"
+
+
+def test_unquoted_labels_are_text(tmp_path):
+    put(tmp_path, "text,label\nfine,1\n")
+    columns = {"text": "text", "sentiment": "label"}
+    dataset = declare("csv", ["LabelledText"], columns=columns, labels={"sentiment": {1: "good", False: "bad"}})
+    assert dataset.labels == {"sentiment": {"1": "good", "False": "bad"}}
+    assert take(tmp_path, dataset)[0][0].labels == {"sentiment": ("good",)}
+
+
+def test_files_are_found_in_reading_order_and_once(tmp_path):
+    for name in ("b.csv", "a.csv", "test.csv"):
+        put(tmp_path, "text\nx\n", name)
+    dataset = declare("csv", ["LabelledText"], files={"": ["*.csv"], "train": ["a.csv", "b.csv"], "test": ["test.csv"]})
+    assert [(split, path.name) for split, path in locate(dataset, tmp_path)] == [
+        ("test", "test.csv"), ("train", "a.csv"), ("train", "b.csv"),
+    ]  # fmt: skip
+
+
+def test_groups_do_not_depend_on_the_order():
+    pairs = [("a", "x"), ("b", "x"), ("c", "y"), ("d", "c")]
+    one, other = Groups(), Groups()
+    for pair in pairs:
+        one.tie(*pair)
+    for pair in reversed(pairs):
+        other.tie(*reversed(pair))
+    assert [one.name(name) for name in "abcd"] == [other.name(name) for name in "abcd"]
+    assert len({one.name(name) for name in "abcd"}) == 2
+
+
+@pytest.mark.parametrize("name", [name for name in READERS if name != "demo"])
+def test_readers_say_what_their_options_mean(name):
+    assert callable(reader(name))
+    assert set(COMMON_OPTIONS) <= set(options(name))
+    assert all(options(name).values())
+
+
+def test_listing_the_catalogue_pulls_nothing_heavy():
+    code = (
+        "import sys; from ecomgpt.sources.catalog import load_catalog; load_catalog(); "
+        "print([name for name in ('torch', 'datasets', 'pyarrow', 'transformers', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=DOCUMENT.parents[1]
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_repeats_can_be_kept(tmp_path):
+    put(tmp_path, "text\nsame\nsame\n")
+    dataset = declare("csv", ["LabelledText"], columns={"text": "text"}, options={"repeats": "keep"})
+    assert len(take(tmp_path, dataset)[0]) == 2
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    columns, peaks = {"text": "text"}, []
+    dataset = declare("csv", ["LabelledText"], columns=columns, options={"repeats": "keep"})
+    for rows in (2_000, 20_000):
+        put(tmp_path, "text\n" + "".join(f"review number {row}\n" for row in range(rows)))
+        tracemalloc.start()
+        assert sum(1 for _ in read(dataset, tmp_path, ReadCounts())) == rows
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 200_000
+
+
+def test_the_worked_example_of_the_documentation(tmp_path):
+    text = DOCUMENT.read_text(encoding="utf-8")
+    declaration = re.search(r"```yaml\n(.*?)```", text, re.DOTALL).group(1)
+    content = re.search(r"```text\n(.*?)```", text, re.DOTALL).group(1)
+    assert len(declaration.strip().split("\n")) <= 20
+    folder = tmp_path / "conf" / "sources" / "datasets"
+    folder.mkdir(parents=True)
+    (folder / "tea_reviews.yaml").write_text(declaration, encoding="utf-8")
+    (dataset,) = load_catalog(["tea_reviews"], str(tmp_path / "conf"))
+    path = tmp_path / "raw" / "tea_reviews" / "tea.tsv"
+    path.parent.mkdir(parents=True)
+    path.write_text(content, encoding="utf-8")
+    records, counts = take(tmp_path, dataset)
+    assert [(record.text, record.labels) for record in records] == [
+        ("Fresh and mild, I'd buy it again.", {"sentiment": ("positive",), "category": ("green tea",)}),
+        ("Tastes of dust.", {"sentiment": ("negative",), "category": ("black tea",)}),
+    ]  # fmt: skip
+    assert counts.dropped == {"the shop's own answer": 1}

@@ -1,0 +1,126 @@
+"""The real datasets, where they lie on this machine: every file, every row, every offset."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from ecomgpt.sources.catalog import folder, load_catalog, locate, read
+from ecomgpt.sources.keep import ReadCounts
+from ecomgpt.sources.records import EntityText, LabelledText, Question, Review, Search, TextPair
+
+CATALOG = {dataset.name: dataset for dataset in load_catalog() if dataset.reader != "demo"}
+NOT_DATA = {"abcd_sample/guidelines.json"}
+"""The guidelines for agents: no conversations in it."""
+
+SPANNING = {"er_abt_buy", "er_walmart_amazon", "wdc_products"}
+"""Entity matching: their authors' splits share offers by design; only repeated pairs are dropped."""
+
+
+def described(raw: Path) -> dict[str, int]:
+    """File to number of rows, from the tables in the folders' SOURCE.md."""
+    found = {}
+    for source in sorted(raw.glob("*/SOURCE.md")):
+        for file, rows in re.findall(
+            r"^\| (\S+) \| (\d+) \| \d+ \| \d+ \|$", source.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            found[f"{source.parent.name}/{file}"] = int(rows)
+    return found
+
+
+@pytest.fixture(scope="module")
+def rows(real_data):
+    return described(real_data / "raw")
+
+
+def test_every_file_of_every_folder_is_read(real_data, rows):
+    assert len({file.split("/")[0] for file in rows}) == 22
+    read_files = {
+        path.relative_to(real_data / "raw").as_posix()
+        for dataset in CATALOG.values()
+        for _, path in locate(dataset, real_data)
+    }
+    assert set(rows) - read_files == NOT_DATA
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_a_dataset_reads_to_the_row(real_data, rows, name):
+    dataset, counts = CATALOG[name], ReadCounts()
+    files = locate(dataset, real_data)
+    if not files:
+        pytest.skip(f"{name} is not in {folder(dataset, real_data)}")
+    splits, ids = defaultdict(set), set()
+    for record in read(dataset, real_data, counts, max_bad_rows=0):
+        assert record.id not in ids, record.id
+        ids.add(record.id)
+        assert record.language == dataset.language
+        splits[record.group].add(record.split)
+        check(record, dataset)
+    assert counts.read == sum(rows[path.relative_to(real_data / "raw").as_posix()] for _, path in files)
+    assert counts.reconciled and counts.kept > 0 and "malformed" not in counts.dropped
+    assert set(counts.records) == set(dataset.records)
+    if name not in SPANNING:
+        assert [group for group, found in splits.items() if len(found) > 1] == []
+
+
+def check(record, dataset):
+    """Offsets are exact, labels are those declared, nothing is empty."""
+    if isinstance(record, EntityText):
+        names = dataset.candidates("entity", record.language)
+        for entity in record.entities:
+            assert entity.term == record.text[entity.start : entity.end] != ""
+            assert not names or entity.type in names
+    if isinstance(record, Review):
+        for aspect in record.aspects:
+            assert aspect.polarity in dataset.candidates("polarity", record.language)
+            assert not aspect.category or aspect.category in dataset.candidates("category", record.language)
+            assert aspect.term == (record.text[aspect.start : aspect.end] if aspect.start >= 0 else "")
+    if isinstance(record, LabelledText):
+        assert record.text == record.text.strip() != ""
+        for axis, labels in record.labels.items():
+            assert set(labels) <= set(dataset.candidates(axis, record.language))
+    if isinstance(record, Question):
+        assert record.question and all(answer == answer.strip() != "" for answer in record.answers)
+        assert record.extractive == (
+            bool(record.answers) and all(answer in record.context for answer in record.answers)
+        )
+        if dataset.options.get("span"):
+            assert record.extractive == bool(record.answers)
+            assert "ANSWERNOTFOUND" not in record.context
+    if isinstance(record, TextPair):
+        assert record.left and record.right and record.relation in dataset.candidates("relation", record.language)
+        assert "COL " not in record.left and '"@en' not in record.left + record.right
+    if isinstance(record, Search):
+        assert record.results
+
+
+def test_a_text_never_stands_in_two_groups(real_data):
+    for name in (
+        "bitext_customer_service",
+        "pricerunner",
+        "ae110k",
+        "online_shopping_10_cats",
+        "zh_product_absa",
+        "semeval15_laptops",
+    ):
+        if not locate(CATALOG[name], real_data):
+            continue
+        groups = defaultdict(set)
+        for record in read(CATALOG[name], real_data, ReadCounts()):
+            text = getattr(record, "text", "") or getattr(record, "title", "")
+            groups[" ".join(text.lower().split())].add(record.group)
+        assert max(len(found) for found in groups.values()) == 1, name
+
+
+def test_the_training_side_of_a_held_out_set_is_excluded():
+    assert "held-out" in (CATALOG["semeval14_restaurants"].excluded or "")
+    assert CATALOG["semeval14_laptops"].excluded is None
+    for dataset in CATALOG.values():
+        assert bool(dataset.excluded) == bool(dataset.protects), dataset.name
+
+
+def test_protected_names_are_those_of_the_held_out_tasks(real_data):
+    released = {path.name for path in real_data.glob("ecom_instruct_v1/*/tasks/*")}
+    for dataset in CATALOG.values():
+        assert set(dataset.protects) <= released, dataset.name

@@ -1,0 +1,162 @@
+"""Whatever is written in a format comes back from its reader, for texts that Hypothesis makes up."""
+
+import csv
+import io
+import json
+import tempfile
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from readers_help import declare, put, take
+
+from ecomgpt.sources.readers.conll import spans
+from ecomgpt.sources.readers.item import Source
+from ecomgpt.sources.readers.pseudo_json import parse_pseudo_json
+
+# Any character but control characters that the formats themselves forbid, and U+FFFD, which means a lost one.
+CHARACTERS = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffd\ufeff")
+TEXT = st.text(CHARACTERS, min_size=1, max_size=30).map(str.strip).filter(bool)
+WORD = st.text(CHARACTERS, min_size=1, max_size=8).filter(lambda word: not any(sign.isspace() for sign in word))
+LABELS = {"sentiment": {"1": "positive", "0": "negative"}}
+FEW = settings(max_examples=60, deadline=None)
+
+
+def back(content, dataset):
+    """What the reader makes of the content."""
+    with tempfile.TemporaryDirectory() as folder:
+        put(Path(folder), content)
+        return take(Path(folder), dataset)
+
+
+def distinct(rows, key=lambda row: row):
+    return list({json.dumps(key(row)): row for row in rows}.values())
+
+
+@FEW
+@given(
+    st.lists(
+        st.tuples(st.text(CHARACTERS | st.just("\n"), min_size=1).map(str.strip).filter(bool), st.sampled_from("10")),
+        min_size=1,
+    )
+)
+def test_csv(rows):
+    rows = distinct(rows)
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\r\n").writerows([("text", "label"), *rows])
+    dataset = declare("csv", ["LabelledText"], columns={"text": "text", "sentiment": "label"}, labels=LABELS)
+    records, _ = back(stream.getvalue(), dataset)
+    assert [(record.text, record.labels["sentiment"]) for record in records] == [
+        (text, (LABELS["sentiment"][label],)) for text, label in rows
+    ]  # fmt: skip
+
+
+@FEW
+@given(st.lists(st.tuples(TEXT, st.sampled_from("10")), min_size=1), st.booleans())
+def test_json_lines_and_json(rows, ascii_only):
+    rows = distinct(rows)
+    objects = [{"text": text, "label": label} for text, label in rows]
+    for reader, content in (
+        ("jsonl", "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in objects)),
+        ("json", json.dumps(objects, ensure_ascii=ascii_only, indent=2)),
+    ):
+        dataset = declare(reader, ["LabelledText"], columns={"text": "text", "sentiment": "label"}, labels=LABELS)
+        records, _ = back(content, dataset)
+        assert [record.text for record in records] == [text for text, _ in rows]
+
+
+@FEW
+@given(st.lists(st.lists(st.tuples(WORD, st.sampled_from(["O", "B-x", "I-x", "B-y"])), min_size=1), min_size=1))
+def test_conll(sentences):
+    sentences = distinct(sentences)
+    content = "\r\n\r\n".join("\r\n".join(f"{word} {tag}" for word, tag in sentence) for sentence in sentences)
+    records, counts = back(content, declare("conll", ["EntityText"], options={"separator": " "}))
+    texts = [" ".join(word for word, _ in sentence) for sentence in sentences]
+    assert counts.read == len(texts) and set(counts.dropped) <= {"exact repeat"}
+    # Tags may differ where the spans that they mark do not (B-x after O, or I-x), so some sentences say the same.
+    assert {record.text for record in records} == set(texts)
+    assert counts.dropped or [record.text for record in records] == texts
+    for record in records:
+        for entity in record.entities:
+            assert record.text[entity.start : entity.end] == entity.term
+
+
+@FEW
+@given(st.lists(st.tuples(WORD, st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"])), min_size=1))
+def test_conll_spans_agree_with_the_tags(tokens):
+    source = Source(declare("conll", ["EntityText"]), Path("data"), "", "data")
+    text, entities = spans(source, tokens, " ", "en")
+    inside = {position for entity in entities for position in range(entity.start, entity.end)}
+    at = 0
+    for word, tag in tokens:
+        assert (at in inside) == (tag != "O")
+        at += len(word) + 1
+    assert text == " ".join(word for word, _ in tokens)
+
+
+@FEW
+@given(st.lists(st.tuples(TEXT, TEXT, TEXT, st.sampled_from(["positive", "neutral"])), min_size=1))
+def test_semeval(rows):
+    rows = distinct(rows, key=lambda row: row[:3])
+    parts = []
+    for before, term, after, polarity in rows:
+        start = len(before) + 1
+        parts.append(
+            f"<sentence><text>{escape(f'{before} {term} {after}')}</text><aspectTerms><aspectTerm term={quoteattr(term)} "
+            f'polarity="{polarity}" from="{start}" to="{start + len(term)}"/></aspectTerms></sentence>'
+        )
+    records, counts = back(f"<s>{''.join(parts)}</s>", declare("semeval14", ["Review"]))
+    assert len(records) + counts.dropped["exact repeat"] == len(rows)
+    for record in records:
+        (aspect,) = record.aspects
+        assert record.text[aspect.start : aspect.end] == aspect.term
+
+
+@FEW
+@given(st.lists(st.tuples(TEXT, TEXT, TEXT, st.sampled_from(["Positive", "Negative"])), min_size=1))
+def test_triples(rows):
+    rows = [row for row in rows if "$T$" not in "".join(row)]
+    if not rows:
+        return
+    content = "".join(f"{before} $T$ {after}\n{term}\n{polarity}\n" for before, term, after, polarity in rows)
+    records, counts = back(content, declare("triples", ["Review"]))
+    assert counts.read == len(rows)
+    assert {record.text for record in records} <= {f"{before} {term} {after}" for before, term, after, _ in rows}
+    for record in records:
+        for aspect in record.aspects:
+            assert record.text[aspect.start : aspect.end] == aspect.term
+
+
+@FEW
+@given(st.lists(st.tuples(WORD, WORD, WORD, WORD), min_size=1))
+def test_ditto(rows):
+    rows = distinct(rows, key=lambda row: row)
+    content = "".join(
+        f"COL title VAL {a} COL brand VAL {b}\tCOL title VAL {c} COL brand VAL {d}\t1\n" for a, b, c, d in rows
+    )
+    records, _ = back(content, declare("ditto", ["TextPair"], labels={"relation": {"1": "same"}}))
+    expected = [(f"title: {a}; brand: {b}", f"title: {c}; brand: {d}") for a, b, c, d in rows]
+    assert [(record.left, record.right) for record in records] == expected
+
+
+@FEW
+@given(st.lists(st.text(CHARACTERS, min_size=1).map(str.strip).filter(bool), min_size=1))
+def test_pseudo_json(values):
+    values = [value.replace("\\", "").replace('"', "").strip() or "x" for value in values]
+    written = "; ".join(f'{{ value:"{value}" }}' for value in values)
+    assert parse_pseudo_json(f"some_name: {written}") == [("some name", value) for value in values]
+
+
+@FEW
+@given(st.binary(max_size=300), st.sampled_from(["csv", "jsonl", "json", "conll", "semeval14", "triples", "ditto"]))
+def test_any_bytes_end_in_records_or_one_clear_error(content, reader):
+    from ecomgpt.errors import UserError
+
+    kind = {"conll": "EntityText", "semeval14": "Review", "triples": "Review", "ditto": "TextPair"}.get(
+        reader, "LabelledText"
+    )
+    try:
+        back(content, declare(reader, [kind], columns={"text": "text"}))
+    except UserError as error:
+        assert all("data" in problem for problem in error.problems)

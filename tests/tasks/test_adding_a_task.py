@@ -1,0 +1,76 @@
+"""The worked example of docs/adding-a-task.md does what the page says."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from task_strategies import dataset
+
+from ecomgpt.sources.records import Product, Review
+from ecomgpt.tasks.declaration import load_tasks
+from ecomgpt.tasks.engine import instructions
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "adding-a-task.md"
+
+
+@pytest.fixture
+def examples() -> dict[str, str]:
+    return dict(re.findall(r"```(yaml|python)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S))
+
+
+def own(folder: Path, yaml: str, name: str) -> str:
+    path = folder / "conf" / "tasks" / "rating_prediction" / f"{name}.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml, encoding="utf-8")
+    return str(folder / "conf")
+
+
+def test_one_yaml_is_a_task(tmp_path, examples):
+    (task,) = load_tasks(["worth_buying"], own(tmp_path, examples["yaml"], "worth_buying"))
+    reviews = [
+        Review(id=str(stars), group=str(stars), language="en", text=f"{stars} stars", rating=stars)
+        for stars in (1, 3, 5)
+    ]
+    counts = {}
+    rows = list(instructions(dataset(), reviews, [task], 0, counts))
+    assert [row.target for row in rows] == ["no", "yes"]
+    assert counts["toy.worth_buying"].dropped == {"three stars are neither high nor low": 1}
+    assert rows[0].prompt.text.startswith("Below is an instruction that describes the purchase recommendation task.")
+
+
+def test_an_own_function_is_a_task(tmp_path, examples, monkeypatch):
+    (tmp_path / "my_shop").mkdir()
+    (tmp_path / "my_shop" / "tasks.py").write_text(examples["python"], encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_shop", raising=False)
+    yaml = (
+        examples["yaml"].replace("worth_buying", "longest").replace("record: Review", "record: Product")
+        .replace("reviews.satisfied", "my_shop.tasks.longest_word").replace("form: label", "form: spans")
+        .replace("{candidates}", "").replace("candidates: {en: ['yes', 'no'], zh: [是, 否]}\n", "")
+    )  # fmt: skip
+    (task,) = load_tasks(["longest"], own(tmp_path, yaml, "longest"))
+    products = [Product(id=title, group=title, language="en", title=title) for title in ("Red Kettle", "Kettle")]
+    counts = {}
+    assert [row.target for row in instructions(dataset(), products, [task], 0, counts)] == ["Kettle"]
+    assert counts["toy.longest"].dropped == {"the title has only one word": 1}
+
+
+def test_the_table_names_every_key_that_matters():
+    keys = set(
+        re.findall(
+            r"`(\w+)`", "".join(line.split("|")[1] for line in PAGE.read_text().split("\n") if line.startswith("| `"))
+        )
+    )
+    assert keys >= {
+        "record",
+        "needs",
+        "build",
+        "options",
+        "form",
+        "candidates",
+        "instructions",
+        "serves",
+        "operation",
+        "label",
+    }

@@ -45,18 +45,27 @@ def start(config: Config, command: Sequence[str]) -> int:
     if config.job.name in IN_PLACE:
         function(config, existing_run(config.run)[0] if config.run else None)
         return 0
+    preflight(config)
+    return execute(config, open_run(config, command))
+
+
+def preflight(config: Config) -> None:
+    """Refuses, before any work, a run whose weights or data are absent or which can't fit.
+
+    Raises:
+        UserError: With everything that is missing.
+    """
     if config.job.name != "build":
         from ecomgpt.job.plan import require
 
         require(config)
-    return execute(config, open_run(config, command))
 
 
 def execute(config: Config, run: Run) -> int:
     """Runs the job in this process and keeps ``status.json`` true, whatever happens."""
     log_to(run)
     # A preempted job (SIGTERM) ends like Ctrl-C: with a checkpoint and a state that the next start continues.
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         job_function(config.job.name)(config, run)
     except UserError as error:
@@ -107,5 +116,6 @@ def group(config: Config, run: Run, function: str) -> None:
         raise GroupFailure(run.status().get("error") or f"a training process ended with code {code}")
 
 
-def _interrupt(number: int, frame: object) -> None:
+def interrupt(number: int, frame: object) -> None:
+    """A signal handler that treats SIGTERM as Ctrl-C."""
     raise KeyboardInterrupt

@@ -86,7 +86,7 @@ def open_run(config: Config, command: Sequence[str]) -> Run:
             _delete(run)
         elif run.config_file.is_file():
             _same(config, run)
-        elif run.path.exists() and any(run.path.iterdir()):
+        elif run.path.exists() and any(run.path.iterdir()) and not run.status_file.is_file():
             raise UserError(f"name: '{run.path}' exists and is no run directory; give another name=")
         for folder in (run.path, run.path / "data", run.logs):
             folder.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,9 @@ class EvalTask:
     format: str = option("released", "how its rows are read", choices=("released", "mixture"))
     folder: str | None = option(None, "released: the folder of test.json and meta-info.json, below paths.data")
     task: str | None = option(None, "mixture: <dataset>.<task>, whose rows of the test split are taken")
-    held_out: bool = option(True, "mixture: training leaves the task out; false measures a trained task on unseen products")
+    held_out: bool = option(
+        True, "mixture: training leaves the task out; false measures a trained task on unseen products"
+    )
     kind: str | None = option(None, "task type; null takes it from the folder's name or the form", choices=tuple(KINDS))
     max_prompt_tokens: int = option(800, "longer inputs are cut and counted", low=32)
     max_new_tokens: int = option(128, "answers end here at the latest", low=1)

@@ -1,7 +1,8 @@
 """A task is a YAML file: which records, which small function turns one into an instruction, and in which words.
 
-``conf/tasks/<family>/<name>.yaml`` is read into `Task`. A dataset with records of the task's kind and the label axes that
-it needs gives one task of the mixture, ``<dataset>.<task>``: that is how some hundred declarations become several hundred tasks.
+``conf/tasks/<family>/<name>.yaml`` is read into `Task`. A dataset with records of the task's kind and the
+label axes that it needs gives one task of the mixture, ``<dataset>.<task>``: that is how some hundred declarations become
+several hundred tasks.
 """
 
 import importlib
@@ -77,7 +78,7 @@ class Task:
 
     @property
     def shows_candidates(self) -> bool:
-        """Whether the wordings list the candidates; else they stand in the input, in the order that the builder chose."""
+        """Whether the wordings list the candidates; else they stand in the input, as the builder ordered them."""
         return "{candidates}" in self.instructions["en"][0]
 
     def function(self) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """The final task families: what a model is asked for in the end, and what every atomic task serves.
 
-Datasets, tasks and evaluation tasks name their family by these keys, so that a mixture can be filtered by family and the
-chain (which atomic tasks feed which family) can be drawn.
+Datasets, tasks and evaluation tasks name their family by these keys, so that a mixture can be filtered by family
+and the chain (which atomic tasks feed which family) can be drawn.
 """
 
 FAMILIES: dict[str, str] = {

@@ -1,7 +1,7 @@
 """The records of one block, from which recombination takes real distractors.
 
-A row depends on the seed, its own id and its block, never on the other tasks: the pool holds every record of the block and
-answers by kind, language and the split that the authors cut, so that nothing of a test record reaches a training row.
+A row depends on the seed, its own id and its block, never on the other tasks: the pool holds every record of the block
+and answers by kind, language and the split that the authors cut, so that nothing of a test record reaches a training row.
 """
 
 import re
@@ -45,7 +45,7 @@ class Pool:
         return index.get((record.language, record.split, key(record)), [])
 
     def vocabulary(self, record: R, name: str, values: Callable[[R], Sequence[str]]) -> list[str]:
-        """All values of the like records, distinct, in the source's order: the words from which wrong ones are drawn."""
+        """All values of the like records, distinct, in the source's order: wrong ones are drawn from them."""
         index_name = f"{type(record).__name__}/{name}/{record.language}/{record.split}/values"
         index = self._indexes.get(index_name)
         if index is None:

@@ -183,7 +183,8 @@ def test_the_same_text_is_never_its_own_distractor():
 
 def test_a_test_record_is_no_distractor_of_a_training_record():
     records = [
-        Product(id=f"{split}{n}", group=f"{split}{n}", language="en", split=split, title=f"{split} kettle {n}", category=("Pans",), attributes=(("Color", f"c{n}"), ("Size", f"s{n}")))
+        Product(id=f"{split}{n}", group=f"{split}{n}", language="en", split=split, title=f"{split} kettle {n}",
+                category=("Pans",), attributes=(("Color", f"c{n}"), ("Size", f"s{n}")))
         for n in range(10) for split in ("train", "test")
     ]  # fmt: skip
     rows = list(instructions(STORE, records, [TASKS["pick_title"]], 0, {}))

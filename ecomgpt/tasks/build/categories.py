@@ -1,4 +1,4 @@
-"""Tasks on the categories of products; the option ``level: coarse`` takes the first category of the path, else the last."""
+"""Tasks on the categories of products: the last of the path or, with the option ``level: coarse``, the first."""
 
 from ecomgpt.sources.records import Product
 from ecomgpt.tasks.build.products import shown
@@ -90,7 +90,7 @@ def _categories(record: Product, context: Context) -> list[str]:
 
 
 def _wrong_categories(record: Product, context: Context) -> list[str]:
-    """Categories that the product is not in, at no level of its path; those beside its own first, as they are harder."""
+    """Categories that are not on the product's path; in half of the rows those beside its own, as they are harder."""
     wrong = [name for name in _categories(record, context) if name not in record.category]
     if len(record.category) > 1 and context.options.get("level") != "coarse" and context.coin():
         siblings = {other.category[-1] for other in _same_parent(record, context)}

@@ -53,7 +53,7 @@ def turn_labels(record: Dialogue, context: Context) -> Built:
 def turn_label(record: Dialogue, context: Context) -> Built:
     """As `turn_labels`, for utterances with one label: an axis where one is right."""
     built = turn_labels(record, context)
-    return built if isinstance(built, str) else [draft for draft in built if len(draft.answer) == 1] or _UNLABELLED  # type: ignore[union-attr]
+    return [draft for draft in built if len(draft.answer) == 1] or _UNLABELLED if isinstance(built, list) else built
 
 
 def turn_is_label(record: Dialogue, context: Context) -> Built:
@@ -171,7 +171,7 @@ def _steps(record: Dialogue) -> list[tuple[str, Turn]]:
 
 
 def _other_turns(record: Dialogue, turn: Turn, context: Context, count: int) -> list[Turn]:
-    """Utterances of the same speaker from other conversations; none that also occurs in this one, such as "thank you"."""
+    """Utterances of the same speaker from other conversations; none that also occurs in this one."""
     own = {one_line(other.text).casefold() for other in record.turns}
     found = draw(
         context.random,

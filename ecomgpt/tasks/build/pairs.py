@@ -23,7 +23,7 @@ def relate(record: TextPair, context: Context) -> Built:
 
 
 def pick_partner(record: TextPair, context: Context) -> Built:
-    """Which text belongs to the first one; wrong ones are, where possible, those that people judged wrong. Slots: first, second."""
+    """Which text belongs to the first one, best among those that people judged wrong. Slots: first, second."""
     if not _together(record, context):
         return "the two do not belong together"
     first, second = _sides(context)

@@ -81,7 +81,7 @@ def attributes_of_text(record: Product, context: Context) -> Built:
 
 
 def attribute_fits(record: Product, context: Context) -> Built:
-    """Whether one attribute value is this product's; wrong values are others' of the same attribute. Slots: attribute, value."""
+    """Whether one attribute value is this product's or another one's. Slots: attribute, value."""
     stated = [(name, value) for name, value in record.attributes if value in _text(record)]
     if not stated:
         return "no attribute value stands in the text"

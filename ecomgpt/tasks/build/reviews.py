@@ -218,7 +218,7 @@ def _polarities(record: Review, context: Context) -> tuple[str, ...]:
 
 
 def _polarity_of_terms(record: Review) -> dict[str, str] | None:
-    """Term to polarity, or None where there is no term or a term is judged in two ways: the answer would be ambiguous."""
+    """Term to polarity, or None where there is no term, or one is judged in two ways."""
     typed: dict[str, str] = {}
     for aspect in record.aspects:
         if aspect.term and typed.setdefault(aspect.term, aspect.polarity) != aspect.polarity:

@@ -1,0 +1,28 @@
+# Recipes for working on ecomgpt; `just` lists them.
+
+export TOKENIZERS_PARALLELISM := "true"
+
+# List the recipes
+default:
+    @just --list
+
+# Run the fast tests (under ten minutes on two cores)
+test *arguments:
+    python -m pytest -n 2 --dist loadfile {{arguments}}
+
+# Run the tests that take longer
+test-slow *arguments:
+    python -m pytest -m "slow" {{arguments}}
+
+# Run the tests that start several processes
+test-dist *arguments:
+    python -m pytest -m "dist" {{arguments}}
+
+# Check style and types
+lint:
+    ruff check .
+    mypy
+
+# Run the main job on the embedded demo store
+demo *arguments:
+    python -m ecomgpt {{arguments}}

@@ -36,6 +36,7 @@ class ModelConfig:
     layers: int | None = option(None, "number of blocks", low=1)
     heads: int | None = option(None, "number of attention heads", low=1)
     vocabulary: int | None = option(None, "rows of the embedding; for built models the tokenizer's size", low=300)
+    initializer_range: float = option(0.02, "spread of the random weights of a built model", low=0)
     intermediate_size: int | None = option(None, "width of the MLP; null for 4 x hidden_size", low=1)
     attention: str = option("auto", "attention implementation in training", choices=("auto", "eager", "sdpa"))
 

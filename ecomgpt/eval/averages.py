@@ -43,10 +43,12 @@ def averages(
 
 
 def split_of(task: EvalTask, trained_families: Collection[str], trained_datasets: Collection[str] = ()) -> str:
-    """``cross_task``, ``cross_dataset`` or ``in_domain``: how far a task lies from the training data."""
+    """How far a task lies from the training data: ``cross_task``, ``cross_dataset``, ``held_out_task`` or ``in_domain``."""
     if task.family not in trained_families:
         return "cross_task"
-    return "in_domain" if task.dataset in trained_datasets else "cross_dataset"
+    if task.dataset not in trained_datasets:
+        return "cross_dataset"
+    return "held_out_task" if task.format == "mixture" and task.held_out else "in_domain"
 
 
 def _groups(task: EvalTask, families: Collection[str] | None, datasets: Collection[str]) -> list[str]:

@@ -84,6 +84,7 @@ def _build(config: Config, tokenizer: PreTrainedTokenizerFast) -> BloomForCausal
                 hidden_size=config.model.hidden_size,
                 n_layer=config.model.layers,
                 n_head=config.model.heads,
+                initializer_range=config.model.initializer_range,
                 hidden_dropout=0.0,
                 attention_dropout=0.0,
                 bos_token_id=tokenizer.bos_token_id,

@@ -1,6 +1,7 @@
 """Prepares a mixture: datasets to chosen instructions to token files, each stage once, kept under its fingerprint."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import BudgetConfig, Config, DataConfig
 from ecomgpt.data import fingerprint, manifest
 from ecomgpt.data.choose import Selection
 from ecomgpt.data.encode import encode_examples
@@ -104,14 +105,16 @@ def _write_instructions(config: Config, found: Found, protection: Protection, fo
     if not families:
         raise UserError(f"data={config.data.name}: no task is left for {', '.join(plan)}; loosen data.families, data.tasks or data.exclude")
     guard = Guard(protection.texts, config.data.leaks)
-    selection, validation = Selection(config.data, config.seed, families), Selection(config.data, config.seed, families)
+    selection = Selection(config.data, config.seed, families)
+    validation = Selection(_fewer(config.data), config.seed, families)
     counts: dict[str, Counts] = {}
     leaks: dict[str, Counter[str]] = {}
     for dataset in found.datasets:
         counts[dataset.name] = Counts()
         stream = make(config, dataset, plan[dataset.name], SPLITS, counts[dataset.name], config.seed)
         for instruction in track(stream, f"building {dataset.name}"):
-            against = guard.leak(_exposed(instruction)) if len(guard) else None
+            # Inputs and answers, one by one: what all examples share, the wording, is no evidence.
+            against = guard.leak(instruction.prompt.input) or guard.leak(instruction.target)
             if against:
                 leaks.setdefault(instruction.task, Counter())[f"{instruction.split}: {against}"] += 1
             else:
@@ -170,9 +173,11 @@ def _encoded(rows: Iterator[Instruction], tokenizer: "PreTrainedTokenizerFast", 
         yield pending.pop(0), encoded
 
 
-def _exposed(instruction: Instruction) -> str:
-    """What a training example shows of its texts: input and answer, not the wording that all share."""
-    return f"{instruction.prompt.input}\n{instruction.target}"
+def _fewer(data: DataConfig) -> DataConfig:
+    """The settings of the validation part: its share of the cap, because its loss is a gauge, not a result."""
+    cap = data.max_examples_per_task
+    share = None if cap is None else max(1, round(cap * data.validation))
+    return dataclasses.replace(data, max_examples_per_task=share, budget=BudgetConfig())
 
 
 def _texts(folder: Path) -> Iterator[str]:

@@ -11,6 +11,8 @@ from ecomgpt.config.schema import LeakConfig
 TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
 SHORTEST = 4
 """Texts of fewer tokens ("great product") are no sign of a leak."""
+REMEMBERED = 4096
+"""Texts whose verdict is kept at a time."""
 
 
 def tokens(text: str) -> list[str]:
@@ -33,7 +35,10 @@ class Guard:
         self.settings = settings
         self._sizes: list[int] = []
         self._tasks: list[str] = []
-        self._index: dict[int, dict[tuple[str, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
+        self._index: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        # Which lengths of n-grams begin with these words: a text is scanned once, and most places end here.
+        self._begins: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        self._known: dict[str, str | None] = {}
         if not settings.enabled:
             return
         seen: set[tuple[str, ...]] = set()
@@ -45,7 +50,8 @@ class Guard:
             length = min(settings.ngram, len(words))
             grams = set(_grams(words, length))
             for gram in grams:
-                self._index[length][gram].append(len(self._sizes))
+                self._index[gram].append(len(self._sizes))
+                self._begins[gram[:SHORTEST]].add(length)
             self._sizes.append(len(grams))
             self._tasks.append(task)
 
@@ -56,11 +62,21 @@ class Guard:
         """The evaluation task whose text this training text gives away, or None."""
         if not self._sizes:
             return None
-        words = tuple(tokens(text))
-        hits: Counter[int] = Counter()
-        for length, index in self._index.items():
-            for gram in set(_grams(words, length)):
-                hits.update(index.get(gram, ()))
+        # Neighbouring examples are often made from one record and show the same text.
+        if text not in self._known:
+            if len(self._known) > REMEMBERED:
+                self._known.clear()
+            self._known[text] = self._search(tuple(tokens(text)))
+        return self._known[text]
+
+    def _search(self, words: tuple[str, ...]) -> str | None:
+        found: set[tuple[str, ...]] = set()
+        for start in range(len(words) - SHORTEST + 1):
+            for length in self._begins.get(words[start : start + SHORTEST], ()):
+                gram = words[start : start + length]
+                if gram in self._index:
+                    found.add(gram)
+        hits = Counter(number for gram in found for number in self._index[gram])
         for number, count in hits.items():
             if count >= self.settings.overlap * self._sizes[number]:
                 return self._tasks[number]

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import signal
 import time
 import warnings
 from typing import Any
@@ -52,8 +53,9 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     from ecomgpt.model.backbone import load_model
     from ecomgpt.model.export import export
     from ecomgpt.strategy.build import precision, strategy_module
-    from ecomgpt.trainer.checkpoints import Checkpoints, checkpoints
+    from ecomgpt.trainer.checkpoints import Checkpoints, newest_readable
     from ecomgpt.trainer.history import History
+    from ecomgpt.trainer.interrupt import Interrupted, Interruption
     from ecomgpt.trainer.module import InstructionTuner
 
     quieten()
@@ -67,6 +69,7 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     )
     history = History(run.logs / "metrics.csv", data, settings.log_every)
     saver = Checkpoints(run.checkpoints, settings.checkpoint_every, settings.keep_checkpoints, mixture.manifest["fingerprint"])
+    interruption = Interruption(saver)
     trainer = L.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
@@ -80,7 +83,7 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
         gradient_clip_val=settings.clip_norm,
         val_check_interval=settings.validate_every * data.accumulate if settings.validate_every else None,
         num_sanity_val_steps=0,
-        callbacks=[history, saver],
+        callbacks=[history, saver, interruption],
         logger=TensorBoardLogger(run.logs, name="", version="tensorboard"),
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -88,11 +91,18 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
         use_distributed_sampler=False,
         default_root_dir=run.path,
     )
-    found = checkpoints(run.checkpoints)
+    found = newest_readable(run.checkpoints)
     if found and trainer.is_global_zero:
-        print(f"  continuing from {found[0].name}")
+        print(f"  continuing from {found.name}", flush=True)
     started = time.perf_counter()
-    trainer.fit(module, data, ckpt_path=str(found[0]) if found else None, weights_only=False)
+    try:
+        trainer.fit(module, data, ckpt_path=str(found) if found else None, weights_only=True)
+    except (Interrupted, SystemExit) as error:
+        # Lightning answers a Ctrl-C outside of the training loop with SystemExit, and from then on ignores the signal.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from error
+    if interruption.asked:
+        raise KeyboardInterrupt
     log.info("trained for %.1f s", time.perf_counter() - started)
     weights = strategy.full_weights(trainer, module)
     if trainer.is_global_zero:

@@ -1,9 +1,12 @@
 """A trained model as a Hugging Face folder: safetensors, tokenizer, generation config and a model card."""
 
+import contextlib
 import json
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +47,8 @@ def export(
     run.path.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=run.path, prefix=".model."))
     try:
-        plain.save_pretrained(temporary, max_shard_size=SHARD)
+        with _quietly():
+            plain.save_pretrained(temporary, max_shard_size=SHARD)
         tokenizer.save_pretrained(temporary)
         (temporary / "README.md").write_text(card(run, config), encoding="utf-8")
         if run.model.exists():
@@ -88,6 +92,25 @@ def card(run: Run, config: Config) -> str:
         *(f"- {name}" for name in manifest.get("sources", {})), "",
     ]
     return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without a progress bar of one step, and without DeepSpeed, which saving would import only to find it not in use."""
+    from transformers.utils import logging
+
+    hide = "deepspeed" not in sys.modules
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    if hide:
+        sys.modules["deepspeed"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if hide:
+            del sys.modules["deepspeed"]
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -118,7 +118,9 @@ def headline(run: Run) -> str:
     if not scored:
         return "No evaluation task has a score in this run."
     comparison = compare(run.tasks, run.untrained)
-    return _versus_untrained(comparison) if comparison.tasks else _versus_baselines(run, scored)
+    if not comparison.tasks:
+        return _versus_baselines(run, scored)
+    return _versus_untrained(comparison) + _above_baselines(run, scored)
 
 
 def _versus_untrained(found: Comparison) -> str:
@@ -139,6 +141,16 @@ def _versus_untrained(found: Comparison) -> str:
         f"{opening}{spread} on average over {plural(len(found.tasks), 'evaluation task')}, "
         f"from {points(found.reference)} untrained to {points(found.arm)}; {judged}."
     )
+
+
+def _above_baselines(run: Run, scored: list[TaskScores]) -> str:
+    """A model that can't even write a label scores 0 before training, so the gain alone would flatter."""
+    pairs = [(task.score(), best_baseline(run, task)) for task in scored]
+    judged = [(score, best[1]) for score, best in pairs if best is not None]
+    if not judged:
+        return ""
+    above = sum((score.low if score.has_interval else score.value) > best.value for score, best in judged)
+    return f" It is clearly above the best of the simple baselines on {above} of {len(judged)}."
 
 
 def _versus_baselines(run: Run, scored: list[TaskScores]) -> str:

@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,38 @@ def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
+def newest_readable(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole; a torn one is passed over with a message."""
+    for path in checkpoints(folder):
+        problem = _damage(path)
+        if problem is None:
+            return path
+        print(f"  {path.name} can't be read ({problem}); going back to the one before", file=sys.stderr)
+        log.warning("%s can't be read: %s", path, problem)
+    return None
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint; None for one that is whole. PyTorch's files are ZIP archives with check sums."""
+    files = [path] if path.is_file() else sorted(part for part in path.rglob("*") if part.is_file())
+    if not files:
+        return "it is empty"
+    if path.is_dir() and not any(part.suffix == ".pt" or part.name == ".metadata" for part in files):
+        return "it holds no weights"
+    for part in files:
+        try:
+            if part.stat().st_size == 0:
+                return f"{part.name} is empty"
+            if part.suffix in (".ckpt", ".pt"):
+                with zipfile.ZipFile(part) as archive:
+                    broken = archive.testzip()
+                if broken:
+                    return f"{broken} in it is damaged"
+        except (OSError, zipfile.BadZipFile, EOFError) as error:
+            return f"{part.name}: {error}"
+    return None
+
+
 def step_of(path: Path) -> int:
     """The optimiser step after which a checkpoint was written."""
     match = NAME.fullmatch(path.name)
@@ -54,7 +88,7 @@ def step_of(path: Path) -> int:
 
 
 class Checkpoints(Callback):
-    """Writes a checkpoint every so many optimiser steps, at the end, and when training is interrupted.
+    """Writes a checkpoint every so many optimiser steps and at the end; `Interruption` asks for one more.
 
     A checkpoint is written under a temporary name and renamed, so that a kill at any moment leaves the last good one.
 
@@ -87,13 +121,6 @@ class Checkpoints(Callback):
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.save(trainer)
-
-    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
-        # Between two optimiser steps the gradients of a half-done step would be lost, so the last whole step is what
-        # counts: a checkpoint of it is only written where the interruption left the weights at a step's border.
-        border = trainer.fit_loop.epoch_loop.batch_progress.current.ready % trainer.accumulate_grad_batches == 0
-        if isinstance(exception, KeyboardInterrupt) and trainer.world_size == 1 and border:
-            self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> None:
         """Writes one checkpoint, unless this step has one, and deletes those that are too old."""

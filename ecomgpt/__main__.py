@@ -30,6 +30,8 @@ def report(error: UserError) -> None:
     for problem in error.problems:
         print(("" if count == 1 else "\n  - ") + problem, end="", file=sys.stderr)
     print(file=sys.stderr)
+    if error.advice:
+        print("\nGood to know:", *(f"  - {line}" for line in error.advice), sep="\n", file=sys.stderr)
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -9,10 +9,12 @@ class UserError(Exception):
 
     Args:
         *problems: One sentence each. A good sentence names the file, line or key, and says what to do.
+        advice: What would help, shown below the problems.
     """
 
-    def __init__(self, *problems: str) -> None:
+    def __init__(self, *problems: str, advice: Sequence[str] = ()) -> None:
         self.problems: tuple[str, ...] = problems
+        self.advice = tuple(advice)
         super().__init__("\n".join(problems))
 
 

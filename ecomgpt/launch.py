@@ -5,6 +5,7 @@ not import Hydra and reads the resolved configuration from the run directory. Li
 command line again in every child, ``--multirun`` included (lightning #11617, hydra #2070).
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -100,20 +101,37 @@ def group(config: Config, run: Run, function: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
     threads = config.trainer.threads or max(1, (os.cpu_count() or 1) // config.trainer.devices)
     environment["OMP_NUM_THREADS"] = str(threads)
-    process = subprocess.Popen(command, env=environment)
+    environment["ECOMGPT_PARENT"] = str(os.getpid())
+    # The launcher would kill its processes after half a minute; a step of a large model and its checkpoint take longer.
+    environment["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = "1800"
+    # A session of its own: the terminal's Ctrl-C must reach the processes once, through us, not from two sides.
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
     interrupted = False
     while True:
         try:
             code = process.wait()
             break
         except KeyboardInterrupt:
-            # The terminal's Ctrl-C reached the children as well; a SIGTERM to us alone must be handed on.
+            if interrupted:
+                _kill(process.pid)
+            else:
+                process.send_signal(signal.SIGINT)
             interrupted = True
-            process.send_signal(signal.SIGINT)
     if interrupted or run.status().get("state") == "interrupted":
         raise KeyboardInterrupt
     if code:
         raise GroupFailure(run.status().get("error") or f"a training process ended with code {code}")
+
+
+def _kill(launcher: int) -> None:
+    """Ends a process group at once, its training processes included; the last checkpoint stays."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(launcher)
+        for part in [*process.children(recursive=True), process]:
+            with contextlib.suppress(psutil.Error):
+                part.kill()
 
 
 def interrupt(number: int, frame: object) -> None:

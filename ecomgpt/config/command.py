@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Sweep
-from hydra.errors import OverrideParseException
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import HydraException
 
 from ecomgpt.config import declare
 from ecomgpt.config.roots import shipped
@@ -47,7 +47,7 @@ def problems(overrides: list[str], roots: list[Path], multirun: bool) -> list[st
     for text in overrides:
         try:
             override = OverridesParser.create().parse_override(text)
-        except OverrideParseException:
+        except HydraException:
             found.append(f"command line: '{text}' cannot be read; write <key>=<value>, with quotes around special characters")
             continue
         if not override.key_or_group.startswith("hydra"):
@@ -140,9 +140,8 @@ def _values(override: Override) -> list[Any]:
     if not override.is_sweep_override():
         return [_plain(override.value())]
     sweep = override.value()
-    assert isinstance(sweep, Sweep)
-    if override.is_interval_sweep():
-        return [sweep.start, sweep.end]  # type: ignore[attr-defined]
+    if isinstance(sweep, IntervalSweep):
+        return [sweep.start, sweep.end]
     return [_plain(OverridesParser.create().parse_override(f"x={text}").value()) for text in override.sweep_string_iterator()]
 
 

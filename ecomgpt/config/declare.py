@@ -127,6 +127,7 @@ def check(node: yaml.Node, hint: Any, file: str, key: str = "", field: dataclass
 def check_value(value: Any, hint: Any, field: dataclasses.Field | None, key: str, where: str) -> Iterator[str]:
     """As `check`, for a value from the command line: it takes the same way through YAML."""
     node = yaml.compose(yaml.safe_dump(value, allow_unicode=True), Loader=yaml.SafeLoader)
+    assert node is not None  # A dumped value is never an empty document.
     for problem in check(node, hint, where, key, field):
         yield problem.replace(f"{where}:1: ", f"{where}: ", 1)
 

@@ -97,7 +97,7 @@ class TuningConfig:
 
     name: str = option(MISSING, "full or lora", choices=("full", "lora"))
     rank: int = option(16, "LoRA rank", low=1)
-    alpha: float = option(32.0, "LoRA scale", low=0)
+    alpha: int = option(32, "LoRA scale", low=1)
     dropout: float = option(0.05, "LoRA dropout", low=0, high=1)
     targets: list[str] | None = option(None, "module names that get LoRA; null for all linear layers of the blocks")
     freeze_embeddings: bool = option(False, "keep the token embeddings as they are")

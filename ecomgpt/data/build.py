@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -202,7 +201,7 @@ def _once(folder: Path, write: Callable[[Path], None]) -> Path:
         write(temporary)
         # Another process may have been faster; both wrote the same.
         with contextlib.suppress(OSError):
-            os.replace(temporary, folder)
+            temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder

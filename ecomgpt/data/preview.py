@@ -34,8 +34,8 @@ def preview(mixture: "Prepared", count: int, console: Console) -> None:
         chain = f", serves {', '.join(task['serves'])}" if task["serves"] else ""
         console.rule(f"{instruction.task} ({task['kind']}{', ' + task['operation'] if task['operation'] else ''}{chain})")
         # Control characters of a text must not reach the terminal.
-        shown_prompt = Text(_visible(mixture.tokenizer.decode(ids[:-answer])))
-        console.print(shown_prompt.append(_visible(mixture.tokenizer.decode(ids[-answer:])), style="bold green"))
+        shown_prompt = Text(_visible(str(mixture.tokenizer.decode(ids[:-answer]))))
+        console.print(shown_prompt.append(_visible(str(mixture.tokenizer.decode(ids[-answer:]))), style="bold green"))
 
 
 def _visible(text: str) -> str:

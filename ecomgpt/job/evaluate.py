@@ -165,7 +165,7 @@ def _results(suite: Suite, scores: dict[str, TaskScore], manifest: dict[str, Any
     """Scores by task with what a reader must know of the task, and averages."""
     families = {task["family"] for task in manifest.get("tasks", [])} if manifest else None
     datasets = {task["source"] for task in manifest.get("tasks", [])}
-    tasks = {}
+    tasks: dict[str, dict[str, Any]] = {}
     for task, _ in suite:
         published = {name: value for name, value in vars(task.published).items() if value is not None} if task.published else None
         tasks[task.name] = {

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 import warnings
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -37,9 +38,8 @@ def fit(config: Config, run: Run, mixture: Prepared) -> None:
 
 def worker(config: Config, run: Run) -> None:
     """One process of a group: takes the mixture, which the group's parent has prepared, from the cache."""
-    from ecomgpt.model.backbone import load_tokenizer
-
     from ecomgpt.data.build import prepare
+    from ecomgpt.model.backbone import load_tokenizer
 
     train(config, run, prepare(config, build.protection(config), lambda texts: load_tokenizer(config, texts)))
 
@@ -78,7 +78,7 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
         precision=precision(config),  # type: ignore[arg-type]
         max_epochs=1,
         max_steps=data.plan.steps,
-        max_time={"minutes": settings.max_minutes} if settings.max_minutes else None,
+        max_time=timedelta(minutes=settings.max_minutes) if settings.max_minutes else None,
         accumulate_grad_batches=data.accumulate,
         gradient_clip_val=settings.clip_norm,
         val_check_interval=settings.validate_every * data.accumulate if settings.validate_every else None,

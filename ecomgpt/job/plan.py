@@ -53,7 +53,7 @@ def require(config: Config) -> None:
     here = machine(config)
     problems = list(_problems(config, here))
     if problems:
-        raise UserError(*problems, *_advice(config, here))
+        raise UserError(*problems, advice=list(_advice(config, here)))
 
 
 def machine(config: Config) -> Machine:
@@ -101,7 +101,8 @@ def _problems(config: Config, here: Machine) -> Iterator[str]:
     wanted = need(config, here)
     if config.job.name in ("run", "fit") and wanted is not None and not fits(config, here):
         yield (
-            f"memory: {_parts(wanted)} make {_gb(wanted.device)} a device, but this machine has {_gb(here.device_bytes)} ({here.name})"
+            f"memory: training {config.model.name} needs {_gb(wanted.device)} a device, this machine has "
+            f"{_gb(here.device_bytes)} ({here.name})"
         )
 
 
@@ -110,14 +111,18 @@ def _advice(config: Config, here: Machine) -> Iterator[str]:
 
     options = [text for text, option in _variants(config) if fits(option, here)]
     if options:
-        yield f"would fit this machine ({here.name}, {_gb(here.device_bytes)}): {'; '.join(options[:6])}"
+        yield f"this machine ({here.name}, {_gb(here.device_bytes)}) could train: {'; '.join(options[:6])}"
     else:
         yield "no size of BLOOM(Z) fits this machine in training; model=bloom_tiny does"
     wanted = need(config, here)
     if wanted is not None:
-        yield f"needed for training {config.model.name} with tuning={config.tuning.name}, strategy={config.strategy.name}: {_parts(wanted)}, in all {_gb(wanted.device)} a device"
+        yield (
+            f"{config.model.name} with tuning={config.tuning.name}, strategy={config.strategy.name} needs on each device: "
+            f"{_parts(wanted)}; in all {_gb(wanted.device)}"
+        )
     data = find(config)
     state = f"{len(data.datasets)} datasets found, {len(data.missing)} missing"
+    yield "job=plan shows all sizes and strategies; model=bloom_tiny sources=demo eval=demo needs nothing"
     yield f"data: looked in {Path(config.paths.data).expanduser() / 'raw'}: {state}"
 
 

@@ -50,7 +50,7 @@ def read_rows(path: Path) -> list[EvalRow]:
             problems.append(f"{path}:{number}: is no object with `instruction` and `input` ({error})")
             continue
         prompt = instruction_prompt(definition, instruction, text)
-        rows.append(EvalRow(id=str(value.get("id", number)), task="predict", prompt=prompt, target="", text=text))
+        rows.append(EvalRow(id=str(value.get("id", number)), task="predict", prompt=prompt, target=""))
     if not rows and not problems:
         problems.append(f"{path}: holds no rows")
     if problems:

@@ -15,7 +15,7 @@ from transformers.models.bloom.modeling_bloom import BloomAttention, BloomModel,
 class PackedBloomAttention(BloomAttention):
     """`BloomAttention` that takes a full bias (R, heads, T, T) in place of ALiBi and mask."""
 
-    def forward(self, hidden_states, residual, alibi, attention_mask, layer_past=None, **kwargs):  # type: ignore[no-untyped-def]
+    def forward(self, hidden_states, residual, alibi, attention_mask, layer_past=None, **kwargs):  # type: ignore[override]
         if alibi is not None:
             return super().forward(hidden_states, residual, alibi, attention_mask, layer_past=layer_past, **kwargs)
         query, key, value = self._reshape(self.query_key_value(hidden_states))
@@ -29,7 +29,7 @@ class PackedBloomAttention(BloomAttention):
 class PackedBloomModel(BloomModel):
     """`BloomModel` that leaves ALiBi out where the mask is already the full bias."""
 
-    def build_alibi_tensor(self, attention_mask, num_heads, dtype):  # type: ignore[no-untyped-def]
+    def build_alibi_tensor(self, attention_mask, num_heads, dtype):
         if attention_mask.ndim == 4:
             return None
         return super().build_alibi_tensor(attention_mask, num_heads, dtype)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -33,13 +34,13 @@ def load_tokenizer(config: Config, texts: Callable[[], Iterable[str]] | None = N
     if config.model.source == "build":
         assert texts is not None, "a built model's tokenizer is trained on the mixture"
         return train_tokenizer(texts(), config.model.vocabulary or 0)
-    path = require_weights(config)
-    return _tokenizer(path, config)
+    return _tokenizer(require_weights(config), config)
 
 
 def read_tokenizer(path: Path) -> PreTrainedTokenizerFast:
     """The tokenizer that lies in a folder."""
-    return AutoTokenizer.from_pretrained(str(path), trust_remote_code=False)
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(path), trust_remote_code=False)
+    return tokenizer
 
 
 def load_model(config: Config, tokenizer: PreTrainedTokenizerFast, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
@@ -51,7 +52,7 @@ def load_model(config: Config, tokenizer: PreTrainedTokenizerFast, dtype: torch.
         dtype: Number format of the weights.
     """
     if config.model.source == "build":
-        return _build(config, tokenizer).to(dtype)
+        return _build(config, tokenizer).to(dtype=dtype)  # type: ignore[call-arg]
     path = require_weights(config)
     try:
         model = AutoModelForCausalLM.from_pretrained(
@@ -81,9 +82,9 @@ def _build(config: Config, tokenizer: PreTrainedTokenizerFast) -> BloomForCausal
         model = BloomForCausalLM(
             BloomConfig(
                 vocab_size=len(tokenizer),
-                hidden_size=config.model.hidden_size,
-                n_layer=config.model.layers,
-                n_head=config.model.heads,
+                hidden_size=config.model.hidden_size or 0,
+                n_layer=config.model.layers or 0,
+                n_head=config.model.heads or 0,
                 initializer_range=config.model.initializer_range,
                 hidden_dropout=0.0,
                 attention_dropout=0.0,
@@ -98,7 +99,7 @@ def _build(config: Config, tokenizer: PreTrainedTokenizerFast) -> BloomForCausal
 
 def _tokenizer(path: str, config: Config) -> PreTrainedTokenizerFast:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer: Any = AutoTokenizer.from_pretrained(
             path,
             gguf_file=config.model.gguf_file,
             revision=config.model.revision,

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -43,7 +42,7 @@ def export(
     """
     plain = materialised(model, weights)
     if dtype is not None:
-        plain = plain.to(dtype)
+        plain = plain.to(dtype=dtype)  # type: ignore[call-arg]
     run.path.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=run.path, prefix=".model."))
     try:
@@ -53,8 +52,8 @@ def export(
         (temporary / "README.md").write_text(card(run, config), encoding="utf-8")
         if run.model.exists():
             shutil.rmtree(run.model)
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, run.model)
+        temporary.chmod(0o755)
+        temporary.replace(run.model)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return run.model

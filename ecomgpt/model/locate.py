@@ -34,10 +34,10 @@ def locate(config: Config) -> Weights:
         folder = str(Path(spec.origin).parent) if spec and spec.origin else None
         return Weights(folder, True, looked)
     name = model.path or ""
-    for folder in (Path(name).expanduser(), Path(config.paths.models).expanduser() / name.rsplit("/", 1)[-1]):
-        looked.append(f"the folder {folder}")
-        if (folder / "config.json").is_file() or (model.gguf_file and (folder / model.gguf_file).is_file()):
-            return Weights(str(folder), True, looked)
+    for place in (Path(name).expanduser(), Path(config.paths.models).expanduser() / name.rsplit("/", 1)[-1]):
+        looked.append(f"the folder {place.absolute()}")
+        if (place / "config.json").is_file() or (model.gguf_file and (place / model.gguf_file).is_file()):
+            return Weights(str(place), True, looked)
     return _hub(model, name, looked)
 
 

@@ -1,6 +1,5 @@
 """Checkpoints that a crash can't break: written aside, then moved into place; found again newest first."""
 
-import os
 import re
 import shutil
 import sys
@@ -131,13 +130,15 @@ class Checkpoints(Callback):
         temporary = self.folder / f".writing-step-{step}.ckpt"
         if trainer.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _remove(temporary)
+            # A kill in the middle of an earlier writing left this.
+            for leftover in self.folder.glob(".writing-*"):
+                _remove(leftover)
         trainer.strategy.barrier("before checkpoint")
         trainer.save_checkpoint(temporary)
         trainer.strategy.barrier("after checkpoint")
         if trainer.is_global_zero:
             _remove(final)
-            os.replace(temporary, final)
+            temporary.replace(final)
             for old in checkpoints(self.folder)[self.keep :]:
                 _remove(old)
             log.info("checkpoint after step %d", step)

@@ -2,7 +2,6 @@
 
 import csv
 import math
-import os
 import sys
 import time
 from pathlib import Path
@@ -123,7 +122,7 @@ class History(Callback):
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(self.rows)
-        os.replace(temporary, self.file)
+        temporary.replace(self.file)
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import lightning as L
 import torch
@@ -87,7 +88,7 @@ class InstructionTuner(L.LightningModule):
         )
         return (losses * batch["weights"]).sum()
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> Any:
         """AdamW without decay on norms and biases, and a schedule that counts optimiser steps."""
         trainer = self.config.trainer
         optimizer = make_optimizer(self, trainer, self.config.strategy.offload_optimizer)
@@ -105,7 +106,7 @@ def make_optimizer(module: nn.Module, trainer: TrainerConfig, offload: bool) -> 
         {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": trainer.weight_decay},
         {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
     ]
-    settings = {"lr": trainer.learning_rate, "betas": tuple(trainer.betas), "eps": 1e-8}
+    settings: dict[str, Any] = {"lr": trainer.learning_rate, "betas": tuple(trainer.betas), "eps": 1e-8}
     if offload:
         from deepspeed.ops.adam import DeepSpeedCPUAdam
 

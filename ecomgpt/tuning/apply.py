@@ -27,7 +27,7 @@ def apply_tuning(model: PreTrainedModel, tuning: TuningConfig) -> PreTrainedMode
         )
         for weight in model.parameters():
             weight.requires_grad_(False)
-        model = inject_adapter_in_model(adapter, model)
+        inject_adapter_in_model(adapter, model)
     elif tuning.freeze_embeddings:
         model.get_input_embeddings().weight.requires_grad_(False)
     return model

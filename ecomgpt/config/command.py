@@ -52,8 +52,18 @@ def problems(overrides: list[str], roots: list[Path], multirun: bool) -> list[st
             continue
         if not override.key_or_group.startswith("hydra"):
             found += _check_override(override, text, roots, multirun, chosen)
+    given = {text.lstrip("+").split("=", 1)[0] for text in overrides}
     for path, hint in _selected(chosen, roots):
         found += check_file(path, hint)
+        # A study may set what a file leaves open; which one wins is for Hydra to say.
+        if STUDIES not in chosen:
+            prefix = "" if hint is Config else f"{path.parent.name}."
+            node, _ = declare.parse(path)
+            found += [
+                f"{path}:{line}: '{prefix}{key}' is not set; give {prefix}{key}=<value>"
+                for key, line in _open(node)
+                if prefix + key not in given
+            ]
     return found
 
 
@@ -65,6 +75,15 @@ def check_file(path: Path, hint: Any) -> list[str]:
     if isinstance(node, yaml.MappingNode):
         node.value = [(key, value) for key, value in node.value if key.value not in ("defaults", "hydra")]
     return list(declare.check(node, hint, str(path)))
+
+
+def _open(node: yaml.Node | None, key: str = "") -> Iterator[tuple[str, int]]:
+    """Keys whose value is ``???``, with their lines; merging would silently keep the schema's default for them."""
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            yield from _open(value, f"{key}.{name.value}" if key else str(name.value))
+    elif isinstance(node, yaml.ScalarNode) and node.value == "???":
+        yield key, node.start_mark.line + 1
 
 
 def _check_override(

@@ -1,0 +1,96 @@
+"""What is trained on: answer and end of sequence alone; only the input text is ever cut."""
+
+import numpy as np
+import pytest
+
+from ecomgpt.data.batches import collate
+from ecomgpt.data.encode import TooLong, encode_examples, encode_prompt
+from ecomgpt.data.leaks import Guard
+from ecomgpt.config.schema import LeakConfig
+from ecomgpt.data.store import Examples, TokenWriter
+from ecomgpt.model.tokenizer import train_tokenizer
+from ecomgpt.tasks.prompt import Prompt, instruction_prompt
+
+TEXTS = ["The kettle boils fast and looks good.", "这款水壶烧水很快，外观也好看。", "positive", "负面", "a\u2028b\x00c 😀"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(TEXTS * 3, 600)
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "never seen: ÄÖ ½ 龘 \t\r\n  two  spaces"])
+def test_the_tokenizer_gives_every_text_back(tokenizer, text: str) -> None:
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+
+
+def test_special_tokens_are_blooms(tokenizer) -> None:
+    assert [tokenizer.convert_tokens_to_ids(token) for token in ("<unk>", "<s>", "</s>", "<pad>")] == [0, 1, 2, 3]
+
+
+def test_the_loss_covers_answer_and_end_of_sequence_alone(tokenizer, tmp_path) -> None:
+    rows = [
+        (instruction_prompt("sentiment", "Which sentiment?", TEXTS[0]), "positive"),
+        (instruction_prompt("sentiment", "情感是什么？", TEXTS[1]), "负面"),
+    ]
+    with TokenWriter(tmp_path) as writer:
+        for number, encoded in enumerate(encode_examples(tokenizer, rows, 512)):
+            assert encoded is not None and encoded.cut_tokens == 0
+            writer.add(encoded.ids, encoded.prompt_tokens, 0, number)
+    batch = collate(Examples(tmp_path), [np.array([0, 1])], 3)
+    assert tokenizer.decode(batch["targets"]) == "positive</s>负面</s>"
+    flat = batch["input_ids"].flatten()
+    # Each target is the token that follows the position that predicts it.
+    assert flat[batch["target_index"] + 1].tolist() == batch["targets"].tolist()
+    before = flat[: int(batch["target_index"][0]) + 1]
+    assert tokenizer.decode(before) == rows[0][0].text
+
+
+def test_training_and_evaluation_read_the_same_prompt_tokens(tokenizer) -> None:
+    prompt = instruction_prompt("sentiment", "Which sentiment?", TEXTS[0])
+    (encoded,) = encode_examples(tokenizer, [(prompt, "positive")], 512)
+    assert encoded is not None
+    assert encoded.ids[: encoded.prompt_tokens] == encode_prompt(tokenizer, prompt, 512)[0] == tokenizer(prompt.text)["input_ids"]
+
+
+@pytest.mark.parametrize("language", [0, 1])
+@pytest.mark.parametrize("limit", [60, 90, 130])
+def test_only_the_input_is_cut(tokenizer, language: int, limit: int) -> None:
+    prompt = Prompt("Head\n", TEXTS[language] * 60, "\nPick: a, b\n### Response:")
+    ids, cut = encode_prompt(tokenizer, prompt, limit)
+    text = tokenizer.decode(ids)
+    assert len(ids) <= limit and cut == len(tokenizer(prompt.text)["input_ids"]) - len(ids) > 0
+    assert text.startswith("Head\n") and text.endswith(prompt.after)
+    assert prompt.input.startswith(text[len("Head\n") : -len(prompt.after)])
+    (encoded,) = encode_examples(tokenizer, [(prompt, "an answer")], limit)
+    assert encoded is not None and len(encoded.ids) <= limit
+    assert tokenizer.decode(encoded.ids).endswith("### Response:an answer</s>")
+
+
+def test_what_does_not_fit_without_its_input_is_refused(tokenizer) -> None:
+    prompt = Prompt("Head " * 50, "x", " tail")
+    with pytest.raises(TooLong):
+        encode_prompt(tokenizer, prompt, 20)
+    assert list(encode_examples(tokenizer, [(prompt, "a")], 20)) == [None]
+
+
+ENGLISH = "The waiter was friendly but the soup arrived cold and the bread was dry as dust that evening"
+CHINESE = "这家店的服务员态度很好但是汤端上来的时候已经凉了面包也干得像灰尘一样"
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        ENGLISH, ENGLISH.upper() + "!!!", f"Review 12: {ENGLISH}, and so on. Would I go back? Hardly.", ENGLISH.replace(" ", "  , "),
+        CHINESE, f"点评：{CHINESE}。总之不会再去了，大家慎重。", "，".join(CHINESE[i : i + 7] for i in range(0, len(CHINESE), 7)),
+    ],
+)
+def test_planted_leaks_are_caught(disguise: str) -> None:
+    guard = Guard([("en-task", ENGLISH), ("zh-task", CHINESE)], LeakConfig())
+    assert guard.leak(disguise) in ("en-task", "zh-task")
+
+
+def test_other_texts_are_no_leaks() -> None:
+    guard = Guard([("en-task", ENGLISH), ("zh-task", CHINESE), ("short", "Great food")], LeakConfig())
+    assert guard.leak("The waiter was friendly and the bread was fresh, great food all in all") is None
+    assert guard.leak("这家店的服务员态度很好，面包也很新鲜，推荐大家来试试。") is None

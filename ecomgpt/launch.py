@@ -102,9 +102,8 @@ def group(config: Config, run: Run, function: str) -> None:
     threads = config.trainer.threads or max(1, (os.cpu_count() or 1) // config.trainer.devices)
     environment["OMP_NUM_THREADS"] = str(threads)
     environment["ECOMGPT_PARENT"] = str(os.getpid())
-    # The launcher would kill its processes after half a minute; a step of a large model and its checkpoint take longer.
-    environment["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = "1800"
-    # A session of its own: the terminal's Ctrl-C must reach the processes once, through us, not from two sides.
+    # A session of its own: the terminal's Ctrl-C must reach the training processes once and not their launcher, which
+    # would kill them after half a minute; a step of a large model and its checkpoint take longer.
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     interrupted = False
     while True:
@@ -112,26 +111,22 @@ def group(config: Config, run: Run, function: str) -> None:
             code = process.wait()
             break
         except KeyboardInterrupt:
-            if interrupted:
-                _kill(process.pid)
-            else:
-                process.send_signal(signal.SIGINT)
+            _signal_children(process.pid, signal.SIGKILL if interrupted else signal.SIGINT)
             interrupted = True
-    if interrupted or run.status().get("state") == "interrupted":
+    if interrupted or (code == 0 and run.status().get("state") == "interrupted"):
         raise KeyboardInterrupt
     if code:
         raise GroupFailure(run.status().get("error") or f"a training process ended with code {code}")
 
 
-def _kill(launcher: int) -> None:
-    """Ends a process group at once, its training processes included; the last checkpoint stays."""
+def _signal_children(launcher: int, number: signal.Signals) -> None:
+    """Sends a signal to the training processes; their launcher ends when they do."""
     import psutil
 
     with contextlib.suppress(psutil.Error):
-        process = psutil.Process(launcher)
-        for part in [*process.children(recursive=True), process]:
+        for child in psutil.Process(launcher).children():
             with contextlib.suppress(psutil.Error):
-                part.kill()
+                child.send_signal(number)
 
 
 def interrupt(number: int, frame: object) -> None:

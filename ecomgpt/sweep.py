@@ -6,10 +6,12 @@ nothing of the sweep. A job that is finished is not run again.
 
 import csv
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
 from ecomgpt.rundir import Run, now, open_run, read_json, write_json
 
+SHARED = "ECOMGPT_SWEEP_SHARED"
+LONGEST = 120
 SEPARATE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -44,6 +48,8 @@ def sweep(overrides: list[str], roots: list[Path]) -> int:
         raise UserError(*found)
     given = dict(item.split("=", 1) for item in overrides if "=" in item)
     name = given.get("name") or _name(overrides)
+    # Launchers may start jobs in other processes; what all jobs share need not stand in their names.
+    os.environ[SHARED] = json.dumps([item for item in command.opened(overrides) if "," not in item])
     folder = Path(given.get("paths.output") or "multirun").expanduser().absolute() / name
     own = [item for item in overrides if item.split("=", 1)[0] not in ("name", "paths.output")]
     compose.register()
@@ -66,7 +72,8 @@ def _job(raw: DictConfig) -> float | None:
     settings = HydraConfig.get()
     overrides = list(settings.overrides.task)
     folder = Path(settings.sweep.dir)
-    name = _name(overrides)
+    shared = json.loads(os.environ.get(SHARED, "[]"))
+    name = _name([item for item in overrides if item not in shared])
     run = Run(folder / name)
     print(f"\njob {settings.job.num}: {' '.join(overrides) or 'no overrides'}", flush=True)
     try:
@@ -137,4 +144,5 @@ def _results(folder: Path, jobs: list[dict[str, Any]]) -> None:
 def _name(overrides: list[str]) -> str:
     """A directory name from overrides, without ``=``, which Hydra's grammar does not take in a path."""
     wanted = [item for item in overrides if not item.startswith(("name=", "paths.", "overwrite="))]
-    return SEPARATE.sub("-", "_".join(sorted(wanted))).strip("-") or "default"
+    name = SEPARATE.sub("-", "_".join(sorted(wanted))).strip("-") or "default"
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{blake2b(name.encode(), digest_size=4).hexdigest()}"

@@ -35,8 +35,9 @@ def main(path: str, target: str | None = None) -> int:
     try:
         getattr(importlib.import_module(module), function)(config, run)
     except KeyboardInterrupt:
+        # The group's parent reads the state; another code would make the launcher report a failure.
         run.update(state="interrupted")
-        return 1
+        return 0
     except Exception as error:
         log.error("%s", traceback.format_exc())
         # The first process to fail names the cause; the others fail because of it.

@@ -64,9 +64,11 @@ def materialised(model: PreTrainedModel, weights: dict[str, torch.Tensor]) -> Pr
     own = dict(model.state_dict())
     sharded = any(type(value) is not torch.Tensor and hasattr(value, "full_tensor") for value in own.values())
     if sharded or any(value.numel() == 0 for value in own.values()):
-        fresh = type(model)(model.config)
-        fresh.load_state_dict(weights, strict=False)
-        model = fresh
+        model = type(model)(model.config)
+    tied = set(getattr(model, "_tied_weights_keys", None) or ())
+    lost = set(model.load_state_dict(weights, strict=False).missing_keys) - tied
+    if lost:
+        raise RuntimeError(f"the checkpoint lacks {len(lost)} weights, the first is {min(lost)}")
     model = merge_adapters(model)
     model.tie_weights()
     return model

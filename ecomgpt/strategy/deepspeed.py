@@ -1,5 +1,6 @@
 """DeepSpeed ZeRO, on GPUs, and on CPUs (gloo) so that a cluster run can be rehearsed."""
 
+import os
 from typing import Any
 
 import lightning as L
@@ -15,9 +16,11 @@ class CPUDeepSpeedStrategy(DeepSpeedStrategy):
 
     @property
     def root_device(self) -> torch.device:
-        return torch.device("cpu")
+        # DeepSpeed wants a number, although a CPU has only one device.
+        return torch.device("cpu", self.local_rank)
 
     def setup_environment(self) -> None:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
         from deepspeed.ops import __compatible_ops__
 
         # Compiling the shared-memory communication op takes over a minute; gloo does the same work.

@@ -65,7 +65,7 @@ def test_manifest_and_metrics_hold_what_the_contract_says(home: Path) -> None:
     metrics = read(home / "outputs/first/metrics.json")
     assert {"tasks", "averages", "training", "settings", "untrained", "baselines"} <= set(metrics)
     for task in metrics["tasks"].values():
-        assert all({"value", "low", "high"} == set(score) for score in task["metrics"].values()) and task["n"] == 4
+        assert all({"value", "low", "high"} == set(score) for score in task["metrics"].values()) and 1 <= task["n"] <= 4
     training = metrics["training"]
     assert training["steps"] == 12 and training["tokens_per_second"] > 0 and training["peak_memory_bytes"] > 0
     row = json.loads((home / "outputs/first/predictions/en-demo-product_category.jsonl").read_text().split("\n")[0])

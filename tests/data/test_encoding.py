@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from ecomgpt.config.schema import LeakConfig
 from ecomgpt.data.batches import collate
 from ecomgpt.data.encode import TooLong, encode_examples, encode_prompt
 from ecomgpt.data.leaks import Guard
-from ecomgpt.config.schema import LeakConfig
 from ecomgpt.data.store import Examples, TokenWriter
 from ecomgpt.model.tokenizer import train_tokenizer
 from ecomgpt.tasks.prompt import Prompt, instruction_prompt

@@ -11,11 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-TINY = (
-    "model.hidden_size=32 model.layers=2 model.heads=2 model.vocabulary=600 sources.options.demo_store.products=12 "
-    "data.tasks=[product_category,intent_of_text,polarity_of_aspect] trainer.checkpoint_every=4 eval.limit=4 eval.bootstrap=100 "
-    "eval.tasks=[en-demo-product_category,zh-demo-intent_of_text]"
-).split()
+TINY = ["model.hidden_size=32", "model.layers=2", "model.heads=2", "model.vocabulary=600", "sources.options.demo_store.products=12", "data.tasks=[product_category,intent_of_text,polarity_of_aspect]", "trainer.checkpoint_every=4", "eval.limit=4", "eval.bootstrap=100", "eval.tasks=[en-demo-product_category,zh-demo-intent_of_text]"]
 
 
 def ecomgpt(folder: Path, *arguments: str, **settings) -> subprocess.CompletedProcess:

@@ -206,8 +206,8 @@ def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
 
 
 def _delete(run: Run) -> None:
-    if not run.config_file.is_file() and any(run.path.iterdir()):
-        raise UserError(f"overwrite: '{run.path}' is no run directory (it holds no config.yaml); delete it yourself")
+    if "state" not in run.status() and any(run.path.iterdir()):
+        raise UserError(f"overwrite: '{run.path}' is no run directory (it holds no status.json); delete it yourself")
     shutil.rmtree(run.path)
 
 

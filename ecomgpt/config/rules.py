@@ -37,7 +37,7 @@ def _job(config: Config) -> Iterator[str]:
         yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` a line"
     if config.input and not Path(config.input).is_file():
         yield f"input: the file '{config.input}' does not exist"
-    if config.name is not None and (not config.name.strip() or config.name.strip(".") == "" or "=" in config.name):
+    if config.name is not None and (not config.name.strip() or config.name.strip(".") == "" or set(config.name) & set("=/\\\0")):
         yield f"name: '{config.name}' can't name a directory; use letters, digits, '-', '_' and '.'"
 
 

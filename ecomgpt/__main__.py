@@ -1,7 +1,10 @@
 """The command: ``python -m ecomgpt``. Composes and checks the configuration, then starts the job; imports nothing heavy."""
 
+import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
 
 from ecomgpt.errors import UserError
 
@@ -18,20 +21,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         report(error)
         return 2
+    except OSError as error:
+        report(UserError(f"cannot read or write '{error.filename}': {error.strerror or error}"))
+        return 2
     except KeyboardInterrupt:
         print("\nInterrupted before the job started.", file=sys.stderr)
         return 1
 
 
 def report(error: UserError) -> None:
-    """Shows a user's mistake: every problem on its own line, no traceback."""
-    count = len(error.problems)
-    print(f"ecomgpt: {'nothing was done: ' if count == 1 else f'{count} problems, nothing was done:'}", end="", file=sys.stderr)
-    for problem in error.problems:
-        print(("" if count == 1 else "\n  - ") + problem, end="", file=sys.stderr)
-    print(file=sys.stderr)
+    """Shows a user's mistake without a traceback: every problem on its own line, then the advice."""
+    lines = [problem.replace("\n", "\n      ") for problem in error.problems]
+    if len(lines) == 1:
+        print(f"ecomgpt: {lines[0]}", file=sys.stderr)
+    else:
+        print(f"ecomgpt: {len(lines)} problems:", *(f"  - {line}" for line in lines), sep="\n", file=sys.stderr)
     if error.advice:
-        print("\nGood to know:", *(f"  - {line}" for line in error.advice), sep="\n", file=sys.stderr)
+        print("", *error.advice, sep="\n", file=sys.stderr)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -40,39 +46,52 @@ def _dispatch(arguments: list[str]) -> int:
 
         print(text())
         return 0
-    from hydra._internal.utils import get_args_parser
+    from ecomgpt.config import compose, files
 
-    from ecomgpt.config import command, compose
-
-    parser = get_args_parser()
-    flags, unknown = parser.parse_known_args(arguments)
-    flagged = [item for item in [*flags.overrides, *unknown] if item.startswith("-")]
-    if flagged:
-        raise UserError(*(f"command line: unknown option '{item}'; see python -m ecomgpt --help" for item in flagged))
-    overrides = [*flags.overrides, *unknown]
-    roots = command.search_roots(overrides, flags.config_dir)
+    flags, overrides = _flags(arguments)
+    roots = files.search_roots(overrides, flags.config_dir)
     if flags.multirun:
         from ecomgpt.sweep import sweep
 
         return sweep(overrides, roots)
     if flags.cfg or flags.info or flags.hydra_help or flags.shell_completion:
-        return _hydra(arguments, overrides, roots)
+        return _hydra(arguments, overrides, roots, flags.resolve)
     from ecomgpt.launch import start
 
     return start(compose.checked(compose.composed(overrides, roots)), arguments)
 
 
-def _hydra(arguments: list[str], overrides: list[str], roots: list) -> int:
+def _flags(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Hydra's flags, and the arguments that are none."""
+    from hydra._internal.utils import get_args_parser
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UserError(f"command line: {message}; see python -m ecomgpt --help")
+
+    parser = Parser(add_help=False, allow_abbrev=False, parents=[get_args_parser()], conflict_handler="resolve")
+    flags, unknown = parser.parse_known_args(arguments)
+    see = "see python -m ecomgpt --help"
+    found = [f"command line: unknown option '{item}'; {see}" for item in (*flags.overrides, *unknown) if item.startswith("-")]
+    if flags.config_name or flags.config_path:
+        found.append("command line: --config-name and --config-path can't be used; give paths.conf=<your configuration folder>")
+    if flags.multirun and (flags.cfg or flags.info):
+        found.append("command line: --multirun runs jobs and --cfg only shows a configuration; give one of them")
+    if found:
+        raise UserError(*found)
+    return flags, [*flags.overrides, *unknown]
+
+
+def _hydra(arguments: list[str], overrides: list[str], roots: list[Path], resolve: bool) -> int:
     """Hydra's own questions (``--cfg``, ``--info``, ``--hydra-help``, completion) are answered by Hydra."""
     import hydra
 
     from ecomgpt.config import command, compose
     from ecomgpt.config.roots import shipped
 
-    found = command.problems(overrides, roots, multirun=False)
-    if found:
-        raise UserError(*found)
-    compose.register()
+    raw = compose.composed(overrides, roots)
+    if resolve:
+        compose.checked(raw)
     before = sys.argv
     sys.argv = ["ecomgpt", *command.opened(arguments), *compose.searchpath(roots)]
     try:

@@ -57,7 +57,7 @@ def preflight(config: Config) -> None:
         UserError: With everything that is missing.
     """
     if config.job.name != "build":
-        from ecomgpt.job.plan import require
+        from ecomgpt.needs import require
 
         require(config)
 

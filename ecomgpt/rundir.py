@@ -48,9 +48,10 @@ class Run:
     def status(self) -> dict[str, Any]:
         """The contents of ``status.json``; empty where there is none or it is torn."""
         try:
-            return json.loads(self.status_file.read_text(encoding="utf-8"))
+            status = json.loads(self.status_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
+        return status if isinstance(status, dict) else {}
 
     def update(self, **changes: Any) -> None:
         """Changes ``status.json``; a reader never sees half of it."""
@@ -74,33 +75,42 @@ def open_run(config: Config, command: Sequence[str]) -> Run:
     name = config.name or _free_name(root)
     config.name = name
     run = Run((root / name).absolute())
+    try:
+        _clear(config, run)
+        for folder in (run.path, run.path / "data", run.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        # First of all files: it is what tells a run directory from any other folder.
+        run.update(
+            state="running", stage="start", error=None, started=run.status().get("started") or now(), finished=None,
+            pid=os.getpid(), host=socket.gethostname(),
+        )
+        save(config, run)
+        write_json(run.path / "environment.json", environment(config, command))
+    except OSError as error:
+        raise UserError(
+            f"paths.output: cannot write '{error.filename or run.path}': {error.strerror or error}; "
+            "give paths.output=<a folder of yours>"
+        ) from error
+    return run
+
+
+def _clear(config: Config, run: Run) -> None:
+    """Makes sure that the directory is free, deletes what may be deleted, or refuses."""
+    if not run.path.exists() or (run.path.is_dir() and not any(run.path.iterdir())):
+        return
     status = run.status()
-    if run.path.exists() and status.get("state") == "done" and not config.overwrite:
+    if "state" not in status:
+        raise UserError(f"name: '{run.path}' exists and is no run directory (no status.json); give another name=")
+    if status["state"] == "running" and alive(status):
+        raise UserError(f"name: process {status['pid']} is working in '{run.path}'; wait for it or stop it first")
+    if config.overwrite:
+        shutil.rmtree(run.path)
+    elif status["state"] == "done":
         raise UserError(
             f"name: the run '{run.path}' is finished; give another name=, or overwrite=true to delete it and start again"
         )
-    if status.get("state") == "running" and alive(status):
-        raise UserError(f"name: process {status['pid']} is working in '{run.path}'; wait for it or stop it first")
-    try:
-        if config.overwrite and run.path.exists():
-            _delete(run)
-        elif run.config_file.is_file():
-            _same(config, run)
-        elif run.path.exists() and any(run.path.iterdir()) and not run.status_file.is_file():
-            raise UserError(f"name: '{run.path}' exists and is no run directory; give another name=")
-        for folder in (run.path, run.path / "data", run.logs):
-            folder.mkdir(parents=True, exist_ok=True)
-        save(config, run)
-        write_json(run.path / "environment.json", environment(config, command))
-        run.update(
-            state="running", stage="start", error=None, started=status.get("started") or now(), finished=None,
-            pid=os.getpid(), host=socket.gethostname(),
-        )
-    except OSError as error:
-        raise UserError(
-            f"paths.output: cannot write '{error.filename or run.path}': {error.strerror}; give paths.output=<a folder of yours>"
-        ) from error
-    return run
+    elif run.config_file.is_file():
+        _same(config, run)
 
 
 def existing_run(path: str) -> tuple[Run, Config]:
@@ -183,16 +193,17 @@ def alive(status: dict[str, Any]) -> bool:
 
 
 def _same(config: Config, run: Run) -> None:
-    differences = list(_differences(_plain(load(run.config_file)), _plain(config)))
+    differences = list(_differences(dataclasses.asdict(load(run.config_file)), dataclasses.asdict(config)))
     if differences:
         raise UserError(
-            f"name: '{run.path}' was started with another configuration; give another name=, overwrite=true, or the old values",
-            *differences,
+            "\n".join(
+                [
+                    f"name: '{run.path}' was started with another configuration; give another name=, overwrite=true, "
+                    "or the old values:",
+                    *differences,
+                ]
+            )
         )
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    return dataclasses.asdict(config)
 
 
 def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
@@ -202,13 +213,7 @@ def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
         for name in sorted({*old, *new}):
             yield from _differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
     elif old != new:
-        yield f"{key} was {old}, is now {new}"
-
-
-def _delete(run: Run) -> None:
-    if "state" not in run.status() and any(run.path.iterdir()):
-        raise UserError(f"overwrite: '{run.path}' is no run directory (it holds no status.json); delete it yourself")
-    shutil.rmtree(run.path)
+        yield f"{key} was {'null' if old is None else old}, is now {'null' if new is None else new}"
 
 
 def _free_name(root: Path) -> str:

@@ -35,7 +35,7 @@ def sweep(overrides: list[str], roots: list[Path]) -> int:
 
     Args:
         overrides: The command line's arguments; some list several values.
-        roots: From `command.search_roots`.
+        roots: From `ecomgpt.config.files.search_roots`.
 
     Returns:
         0 if every job is done, else 1.

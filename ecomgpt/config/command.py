@@ -1,37 +1,19 @@
-"""The command line and the files it selects, checked before Hydra composes them: all problems at once, with nearest names."""
+"""The command line, checked before Hydra composes: all problems at once, with nearest names."""
 
 import dataclasses
-import re
 import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 
-from ecomgpt.config import declare
-from ecomgpt.config.roots import shipped
+from ecomgpt.config import declare, files
+from ecomgpt.config.files import STUDIES, options
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import suggestion
-
-STUDIES = "experiments"
-
-
-def search_roots(overrides: list[str], config_dir: str | None = None) -> list[Path]:
-    """Folders whose subfolders are config groups: ours, then the user's (``--config-dir`` and ``paths.conf``)."""
-    own = [item.split("=", 1)[1] for item in overrides if item.startswith("paths.conf=")]
-    folders = [shipped("conf"), shipped(STUDIES).parent] + [Path(folder) for folder in (config_dir, *own) if folder]
-    return [folder.expanduser().resolve() for folder in folders]
-
-
-def options(group: str, roots: list[Path]) -> dict[str, Path]:
-    """The options of a group by name; the user's own win over ours."""
-    if "/" in group or (group not in Config.__dataclass_fields__ and group != STUDIES):
-        return {}
-    return {path.stem: path for root in roots for path in sorted((root / group).glob("*.yaml"))}
+from ecomgpt.errors import nearest, suggestion
 
 
 def problems(overrides: list[str], roots: list[Path], multirun: bool) -> list[str]:
@@ -39,7 +21,7 @@ def problems(overrides: list[str], roots: list[Path], multirun: bool) -> list[st
 
     Args:
         overrides: The arguments that are not flags.
-        roots: From `search_roots`.
+        roots: From `ecomgpt.config.files.search_roots`.
         multirun: Whether ``--multirun`` was given.
     """
     found = [f"paths.conf: the folder '{root}' does not exist" for root in roots if not root.is_dir()]
@@ -50,46 +32,19 @@ def problems(overrides: list[str], roots: list[Path], multirun: bool) -> list[st
         except HydraException:
             found.append(f"command line: '{text}' cannot be read; write <key>=<value>, with quotes around special characters")
             continue
-        if not override.key_or_group.startswith("hydra"):
+        if not override.key_or_group.startswith(("hydra.", "hydra/")):
             found += _check_override(override, text, roots, multirun, chosen)
     given = {text.lstrip("+").split("=", 1)[0] for text in overrides}
-    for path, hint in _selected(chosen, roots):
-        found += check_file(path, hint)
-        # A study may set what a file leaves open; which one wins is for Hydra to say.
-        if STUDIES not in chosen:
-            prefix = "" if hint is Config else f"{path.parent.name}."
-            node, _ = declare.parse(path)
-            found += [
-                f"{path}:{line}: '{prefix}{key}' is not set; give {prefix}{key}=<value>"
-                for key, line in _open(node)
-                if prefix + key not in given
-            ]
-    return found
-
-
-def check_file(path: Path, hint: Any) -> list[str]:
-    """Problems of one file of a group; ``defaults`` lists are Hydra's and pass."""
-    node, broken = declare.parse(path)
-    if node is None or broken:
-        return broken
-    if isinstance(node, yaml.MappingNode):
-        node.value = [(key, value) for key, value in node.value if key.value not in ("defaults", "hydra")]
-    return list(declare.check(node, hint, str(path)))
-
-
-def _open(node: yaml.Node | None, key: str = "") -> Iterator[tuple[str, int]]:
-    """Keys whose value is ``???``, with their lines; merging would silently keep the schema's default for them."""
-    if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
-            yield from _open(value, f"{key}.{name.value}" if key else str(name.value))
-    elif isinstance(node, yaml.ScalarNode) and node.value == "???":
-        yield key, node.start_mark.line + 1
+    return found + files.problems(chosen, given, roots)
 
 
 def _check_override(
     override: Override, text: str, roots: list[Path], multirun: bool, chosen: dict[str, list[str]]
 ) -> Iterator[str]:
     key = override.key_or_group
+    if override.package is not None:
+        yield f"command line: '{text}': a group's place can't be changed; write {text.replace('@' + override.package, '', 1)}"
+        return
     if override.is_sweep_override() and not multirun:
         yield f"command line: '{text}' lists several values; add --multirun to run one job for each"
         return
@@ -132,11 +87,18 @@ def resolve(key: str) -> tuple[Any, dataclasses.Field | None, str]:
             return None, None, f"'{key}': '{'.'.join(key.split('.')[:depth])}' is a value and has no keys"
         fields = {field.name: field for field in dataclasses.fields(hint)}
         if part not in fields:
-            best = suggestion(part, list(fields) + ([STUDIES] if depth == 0 else []))
-            return None, None, f"unknown key '{key}'{best}"
+            return None, None, f"unknown key '{key}'{_like(key, part, depth, list(fields))}"
         field = fields[part]
         hint = typing.get_type_hints(hint)[part]
     return hint, field, ""
+
+
+def _like(key: str, part: str, depth: int, fields: list[str]) -> str:
+    """The nearest valid key in full, ready to be copied."""
+    best = nearest(part, fields + ([STUDIES] if depth == 0 else []))
+    if best is None:
+        return suggestion(part, fields)
+    return f"; did you mean '{'.'.join([*key.split('.')[:depth], best])}'?"
 
 
 def opened(overrides: list[str]) -> list[str]:
@@ -170,40 +132,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(name): _plain(item) for name, item in value.items()}
     return value if isinstance(value, bool | int | float | str | type(None)) else str(value).strip("'\"")
-
-
-def _selected(chosen: dict[str, list[str]], roots: list[Path]) -> Iterator[tuple[Path, Any]]:
-    """The files that the command selects, by Hydra's rule: the command line, then later defaults over earlier ones."""
-    hints = typing.get_type_hints(Config)
-    root_file = shipped("conf") / "config.yaml"
-    yield root_file, Config
-    selection = {group: list(names) for group, names in chosen.items()}
-    queue = [path for group in (STUDIES, "model") for path in _files(group, selection.get(group, []), roots)]
-    defaults = {group: [name] for group, name in _defaults_of(root_file)}
-    if "model" not in selection:
-        queue += _files("model", defaults.get("model", []), roots)
-    for path in queue:
-        for group, name in _defaults_of(path):
-            selection.setdefault(group, [name])
-    for group, names in {**defaults, **selection}.items():
-        for path in _files(group, names, roots):
-            yield path, Config if _is_global(path) else hints.get(group, Config)
-
-
-def _files(group: str, names: list[str], roots: list[Path]) -> list[Path]:
-    known = options(group, roots)
-    return [known[name] for name in names if name in known]
-
-
-def _defaults_of(path: Path) -> Iterator[tuple[str, str]]:
-    node, _ = declare.parse(path)
-    entries = (declare.construct(node) or {}).get("defaults", []) if isinstance(node, yaml.MappingNode) else []
-    for entry in entries if isinstance(entries, list) else []:
-        for key, name in entry.items() if isinstance(entry, dict) else []:
-            group = str(key).removeprefix("optional ").removeprefix("override ").lstrip("/").split("@")[0]
-            if isinstance(name, str) and group in Config.__dataclass_fields__:
-                yield group, name
-
-
-def _is_global(path: Path) -> bool:
-    return bool(re.search(r"^#\s*@package\s+_global_", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE))

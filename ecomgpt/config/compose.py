@@ -8,7 +8,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ecomgpt.config import command, rules
+from ecomgpt.config import command, files, rules
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
@@ -21,7 +21,7 @@ def register() -> None:
 
 def searchpath(roots: list[Path]) -> list[str]:
     """The override that lets Hydra find the studies and the user's own folder."""
-    extra = ",".join(f"file://{root}" for root in roots[1:])
+    extra = ",".join("'file://" + str(root).replace("'", "\\'") + "'" for root in roots[1:])
     return [f"hydra.searchpath=[{extra}]"]
 
 
@@ -48,10 +48,10 @@ def checked(raw: DictConfig) -> Config:
     Raises:
         UserError: With everything that is wrong.
     """
-    missing = sorted(OmegaConf.missing_keys(raw))
-    if missing:
-        raise UserError(*(f"'{key}' is not set ({_help(key)}); give {key}=<value>" for key in missing))
     try:
+        missing = sorted(OmegaConf.missing_keys(raw))
+        if missing:
+            raise UserError(*(f"'{key}' is not set ({_help(key)}); give {key}=<value>" for key in missing))
         OmegaConf.resolve(raw)
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), raw))
     except OmegaConfBaseException as error:
@@ -71,7 +71,7 @@ def load(path: Path) -> Config:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; '{path.parent}' is not a run directory")
-    found = command.check_file(path, Config)
+    found = files.check_file(path, Config)
     if found:
         raise UserError(*found)
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(path)))

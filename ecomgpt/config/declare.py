@@ -5,6 +5,7 @@ for the files of Hydra's groups, which are checked here before Hydra composes th
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterator
@@ -53,7 +54,9 @@ def parse(path: Path) -> tuple[yaml.Node | None, list[str]]:
     """The file's YAML tree (None for an empty file), or what is wrong with it."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        return yaml.compose(text, Loader=yaml.SafeLoader), []
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        construct(node)  # Unknown tags, impossible dates and the like show only now.
+        return node, []
     except OSError as error:
         return None, [f"{path}: cannot be read: {error.strerror}"]
     except UnicodeDecodeError as error:
@@ -62,7 +65,9 @@ def parse(path: Path) -> tuple[yaml.Node | None, list[str]]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         return None, [f"{path}:{line}: broken YAML: {error.problem}"]
     except yaml.YAMLError as error:
-        return None, [f"{path}: broken YAML: {error}"]
+        return None, [f"{path}: broken YAML: {' '.join(str(error).split())}"]
+    except ValueError as error:
+        return None, [f"{path}: broken YAML: a date or number that can't be: {error}"]
 
 
 def construct(node: yaml.Node | None) -> Any:
@@ -164,14 +169,17 @@ def _check_scalar(
     value = construct(node)
     accepted = {float: (float, int), int: (int,), bool: (bool,), str: (str,), type(None): (type(None),)}[hint]
     if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
-        if hint is float and isinstance(value, str) and _is_number(value):
-            return  # YAML 1.1 reads 1e-4 as text; OmegaConf reads it as a number.
-        yield f"{where}: '{key}' is {_shown(node)}, expected {_name(hint)}"
-        return
+        if not (hint is float and isinstance(value, str) and _is_number(value)):
+            yield f"{where}: '{key}' is {_shown(node)}, expected {_name(hint)}"
+            return
+        value = float(value)  # YAML 1.1 reads 1e-4 as text; OmegaConf reads it as a number.
     limits = field.metadata if field else {}
     choices = limits.get("choices")
     if choices is not None and value is not None and value not in choices:
         yield f"{where}: '{key}' is '{value}'{suggestion(str(value), [str(choice) for choice in choices])}"
+    if hint is float and not math.isfinite(float(value)):
+        yield f"{where}: '{key}' is {value}, but must be a finite number"
+        return
     if isinstance(value, int | float) and not isinstance(value, bool):
         if "low" in limits and value < limits["low"]:
             yield f"{where}: '{key}' is {value}, but must be at least {limits['low']}"

@@ -3,7 +3,7 @@
 import dataclasses
 import textwrap
 
-from ecomgpt.config.command import options
+from ecomgpt.config.files import options
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import GROUPS, Config, DataConfig, EvalConfig, PathsConfig, TrainerConfig
 

@@ -1,21 +1,27 @@
 """Combinations of keys that can't work, checked before any work; each rule yields sentences."""
 
+import dataclasses
 import importlib.util
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ecomgpt.config import declare
 from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import suggestion
+from ecomgpt.errors import UserError, suggestion
 
 NEEDS_RUN = ("report", "export", "predict")
+# One folder below paths.output, on every file system; letters of any script.
+NAME = re.compile(r"(?!\.)[\w .+,@-]{1,200}(?<! )")
+SECRET = re.compile(r"(?i)(^|_)(api_?key|token|secret|password)s?$")
 
 
 def problems(config: Config) -> list[str]:
     """Every combination of keys that can't work."""
-    rules = (_limits, _job, _model, _names, _devices, _batch, _precision, _lists, _folders)
+    rules = (_limits, _job, _model, _declarations, _names, _devices, _batch, _precision, _lists, _folders, _secrets)
     return [problem for rule in rules for problem in rule(config)]
 
 
@@ -37,8 +43,8 @@ def _job(config: Config) -> Iterator[str]:
         yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` a line"
     if config.input and not Path(config.input).is_file():
         yield f"input: the file '{config.input}' does not exist"
-    if config.name is not None and (not config.name.strip() or config.name.strip(".") == "" or set(config.name) & set("=/\\\0")):
-        yield f"name: '{config.name}' can't name a directory; use letters, digits, '-', '_' and '.'"
+    if config.name is not None and not NAME.fullmatch(config.name):
+        yield f"name: '{config.name[:80]}' can't name a directory; use letters, digits, '-', '_' and '.', at most 200"
 
 
 def _model(config: Config) -> Iterator[str]:
@@ -54,7 +60,24 @@ def _model(config: Config) -> Iterator[str]:
         if model.hidden_size and model.heads and model.hidden_size % model.heads:
             yield f"model.hidden_size={model.hidden_size} is no multiple of model.heads={model.heads}"
     elif model.path is None and model.python_package is None:
-        yield f"model.path is not set; where are the weights of {model.name}?"
+        want = "the endpoint's name of the model" if model.source == "chat" else "a folder in Hugging Face format, or a hub id"
+        yield f"model.path is not set; give model.path=<{want}>"
+
+
+def _declarations(config: Config) -> Iterator[str]:
+    """Datasets, tasks and evaluation tasks of the user's own folder; the shipped ones are tested with the package."""
+    own = config.paths.conf
+    if not own or not any(any((Path(own) / group).rglob("*.yaml")) for group in ("sources/datasets", "tasks", "eval/tasks")):
+        return
+    from ecomgpt.eval.task import load_eval_tasks
+    from ecomgpt.sources.catalog import load_catalog
+    from ecomgpt.tasks.declaration import load_tasks
+
+    for load in (load_catalog, load_tasks, load_eval_tasks):
+        try:
+            load(None, own)
+        except UserError as error:
+            yield from error.problems
 
 
 def _names(config: Config) -> Iterator[str]:
@@ -171,3 +194,24 @@ def missing_data(config: Config) -> Iterator[str]:
             f"paths.data: '{data.absolute()}' holds no raw/<dataset>/ folders; sources=open reads them from there. "
             "Give paths.data=<folder> or ECOMGPT_DATA, or use sources=demo"
         )
+
+
+def _secrets(config: Config) -> Iterator[str]:
+    """Keys are read from the environment when they are needed; the run directory, which holds every value, must not get them."""
+    secrets = {value: name for name, value in os.environ.items() if SECRET.search(name) and len(value) >= 8}
+    for key, value in _leaves(dataclasses.asdict(config)):
+        if isinstance(value, str) and value in secrets:
+            yield f"{key} holds the secret of ${secrets[value]}; it would be written into the run directory, so leave it out"
+        elif isinstance(value, str) and SECRET.search(key.rsplit(".", 1)[-1]):
+            yield f"{key} would be written into the run directory; set the secret as an environment variable instead"
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _leaves(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{key}[{index}]")
+    else:
+        yield key, value

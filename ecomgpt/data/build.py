@@ -80,12 +80,12 @@ def prepare(
         UserError: If no dataset is there, no task is left, or a file is broken.
     """
     found = find(config)
-    name = fingerprint.of_instructions(config, found, protection.texts)
+    name = fingerprint.of_instructions(config, found, protection.tasks, protection.texts)
     cache = Path(config.paths.cache).expanduser()
     try:
         texts = _once(cache / "instructions" / name, lambda folder: _write_instructions(config, found, protection, folder))
         made = tokenizer(lambda: _texts(texts))
-        tokens_name = fingerprint.of_tokens(name, fingerprint.digest(made.backend_tokenizer.to_str()), config.data.max_length)
+        tokens_name = fingerprint.of_tokens(name, fingerprint.of_tokenizer(made), config.data.max_length)
         tokens = _once(cache / "tokens" / tokens_name, lambda folder: _write_tokens(config, texts, made, folder))
     except OSError as error:
         raise UserError(f"paths.cache: cannot write '{error.filename or cache}': {error.strerror}; give paths.cache=<folder>") from error
@@ -135,7 +135,7 @@ def _write_tokens(config: Config, texts: Path, tokenizer: "PreTrainedTokenizerFa
     budget = config.data.budget.target_tokens
     for split in SPLITS:
         (folder / split).mkdir()
-        counts[split] = {name: Counter() for name in ("examples", "tokens", "target_tokens", "truncated", "cut_tokens", "too_long", "over_budget")}
+        counts[split] = {name: Counter() for name in ("examples", "tokens", "target_tokens", "truncated", "cut_tokens", "too_long", "choices_cut", "over_budget")}
         total = _read(texts)["written"][split]
         rows = read_instructions(texts / f"{split}.arrow")
         left = budget if budget and split == "train" else None
@@ -144,6 +144,9 @@ def _write_tokens(config: Config, texts: Path, tokenizer: "PreTrainedTokenizerFa
                 count = counts[split]
                 if encoded is None:
                     count["too_long"][row.task] += 1
+                    continue
+                if encoded.cut_tokens and choices_in_input(row):
+                    count["choices_cut"][row.task] += 1
                     continue
                 answer = len(encoded.ids) - encoded.prompt_tokens
                 if left is not None and answer > left:
@@ -170,6 +173,13 @@ def _encoded(rows: Iterator[Instruction], tokenizer: "PreTrainedTokenizerFast", 
 
     for encoded in encode_examples(tokenizer, pairs(), max_length):
         yield pending.pop(0), encoded
+
+
+def choices_in_input(row: Instruction) -> bool:
+    """Whether the answer's choices stand in the input text, so that cutting it could take the right one away."""
+    wording = row.prompt.before + row.prompt.after
+    shown = all(choice in row.prompt.input for choice in row.candidates)
+    return bool(row.candidates) and shown and not all(choice in wording for choice in row.candidates)
 
 
 def _fewer(data: DataConfig) -> DataConfig:

@@ -5,18 +5,21 @@ import json
 from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecomgpt.config.roots import PACKAGE, declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import Found, data_root
 from ecomgpt.sources.catalog import locate
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
 ROOMS = ("sources", "tasks", "data")
 """The rooms whose code decides what a mixture holds."""
 
 
-def of_instructions(config: Config, found: Found, protected: Iterable[tuple[str, str]]) -> str:
+def of_instructions(config: Config, found: Found, held_out: Iterable[str], protected: Iterable[tuple[str, str]]) -> str:
     """Names the instructions of a mixture."""
     data = dataclasses.asdict(config.data)
     files = [
@@ -27,13 +30,18 @@ def of_instructions(config: Config, found: Found, protected: Iterable[tuple[str,
     yamls = [file_hash(path) for group in ("tasks", "sources/datasets") for path in declarations(group, config.paths.conf)]
     code = [file_hash(path) for room in ROOMS for path in sorted((PACKAGE / room).rglob("*")) if path.suffix in (".py", ".yaml", ".json", ".toml")]
     return digest(
-        [data, config.seed, config.sources.max_bad_rows, config.sources.options, config.eval.tasks, files, yamls, code, sorted(set(protected))]
+        [data, config.seed, config.sources.max_bad_rows, config.sources.options, config.eval.tasks, files, yamls, code, sorted(held_out), sorted(set(protected))]
     )
 
 
 def of_tokens(instructions: str, tokenizer: str, max_length: int) -> str:
     """Names the same instructions, tokenised."""
     return digest([instructions, tokenizer, max_length])
+
+
+def of_tokenizer(tokenizer: "PreTrainedTokenizerFast") -> str:
+    """Names a tokenizer: its rules and vocabulary, and the token that ends an answer."""
+    return digest([tokenizer.backend_tokenizer.to_str(), tokenizer.eos_token_id])
 
 
 def digest(value: Any) -> str:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 
 from ecomgpt.config.schema import LeakConfig
 
@@ -11,6 +12,14 @@ from ecomgpt.config.schema import LeakConfig
 TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
 SHORTEST = 4
 """Texts of fewer tokens ("great product") are no sign of a leak."""
+NEAR_LENGTH = 12
+"""Shorter texts have too few words for some of them to be changed."""
+NEAR_CANDIDATE = 0.2
+"""A text that shares this much of an evaluation text's runs of `SHORTEST` tokens is looked at closely."""
+NEAR_SAME = 0.8
+"""A near-duplicate has this much of an evaluation text's tokens, in their order."""
+COMMON = 64
+"""Runs that stand in more evaluation texts than this say nothing about any of them."""
 REMEMBERED = 4096
 """Texts whose verdict is kept at a time."""
 
@@ -23,8 +32,8 @@ def tokens(text: str) -> list[str]:
 class Guard:
     """Finds evaluation texts in training texts.
 
-    A training text leaks an evaluation text if it holds at least ``overlap`` of its n-grams (of all its tokens, where the
-    evaluation text is shorter than n).
+    A training text leaks an evaluation text if it holds at least ``overlap`` of its n-grams (all of its tokens, where the
+    evaluation text is shorter than n), or if some stretch of it is the evaluation text but for a few words.
 
     Args:
         protected: Evaluation texts by task.
@@ -38,6 +47,9 @@ class Guard:
         self._index: dict[tuple[str, ...], list[int]] = defaultdict(list)
         # Which lengths of n-grams begin with these words: a text is scanned once, and most places end here.
         self._begins: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        # For near-duplicates: short runs with (text, place in it).
+        self._runs: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+        self._words: list[tuple[str, ...]] = []
         self._known: dict[str, str | None] = {}
         if not settings.enabled:
             return
@@ -52,6 +64,10 @@ class Guard:
             for gram in grams:
                 self._index[gram].append(len(self._sizes))
                 self._begins[gram[:SHORTEST]].add(length)
+            if len(words) >= NEAR_LENGTH:
+                for place, run in enumerate(_grams(words, SHORTEST)):
+                    self._runs[run].append((len(self._sizes), place))
+            self._words.append(words)
             self._sizes.append(len(grams))
             self._tasks.append(task)
 
@@ -71,16 +87,39 @@ class Guard:
 
     def _search(self, words: tuple[str, ...]) -> str | None:
         found: set[tuple[str, ...]] = set()
+        shifts: dict[int, list[int]] = defaultdict(list)
         for start in range(len(words) - SHORTEST + 1):
-            for length in self._begins.get(words[start : start + SHORTEST], ()):
+            run = words[start : start + SHORTEST]
+            for length in self._begins.get(run, ()):
                 gram = words[start : start + length]
                 if gram in self._index:
                     found.add(gram)
+            places = self._runs.get(run, ())
+            if len(places) <= COMMON:
+                for number, place in places:
+                    shifts[number].append(start - place)
         hits = Counter(number for gram in found for number in self._index[gram])
         for number, count in hits.items():
             if count >= self.settings.overlap * self._sizes[number]:
                 return self._tasks[number]
-        return None
+        return next((self._tasks[number] for number, shift in shifts.items() if self._near(words, number, shift)), None)
+
+    def _near(self, words: tuple[str, ...], number: int, shifts: list[int]) -> bool:
+        """Whether a stretch of a text is an evaluation text but for a few words.
+
+        Args:
+            words: The text.
+            number: Of the evaluation text.
+            shifts: Of each shared run, how far it stands behind its place in the evaluation text.
+        """
+        sought = self._words[number]
+        if len(shifts) < NEAR_CANDIDATE * (len(sought) - SHORTEST + 1):
+            return False
+        slack = len(sought) // 4
+        start = sorted(shifts)[len(shifts) // 2] - slack
+        stretch = words[max(0, start) : start + len(sought) + 2 * slack]
+        blocks = SequenceMatcher(None, sought, stretch, autojunk=False).get_matching_blocks()
+        return sum(block.size for block in blocks) >= NEAR_SAME * len(sought)
 
 
 def _grams(words: tuple[str, ...], length: int) -> Iterable[tuple[str, ...]]:

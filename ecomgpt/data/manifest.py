@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from ecomgpt.data.build import Protection
 
 
+TOKEN_REASONS = {
+    "too_long": "longer than data.max_length without its input",
+    "choices_cut": "choices would be cut",
+    "over_budget": "over data.budget.target_tokens",
+}
+"""Why a chosen example did not become a training example."""
+
+
 def of_instructions(
     config: Config,
     found: Found,
@@ -91,7 +99,7 @@ def whole(texts: dict[str, Any], tokens: dict[str, Any], fingerprint: str) -> di
     for task in texts["tasks"]:
         name = task["name"]
         dropped = dict(task["dropped"])
-        for key, reason in (("too_long", "longer than data.max_length without its input"), ("over_budget", "over data.budget.target_tokens")):
+        for key, reason in TOKEN_REASONS.items():
             if train[key].get(name):
                 dropped[reason] = train[key][name]
         tasks.append(

@@ -9,7 +9,7 @@ from ecomgpt.job.build import protection
 from ecomgpt.model.backbone import load_model, load_tokenizer, read_model, read_tokenizer
 from ecomgpt.model.export import export
 from ecomgpt.rundir import Run, existing_run
-from ecomgpt.trainer.checkpoints import checkpoints, language_model_weights
+from ecomgpt.trainer.checkpoints import language_model_weights, newest_readable
 from ecomgpt.tuning.apply import apply_tuning
 
 
@@ -17,11 +17,11 @@ def main(config: Config, run: Run) -> None:
     """Exports; a finished run's model is written again in the wanted number format."""
     _, trained = existing_run(str(run.path))
     dtype = getattr(torch, config.dtype)
-    found = checkpoints(run.checkpoints)
+    found = newest_readable(run.checkpoints)
     if found:
         texts = prepare(trained, protection(trained), lambda texts: load_tokenizer(trained, texts))
         model = apply_tuning(load_model(trained, texts.tokenizer), trained.tuning)
-        folder = export(model, language_model_weights(found[0], model), texts.tokenizer, run, trained, dtype)
+        folder = export(model, language_model_weights(found, model), texts.tokenizer, run, trained, dtype)
     elif run.model.is_dir():
         model = read_model(run.model)
         folder = export(model, model.state_dict(), read_tokenizer(run.model), run, trained, dtype)

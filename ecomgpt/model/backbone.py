@@ -14,11 +14,15 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+from transformers.utils import logging
 
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
 from ecomgpt.model.locate import require_weights
 from ecomgpt.model.tokenizer import train_tokenizer
+
+# Our own progress tells more than a bar for each file.
+logging.disable_progress_bar()
 
 
 def load_tokenizer(config: Config, texts: Callable[[], Iterable[str]] | None = None) -> PreTrainedTokenizerFast:

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import Config, TuningConfig
 from ecomgpt.rundir import Run
-from ecomgpt.tuning.apply import merge_adapters
+from ecomgpt.tuning.apply import apply_tuning, merge_adapters
 
 SHARD = "5GB"
 
@@ -40,7 +40,7 @@ def export(
     Returns:
         The folder.
     """
-    plain = materialised(model, weights)
+    plain = materialised(model, weights, config.tuning)
     if dtype is not None:
         plain = plain.to(dtype=dtype)  # type: ignore[call-arg]
     run.path.mkdir(parents=True, exist_ok=True)
@@ -59,12 +59,12 @@ def export(
     return run.model
 
 
-def materialised(model: PreTrainedModel, weights: dict[str, torch.Tensor]) -> PreTrainedModel:
+def materialised(model: PreTrainedModel, weights: dict[str, torch.Tensor], tuning: TuningConfig) -> PreTrainedModel:
     """The model with whole weights on the CPU, adapters merged and embeddings tied again."""
     own = dict(model.state_dict())
     sharded = any(type(value) is not torch.Tensor and hasattr(value, "full_tensor") for value in own.values())
     if sharded or any(value.numel() == 0 for value in own.values()):
-        model = type(model)(model.config)
+        model = apply_tuning(type(model)(model.config), tuning)
     tied = set(getattr(model, "_tied_weights_keys", None) or ())
     lost = set(model.load_state_dict(weights, strict=False).missing_keys) - tied
     if lost:

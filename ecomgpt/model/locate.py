@@ -1,12 +1,21 @@
 """Where a backbone's weights are: a folder, a Python package, the local hub cache, or the hub."""
 
+import dataclasses
 import importlib.util
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ecomgpt.config.schema import Config, ModelConfig
 from ecomgpt.errors import UserError
+
+SHAPE = {
+    "hidden_size": ("hidden_size", "n_embed", "n_embd"), "layers": ("num_hidden_layers", "n_layer"), "heads": ("num_attention_heads", "n_head"),
+    "vocabulary": ("vocab_size",), "intermediate_size": ("intermediate_size",),
+}
+"""Our names of a model's shape, and how architectures spell them in ``config.json``."""
 
 
 @dataclass
@@ -39,6 +48,27 @@ def locate(config: Config) -> Weights:
         if (place / "config.json").is_file() or (model.gguf_file and (place / model.gguf_file).is_file()):
             return Weights(str(place), True, looked)
     return _hub(model, name, looked)
+
+
+def _folders(config: Config) -> tuple[Path, Path]:
+    name = config.model.path or ""
+    return Path(name).expanduser(), Path(config.paths.models).expanduser() / name.rsplit("/", 1)[-1]
+
+
+def shaped(config: Config) -> ModelConfig:
+    """The model with the shape that the weights' own ``config.json`` gives, where they lie in a folder: what is planned
+    with must be what is loaded, whichever model the folder was given for."""
+    files = [folder / "config.json" for folder in _folders(config)] if config.model.source == "load" and config.model.path else []
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        return config.model
+    try:
+        given = json.loads(file.read_text(encoding="utf-8"))
+        shape: dict[str, Any] = {key: next((given[name] for name in names if isinstance(given.get(name), int)), None) for key, names in SHAPE.items()}
+        family = {"bloom": "bloom", "llama": "llama"}.get(given.get("model_type"), "other")
+    except (OSError, ValueError, AttributeError):
+        return config.model  # Loading says what is wrong with the file.
+    return dataclasses.replace(config.model, family=family, **shape)
 
 
 def _hub(model: ModelConfig, name: str, looked: list[str]) -> Weights:

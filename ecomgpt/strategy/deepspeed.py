@@ -1,6 +1,8 @@
 """DeepSpeed ZeRO, on GPUs, and on CPUs (gloo) so that a cluster run can be rehearsed."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
@@ -11,8 +13,23 @@ from ecomgpt.config.schema import Config
 from ecomgpt.strategy.build import backend, on_gpu
 
 
-class CPUDeepSpeedStrategy(DeepSpeedStrategy):
-    """Lightning's strategy without its refusal of CPUs."""
+class ExactDeepSpeedStrategy(DeepSpeedStrategy):
+    """Lightning's strategy with gradients of the right size under accumulation."""
+
+    def backward(self, closure_loss: torch.Tensor, optimizer: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        # Lightning has divided the loss by the accumulated micro-batches; DeepSpeed would do it again, which shrinks the
+        # gradients below the norm at which they are clipped.
+        return super().backward(closure_loss, optimizer, *args, scale_wrt_gas=False, **kwargs)
+
+    @contextlib.contextmanager
+    def model_sharded_context(self) -> Iterator[None]:
+        # Stage 3 would split each weight as it is made, and a model that is then initialised or loaded keeps wrong ones.
+        # So it is made whole in main memory, and split when training is set up.
+        yield
+
+
+class CPUDeepSpeedStrategy(ExactDeepSpeedStrategy):
+    """Without Lightning's refusal of CPUs."""
 
     @property
     def root_device(self) -> torch.device:
@@ -44,7 +61,7 @@ def build(config: Config) -> DeepSpeedStrategy:
         "zero_allow_untested_optimizer": True,
         "train_micro_batch_size_per_gpu": config.trainer.micro_rows or 1,
     }
-    kind = DeepSpeedStrategy if on_gpu(config) else CPUDeepSpeedStrategy
+    kind = ExactDeepSpeedStrategy if on_gpu(config) else CPUDeepSpeedStrategy
     return kind(config=settings, process_group_backend=backend(config))
 
 

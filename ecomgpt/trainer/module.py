@@ -103,8 +103,8 @@ def make_optimizer(module: nn.Module, trainer: TrainerConfig, offload: bool) -> 
     """AdamW over the weights that are trained, matrices with decay and the rest without."""
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     groups = [
-        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": trainer.weight_decay},
-        {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
+        {"params": [weight for weight in weights if _is_matrix(weight)], "weight_decay": trainer.weight_decay},
+        {"params": [weight for weight in weights if not _is_matrix(weight)], "weight_decay": 0.0},
     ]
     settings: dict[str, Any] = {"lr": trainer.learning_rate, "betas": tuple(trainer.betas), "eps": 1e-8}
     if offload:
@@ -112,6 +112,11 @@ def make_optimizer(module: nn.Module, trainer: TrainerConfig, offload: bool) -> 
 
         return DeepSpeedCPUAdam(groups, adamw_mode=True, **settings)
     return torch.optim.AdamW(groups, fused=True, **settings)
+
+
+def _is_matrix(weight: nn.Parameter) -> bool:
+    # ZeRO stage 3 leaves an empty vector in a weight's place, and its shape in `ds_shape`.
+    return len(getattr(weight, "ds_shape", weight.shape)) >= 2
 
 
 def schedule(trainer: TrainerConfig, step: int, total: int) -> float:

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from ecomgpt.__main__ import main
-from ecomgpt.config import command, compose
-from ecomgpt.config.command import options
+from ecomgpt.config import compose, files
+from ecomgpt.config.files import options
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import GROUPS, Config
 from ecomgpt.errors import UserError
@@ -37,7 +37,7 @@ OPTIONS = [(group, name) for group in GROUPS for name in options(group, [shipped
 def caught(overrides: list[str]) -> str:
     """The message of a command that must be refused."""
     with pytest.raises(UserError) as error:
-        compose.checked(compose.composed(overrides, command.search_roots(overrides)))
+        compose.checked(compose.composed(overrides, files.search_roots(overrides)))
     return "\n".join(error.value.problems)
 
 

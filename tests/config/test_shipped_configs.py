@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from ecomgpt.config import command, compose
-from ecomgpt.config.command import options
+from ecomgpt.config import compose, files
+from ecomgpt.config.files import options
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import GROUPS, Config
 
-ROOTS = command.search_roots([])
+ROOTS = files.search_roots([])
 NEEDS_PATH = ("hf", "openai")
 OPTIONS = [(group, name) for group in GROUPS for name in options(group, [shipped("conf")])]
 
@@ -89,10 +89,19 @@ def test_own_configuration_folder_adds_options(tmp_path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "mine.yaml").write_text("name: mine\nkinds: [raw]\n")
     overrides = [f"paths.conf={tmp_path}", "data=mine"]
-    assert compose.composed(overrides, command.search_roots(overrides)).data.name == "mine"
+    assert compose.composed(overrides, files.search_roots(overrides)).data.name == "mine"
 
 
 def test_free_mappings_take_new_names() -> None:
     config = composed("data.weights.product_matching=2", "sources.options.demo_store.products=7")
     assert config.data.weights == {"product_matching": 2.0}
     assert config.sources.options["demo_store"]["products"] == 7
+
+
+def test_every_model_goes_with_every_mixture() -> None:
+    for (_, model), (_, data) in itertools.product(*([item for item in OPTIONS if item[0] == group] for group in ("model", "data"))):
+        extra = ["model.path=somewhere"] if model in NEEDS_PATH else []
+        config = composed(f"model={model}", f"data={data}", *extra)
+        tiny = model == "bloom_tiny"
+        assert (config.model.name, config.data.name) == (model, data)
+        assert (config.sources.name, config.eval.name) == (("demo", "demo") if tiny else ("open", "held_out"))

@@ -1,0 +1,216 @@
+"""What a run needs before it starts: weights, data, evaluation files, devices, memory; all that is absent in one message."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from ecomgpt.config.rules import missing_data
+from ecomgpt.config.schema import Config, ModelConfig
+from ecomgpt.errors import UserError
+from ecomgpt.strategy.memory import Memory, estimate, parameters
+
+SIZES = (("560m", 1024, 24, 16), ("1b1", 1536, 24, 16), ("1b7", 2048, 24, 16), ("3b", 2560, 30, 32), ("7b1", 4096, 30, 32))
+"""Width, blocks and heads of BLOOM's sizes."""
+SPREAD = 1.1
+"""A run that needs this much more than there is, by estimate, is refused; below it, it may just fit."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What is here.
+
+    Attributes:
+        devices: CUDA devices; 0 for the CPU.
+        device_bytes: Memory of one of them, or main memory.
+        host_bytes: Main memory.
+        name: For people.
+        half: Whether ``precision=auto`` computes in 16 bit here.
+    """
+
+    devices: int
+    device_bytes: int
+    host_bytes: int
+    name: str
+    half: bool
+
+
+def require(config: Config) -> None:
+    """Refuses a run whose weights or data are absent, whose devices are not there, or which can't fit.
+
+    Raises:
+        UserError: With what is missing and, as advice, what would work; together one screen.
+    """
+    from ecomgpt.model.locate import shaped
+
+    config = dataclasses.replace(config, model=shaped(config))
+    problems = [*_weights(config), *_data(config), *_suite(config)]
+    here = machine(config) if config.job.name in ("run", "fit") else None
+    lacks_memory = []
+    if here:
+        problems += _devices(config, here)
+        lacks_memory = list(_memory(config, here))
+    if problems or lacks_memory:
+        advice = _advice(config, here, bool(lacks_memory)) if here else []
+        raise UserError(*problems, *lacks_memory, advice=list(advice))
+
+
+def machine(config: Config) -> Machine:
+    """Looks at the hardware."""
+    import psutil
+    import torch
+
+    host = psutil.virtual_memory().total
+    if config.trainer.accelerator != "cpu" and torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        half = config.trainer.precision != "fp32"
+        return Machine(torch.cuda.device_count(), properties.total_memory, host, properties.name, half)
+    half = config.trainer.precision in ("bf16-mixed", "bf16-true", "fp16-mixed")
+    return Machine(0, host, host, "CPU", half)
+
+
+def need(config: Config, here: Machine) -> Memory | None:
+    """The estimate for this machine."""
+    return estimate(config, here.half, config.trainer.precision != "bf16-true")
+
+
+def fits(config: Config, here: Machine) -> bool:
+    """Whether a configuration should fit; processes on a CPU share its memory."""
+    wanted = need(config, here)
+    if wanted is None:
+        return True
+    if here.devices:
+        return wanted.device <= here.device_bytes * SPREAD and wanted.host <= here.host_bytes * SPREAD
+    return wanted.device * config.trainer.devices + wanted.host <= here.host_bytes * SPREAD
+
+
+def _weights(config: Config) -> Iterator[str]:
+    from ecomgpt.model.locate import locate
+
+    model = config.model
+    if config.run and config.job.name == "evaluate":
+        if not (Path(config.run) / "model" / "config.json").is_file():
+            yield f"run: '{config.run}' holds no trained model; continue it first: job=fit name={Path(config.run).name}"
+    elif model.source == "build" and config.job.name == "evaluate":
+        yield f"model={model.name} has no weights to evaluate; train it first and give run=<its directory>"
+    elif model.source == "load":
+        found = locate(config)
+        folder = Path(found.path or model.path or "").expanduser()
+        if found.path is None and model.python_package and not model.path:
+            yield f"model={model.name}: its weights are in the Python package {model.python_package}, which is not installed"
+        elif found.path is None and not folder.is_dir() and str(model.path).count("/") == 1 and str(model.path)[0] not in "/.~":
+            places = "\n".join(found.looked)
+            yield f"model={model.name}: no weights found; give model.path=<folder in Hugging Face format>. Looked at:\n{places}"
+        elif found.path is None or (found.local and folder.is_dir() and not any(folder.glob("*.*t*"))):
+            yield f"model.path: {_not_a_model(folder)}; give a folder in Hugging Face format, or a hub id <owner>/<name>"
+
+
+def _not_a_model(folder: Path) -> str:
+    if not folder.exists():
+        return f"the folder '{folder.absolute()}' does not exist"
+    if not folder.is_dir():
+        return f"'{folder.absolute()}' is a file"
+    return f"the folder '{folder.absolute()}' holds no config.json with weights beside it"
+
+
+def _data(config: Config) -> Iterator[str]:
+    from ecomgpt.data.instructions import find
+
+    if config.job.name not in ("run", "fit"):
+        return
+    absent = list(missing_data(config))
+    yield from absent
+    if not absent:
+        found = find(config)
+        # Datasets that are named must be there; of all that there are, any will do.
+        if config.sources.datasets is not None:
+            yield from found.missing
+        elif not found.datasets:
+            folder = Path(config.paths.data).expanduser().absolute() / "raw"
+            yield f"paths.data: none of the {len(found.missing)} catalogued datasets is in '{folder}'; job=build lists how to get them"
+
+
+def _suite(config: Config) -> Iterator[str]:
+    """Broken or absent evaluation files cost a second now, or a whole training later."""
+    from ecomgpt.eval.released import read_released
+    from ecomgpt.eval.task import load_eval_tasks
+
+    if config.job.name not in ("run", "evaluate"):
+        return
+    root = Path(config.paths.data).expanduser().absolute()
+    tasks = [task for task in load_eval_tasks(config.eval.tasks, config.paths.conf) if task.format == "released"]
+    absent = [task.name for task in tasks if not (root / (task.folder or "")).is_dir()]
+    if absent:
+        names = ", ".join(absent[:2]) + (", ..." if len(absent) > 2 else "")
+        yield (
+            f"eval={config.eval.name}: {len(absent)} of {len(config.eval.tasks)} tasks are not in '{root}' ({names}); "
+            "give paths.data=<folder with ecom_instruct_v1/>, or eval=none"
+        )
+    for task in tasks:
+        if task.name not in absent:
+            try:
+                read_released(task, root, seed=0)
+            except UserError as error:
+                yield from error.problems
+
+
+def _devices(config: Config, here: Machine) -> Iterator[str]:
+    if here.devices and config.trainer.devices > here.devices:
+        yield f"trainer.devices={config.trainer.devices}, but this machine has {here.devices} CUDA devices ({here.name})"
+
+
+def _memory(config: Config, here: Machine) -> Iterator[str]:
+    if not fits(config, here):
+        yield f"memory: {_needed(config, here)}"
+
+
+def _needed(config: Config, here: Machine) -> str:
+    wanted = need(config, here)
+    assert wanted is not None
+    return (
+        f"training {config.model.name} with tuning={config.tuning.name} strategy={config.strategy.name} needs "
+        f"{gigabytes(wanted.device)} a device,\nthis machine has {gigabytes(here.device_bytes)} ({here.name}): {_parts(wanted)}"
+    )
+
+
+def _advice(config: Config, here: Machine, lacks_memory: bool) -> Iterator[str]:
+    if lacks_memory:
+        options = list(_variants(config, here))
+        yield f"What this machine ({here.name}, {gigabytes(here.device_bytes)}) could train:"
+        yield from (f"  {text}" for text in options[:4] or ["model=bloom_tiny (no size of BLOOM(Z) fits)"])
+    elif need(config, here) is not None:
+        yield f"Memory: {_needed(config, here)}"
+    yield "job=plan shows all sizes and strategies; model=bloom_tiny sources=demo eval=demo needs nothing."
+
+
+def _variants(config: Config, here: Machine) -> Iterator[str]:
+    """What fits, the largest model first: as it is, with checkpointing, with adapters, with both."""
+    family = config.model.name.split("_")[0] if config.model.name.startswith(("bloom_", "bloomz_")) else "bloomz"
+    sizes = [(f"{family}_{size}", of_size(config.model, *shape)) for size, *shape in reversed(SIZES)]
+    total = parameters(config.model) or 0
+    for name, model in [(config.model.name, config.model), *(item for item in sizes if (parameters(item[1]) or 0) < total)]:
+        for tuning, checkpointing in itertools.product(("full", "lora"), (False, True)):
+            option = dataclasses.replace(
+                config, model=model, tuning=dataclasses.replace(config.tuning, name=tuning),
+                trainer=dataclasses.replace(config.trainer, gradient_checkpointing=checkpointing),
+            )
+            if fits(option, here):
+                yield f"model={name} tuning={tuning}" + (" trainer.gradient_checkpointing=true" if checkpointing else "")
+                break
+
+
+def of_size(model: ModelConfig, width: int, layers: int, heads: int) -> ModelConfig:
+    """A BLOOM of another size."""
+    return dataclasses.replace(
+        model, family="bloom", hidden_size=width, layers=layers, heads=heads, vocabulary=250880, intermediate_size=None
+    )
+
+
+def _parts(memory: Memory) -> str:
+    names = ("weights", "gradients", "optimizer", "activations", "logits")
+    return ", ".join(f"{name} {gigabytes(getattr(memory, name))}" for name in names)
+
+
+def gigabytes(size: float) -> str:
+    """For people."""
+    return f"{size / 1e9:.1f} GB"

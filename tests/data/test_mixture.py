@@ -1,0 +1,226 @@
+"""A prepared mixture: every row accounted for, nothing torn apart, nothing leaked, built once."""
+
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecomgpt.config import compose, files
+from ecomgpt.config.schema import Config, LeakConfig
+from ecomgpt.data.build import SPLITS, Prepared, Protection, _read, _write, _write_tokens, choices_in_input, prepare
+from ecomgpt.data.leaks import Guard
+from ecomgpt.data.manifest import whole
+from ecomgpt.data.store import read_instructions, write_instructions
+from ecomgpt.model.tokenizer import train_tokenizer
+from ecomgpt.tasks.instruction import Instruction
+from ecomgpt.tasks.prompt import instruction_prompt
+
+NOTHING = Protection("none")
+
+
+def config(cache: Path, *overrides: str) -> Config:
+    tiny = ["eval=none", "sources.options.demo_store.products=30", "data.max_examples_per_task=25", "data.validation=0.1", f"paths.cache={cache}"]
+    return compose.checked(compose.composed([*tiny, *overrides], files.search_roots([])))
+
+
+def build(cache: Path, *overrides: str, protection: Protection = NOTHING) -> Prepared:
+    return prepare(config(cache, *overrides), protection, lambda texts: train_tokenizer(texts(), 600))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def rows(mixture: Prepared, split: str = "train") -> list[Instruction]:
+    """The rows that were tokenised, in order."""
+    texts = list(read_instructions(mixture.instructions / f"{split}.arrow"))
+    return [texts[row] for row in mixture.examples(split).rows]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [], ["data.max_length=64"], ["data.max_tasks=5"], ["data.temperature=3"], ["data.budget.examples=100"],
+        ["data.budget.target_tokens=500"], ["data.weights.product_category=0.2", "data.weights.sentiment_classification=3"],
+        ["data.max_examples_per_task=null", "data.max_length=100", "data.max_tasks=12", "data.budget.target_tokens=900"],
+    ],
+    ids=" ".join,
+)
+def test_the_manifest_reconciles(cache: Path, overrides: list[str]) -> None:
+    mixture = build(cache, *overrides)
+    manifest, examples = mixture.manifest, mixture.examples("train")
+    assert manifest["examples"] == len(examples) > 0 and manifest["tokens"] == int(examples.lengths.sum())
+    assert manifest["target_tokens"] == int(examples.targets.sum())
+    assert manifest["examples"] == sum(task["examples"] for task in manifest["tasks"])
+    found = rows(mixture)
+    for task in manifest["tasks"]:
+        later = sum(number for reason, number in task["dropped"].items() if not reason.startswith("not made"))
+        assert task["made"] == task["examples"] + later, task["name"]
+        assert task["examples"] == sum(row.task == task["name"] for row in found) > 0
+    assert len(set(manifest["not_chosen"]) & {task["name"] for task in manifest["tasks"]}) == 0
+
+
+def test_cap_weights_and_budgets_hold(cache: Path) -> None:
+    capped = {task["name"]: task["examples"] for task in build(cache).manifest["tasks"]}
+    assert max(capped.values()) == 25
+    weighted = build(cache, "data.weights.product_category=0.2").manifest["tasks"]
+    assert next(task["examples"] for task in weighted if task["name"].endswith(".product_category")) == 5
+    assert build(cache, "data.budget.examples=100").manifest["examples"] == 100
+    assert 450 < build(cache, "data.budget.target_tokens=500").manifest["target_tokens"] <= 500
+
+
+def test_a_smaller_mixture_lies_within_the_larger(cache: Path) -> None:
+    def names(*overrides: str) -> set[str]:
+        return {row.id for row in rows(build(cache, *overrides))}
+
+    few, many, everything = names("data.max_tasks=4"), names("data.max_tasks=9"), names()
+    assert few < many < everything
+    assert names("data.max_examples_per_task=10") < everything
+    assert names("data.budget.examples=60") < names("data.budget.examples=100") < everything
+
+
+def test_splits_tear_no_group_and_share_no_row(cache: Path) -> None:
+    mixture = build(cache, "data.max_examples_per_task=null")
+    groups = {split: {(row.source, row.group) for row in rows(mixture, split)} for split in SPLITS}
+    assert groups["train"] and groups["validation"] and not groups["train"] & groups["validation"]
+    ids = [row.id for split in SPLITS for row in rows(mixture, split)]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_held_out_task_and_a_protected_text_stay_out(cache: Path) -> None:
+    everything = rows(build(cache))
+    text = max((row.prompt.input for row in everything), key=len)
+    task = everything[0].task
+    mixture = build(cache, protection=Protection("suite", [task], [("secret", text)]))
+    assert all(row.task != task and text not in row.prompt.input for row in rows(mixture))
+    contamination = mixture.manifest["contamination"]
+    assert contamination["removed"] == contamination["by_task"]["secret"] > 0
+    assert contamination["held_out_tasks"] == [task] and contamination["checked_against"] == "suite"
+
+
+def test_a_second_build_is_a_hit_and_a_change_a_miss(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = build(cache)
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
+    assert build(cache).manifest == first.manifest
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()} == before
+    changed = [
+        build(cache, "seed=7"), build(cache, "data.max_length=200"), build(cache, "sources.options.demo_store.products=31"),
+        build(cache, protection=Protection("suite", [rows(first)[0].task])),
+    ]
+    import ecomgpt.data.fingerprint as fingerprint
+
+    real = fingerprint.file_hash
+    monkeypatch.setattr(fingerprint, "file_hash", lambda path: real(path) + "changed" * (path.name == "choose.py"))
+    changed.append(build(cache))
+    assert len({first.manifest["fingerprint"], *(mixture.manifest["fingerprint"] for mixture in changed)}) == 6
+
+
+def test_a_changed_data_file_is_a_miss(tmp_path: Path) -> None:
+    from ecomgpt.data.fingerprint import file_hash
+
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b\n1,2\n")
+    before = file_hash(file)
+    file.write_text("a,b\n1,3\n")
+    assert file_hash(file) != before
+
+
+def _build_into(folder: str) -> None:
+    build(Path(folder), "sources.options.demo_store.products=10")
+
+
+def test_two_processes_that_build_at_once_do_not_break_each_other(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    both = [context.Process(target=_build_into, args=(str(tmp_path),)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(120)
+    assert [process.exitcode for process in both] == [0, 0]
+    for stage in ("instructions", "tokens"):
+        (folder,) = (tmp_path / stage).iterdir()
+        assert (folder / "manifest.json").is_file()
+    assert len(build(tmp_path, "sources.options.demo_store.products=10").examples("train")) > 0
+
+
+def test_only_inputs_are_cut(cache: Path) -> None:
+    mixture = build(cache, "data.max_length=80")
+    assert sum(task["truncated"] for task in mixture.manifest["tasks"]) > 0
+    for row, ids in zip(rows(mixture), map(mixture.examples("train").ids, range(mixture.manifest["examples"])), strict=True):
+        text = mixture.tokenizer.decode(ids)
+        assert text.startswith(row.prompt.before) and text.endswith(f"{row.prompt.after}{row.target}</s>")
+
+
+def test_choices_in_the_input_are_never_cut(tmp_path: Path) -> None:
+    choices = ("a red kettle", "a blue kettle")
+    common = {"source": "s", "group": "g", "split": "train", "language": "en", "target": choices[0], "candidates": choices}
+    cases = {
+        "s.short": ("Which?", f"A: {choices[0]}\nB: {choices[1]}"), "s.long": ("Which?", f"A: {choices[0]} {'x ' * 200}\nB: {choices[1]}"),
+        "s.asked": (f"Which of {', '.join(choices)}?", f"A: {choices[0]} {'x ' * 200}\nB: {choices[1]}"),
+    }
+    made = [Instruction(id=task, task=task, prompt=instruction_prompt("choice", *case), **common) for task, case in cases.items()]
+    texts, tokens = tmp_path / "texts", tmp_path / "tokens"
+    texts.mkdir()
+    tokens.mkdir()
+    for split, chosen in zip(SPLITS, (made, []), strict=True):
+        write_instructions(texts / f"{split}.arrow", chosen)
+    kinds = {"dropped": {}, "made": 1, "family": "f", "kind": "raw"}
+    _write(texts, {"tasks": [{"name": task, **kinds} for task in cases], "written": {"train": 3, "validation": 0}})
+    _write_tokens(config(tmp_path, "data.max_length=150"), texts, train_tokenizer([row.prompt.text for row in made], 400), tokens)
+    tasks = {task["name"]: task for task in whole(_read(texts), _read(tokens), "x")["tasks"]}
+    assert set(tasks) == {"s.short", "s.asked"} and tasks["s.asked"]["truncated"] == 1
+    assert _read(tokens)["train"]["choices_cut"] == {"s.long": 1}
+
+
+def test_choices_in_the_wording_do_not_count_as_input() -> None:
+    common = {"id": "a", "task": "s.t", "source": "s", "group": "g", "split": "train", "language": "en", "target": "tea"}
+    shown = instruction_prompt("choice", "Pick one.", "A: tea\nB: milk")
+    asked = instruction_prompt("choice", "Pick one of tea, milk.", "A: tea\nB: milk")
+    assert choices_in_input(Instruction(prompt=shown, candidates=("tea", "milk"), **common))
+    assert not choices_in_input(Instruction(prompt=asked, candidates=("tea", "milk"), **common))
+    assert not choices_in_input(Instruction(prompt=shown, **common))
+
+
+def test_the_same_seed_gives_the_same_tokens_in_another_cache(cache: Path, tmp_path: Path) -> None:
+    here, there = build(cache), build(tmp_path)
+    assert here.manifest == there.manifest
+    for split in SPLITS:
+        one, other = here.examples(split), there.examples(split)
+        assert np.array_equal(one.lengths, other.lengths)
+        assert (one.folder / "tokens.bin").read_bytes() == (other.folder / "tokens.bin").read_bytes()
+
+
+ENGLISH = "The waiter was friendly but the soup arrived cold and the bread was dry as dust that evening, so we left early"
+CHINESE = "这家店的服务员态度很好但是汤端上来的时候已经凉了面包也干得像灰尘一样所以我们早早就离开了"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ENGLISH.replace("friendly", "kind").replace("evening", "night"),
+        ENGLISH.replace("soup", "stew").replace("dry as dust", "rather dry"),
+        "We came on a Monday. " * 30 + ENGLISH.replace("waiter", "boy").replace("cold", "lukewarm") + " Never again." * 30,
+        CHINESE.replace("很好", "不错").replace("灰尘", "沙子"),
+        "星期一来的。" * 30 + CHINESE.replace("但是", "可是").replace("离开", "回家"),
+    ],
+)
+def test_near_duplicates_are_caught(text: str) -> None:
+    assert Guard([("task", ENGLISH), ("task", CHINESE)], LeakConfig()).leak(text) == "task"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The waiter was rude, but the soup arrived hot and the wine was as good as the one that we had last summer in Rome",
+        "So we left early and the bread was cold", "那家店的服务员很忙，汤端上来的时候还是热的，面包刚刚出炉，我们一直坐到打烊才离开",
+        " ".join(sorted(ENGLISH.split())),
+    ],
+)
+def test_texts_that_only_share_words_are_not(text: str) -> None:
+    assert Guard([("task", ENGLISH), ("task", CHINESE)], LeakConfig()).leak(text) is None
+
+
+def test_the_guard_can_be_switched_off() -> None:
+    assert Guard([("task", ENGLISH)], LeakConfig(enabled=False)).leak(ENGLISH) is None

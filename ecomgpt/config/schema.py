@@ -151,6 +151,10 @@ class EvalConfig:
 
     name: str = option(MISSING, "how the suite is called in reports")
     tasks: list[str] = option(factory=list, help="names from conf/eval/tasks")
+    backend: str = option(
+        "auto", "what answers; auto: openai for chat endpoints, else transformers",
+        choices=("auto", "transformers", "vllm", "openai", "predictions"),
+    )
     limit: int | None = option(None, "rows a task; null for all", low=1)
     batch_tokens: int = option(8192, "tokens a decoding batch may hold, padding included", low=32)
     max_prompt_tokens: int = option(800, "longer inputs are cut and counted", low=32)

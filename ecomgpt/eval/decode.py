@@ -14,7 +14,7 @@ import torch
 
 from ecomgpt.data.encode import TooLong, encode_prompt
 from ecomgpt.errors import UserError
-from ecomgpt.eval.predictions import Backend
+from ecomgpt.eval.backends import Reply
 from ecomgpt.eval.rank import rank
 from ecomgpt.eval.rows import EvalRow
 
@@ -53,37 +53,36 @@ class Encoded:
     cut: int
 
 
-def transformers_backend(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", settings: Decoding) -> Backend:
-    """A backend around a model that is already on its device.
+def answer(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", rows: Sequence[EvalRow], settings: Decoding
+) -> Iterator[Reply]:
+    """Answers every row once, those of like length together.
 
     Args:
-        model: A causal language model.
+        model: A causal language model, on its device.
         tokenizer: Its tokenizer.
+        rows: Questions.
         settings: How to decode.
+
+    Raises:
+        UserError: If a prompt does not fit even without its input text.
     """
-
-    def answer(rows: Sequence[EvalRow]) -> Iterator[tuple[int, str, int]]:
-        encoded = encode(tokenizer, rows, settings.max_prompt_tokens)
-        with _evaluating(model):
-            ranked = [one for one in encoded if settings.rank and _rankable(rows[one.index])]
-            for one in ranked:
-                yield (
-                    one.index,
-                    rank(model, tokenizer, one.ids, rows[one.index].candidates, settings.batch_tokens),
-                    one.cut,
-                )
-            closed = {one.index for one in ranked}
-            for batch in batches([one for one in encoded if one.index not in closed], settings):
-                prompts = [one.ids for one in batch]
-                outputs = (
-                    beam(model, tokenizer, prompts, settings)
-                    if settings.beams > 1
-                    else greedy(model, prompts, settings.max_new_tokens, end_tokens(model, tokenizer), _pad(tokenizer))
-                )
-                for one, output in zip(batch, outputs, strict=True):
-                    yield one.index, text_of(tokenizer, output), one.cut
-
-    return answer
+    encoded = encode(tokenizer, rows, settings.max_prompt_tokens)
+    with _evaluating(model):
+        ranked = [one for one in encoded if settings.rank and _rankable(rows[one.index])]
+        for one in ranked:
+            text = rank(model, tokenizer, one.ids, rows[one.index].candidates, settings.batch_tokens)
+            yield Reply(one.index, text, one.cut)
+        closed = {one.index for one in ranked}
+        for batch in batches([one for one in encoded if one.index not in closed], settings):
+            prompts = [one.ids for one in batch]
+            outputs = (
+                beam(model, tokenizer, prompts, settings)
+                if settings.beams > 1
+                else greedy(model, prompts, settings.max_new_tokens, end_tokens(model, tokenizer), _pad(tokenizer))
+            )
+            for one, output in zip(batch, outputs, strict=True):
+                yield Reply(one.index, text_of(tokenizer, output), one.cut)
 
 
 def encode(tokenizer: "PreTrainedTokenizerFast", rows: Sequence[EvalRow], max_tokens: int) -> list[Encoded]:

@@ -13,32 +13,32 @@ from ecomgpt.errors import UserError
 from ecomgpt.eval.rows import Answer, EvalRow
 from ecomgpt.tasks.prompt import Prompt
 
-Backend: TypeAlias = Callable[[Sequence[EvalRow]], Iterator[tuple[int, str, int]]]
-"""Rows to (index of the row, raw text, prompt tokens cut), in any order, each row once."""
+Answerer: TypeAlias = Callable[[Sequence[EvalRow]], Iterator[tuple[int, str, int]]]
+"""Rows to (index of the row, raw text, prompt tokens cut), in any order, each row once; `ecomgpt.eval.backends` has them."""
 
 
 def predict(
-    path: Path, rows: Sequence[EvalRow], backend: Backend, progress: Callable[[int], None] | None = None
+    path: Path, rows: Sequence[EvalRow], answer: Answerer, progress: Callable[[int], None] | None = None
 ) -> list[Answer]:
     """Answers all rows that are not answered yet and completes the file; the work of one process.
 
     Args:
         path: ``predictions/<task>.jsonl``.
         rows: Of one task.
-        backend: Answers them; not called where nothing is missing.
+        answer: Answers them; not called where nothing is missing.
         progress: Called with the number of rows that were newly answered.
 
     Returns:
         All answers, in the order of the rows.
     """
-    answer_missing(path, rows, backend, progress)
+    answer_missing(path, rows, answer, progress)
     return finish(path, rows)
 
 
 def answer_missing(
     path: Path,
     rows: Sequence[EvalRow],
-    backend: Backend,
+    answer: Answerer,
     progress: Callable[[int], None] | None = None,
     rank: int = 0,
     world: int = 1,
@@ -52,7 +52,7 @@ def answer_missing(
     part = path.with_name(f"{path.name}.part{rank}")
     _drop_torn_line(part)
     with part.open("ab") as file:
-        for index, text, cut in backend(missing):
+        for index, text, cut in answer(missing):
             file.write(_encode(Answer(missing[index], text, cut)))
             file.flush()
             if progress:

@@ -1,13 +1,14 @@
 """job=evaluate: answers the suite's questions, scores the answers, and the model before training and simple baselines beside them."""
 
-from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecomgpt.config.schema import Config
 from ecomgpt.eval.averages import averages, split_of
+from ecomgpt.eval.backends import Backend, Subject, backend
 from ecomgpt.eval.baselines import BASELINES, baseline
-from ecomgpt.eval.predictions import Backend, predict
+from ecomgpt.eval.predictions import predict
 from ecomgpt.eval.rows import Answer, EvalRow
 from ecomgpt.eval.score import TaskScore, score
 from ecomgpt.eval.task import EvalTask, load_eval_tasks
@@ -15,8 +16,6 @@ from ecomgpt.progress import track
 from ecomgpt.rundir import Run, existing_run, log, read_json, write_json
 
 if TYPE_CHECKING:
-    import torch
-
     from ecomgpt.data.build import Prepared
 
 QUESTIONS_SEED = 0
@@ -32,27 +31,28 @@ def main(config: Config, run: Run) -> None:
     if config.run:
         trained, _ = existing_run(config.run)
         manifest = read_json(trained.manifest_file)
-        evaluate(config, run, _Model.exported(trained.model, config), None, manifest, read_json(trained.path / "training.json"))
+        evaluate(config, run, backend(Subject(config, trained.model)), None, manifest, read_json(trained.path / "training.json"))
     else:
-        evaluate(config, run, _Model.backbone(config, None), None, {}, {})
+        evaluate(config, run, backend(Subject(config)), None, {}, {})
     report.write(run)
 
 
 def after_training(config: Config, run: Run, mixture: "Prepared") -> None:
     """Evaluates the run's own model, and the same backbone untrained."""
-    before = _Model.backbone(config, mixture) if config.eval.untrained else None
-    evaluate(config, run, _Model.exported(run.model, config), before, mixture.manifest, read_json(run.path / "training.json"))
+    before = backend(Subject(config, tokenizer=lambda: mixture.tokenizer)) if config.eval.untrained else None
+    after = backend(Subject(config, run.model))
+    evaluate(config, run, after, before, mixture.manifest, read_json(run.path / "training.json"))
 
 
 def evaluate(
-    config: Config, run: Run, model: "_Model", before: "_Model | None", manifest: dict[str, Any], training: dict[str, Any]
+    config: Config, run: Run, model: Backend, before: Backend | None, manifest: dict[str, Any], training: dict[str, Any]
 ) -> None:
     """Answers, scores and writes ``predictions/`` and ``metrics.json``.
 
     Args:
         config: What to evaluate and how.
         run: Where to write.
-        model: The model.
+        model: Answers.
         before: The same model before training, to be scored too.
         manifest: Of the mixture that the model was trained on; empty for a backbone.
         training: Facts of the training, for the record.
@@ -90,73 +90,10 @@ def load_suite(config: Config) -> Suite:
     ]
 
 
-class _Model:
-    """A model that is loaded when it is first needed: scoring finished predictions again needs none."""
-
-    def __init__(self, name: str, load: Callable[["torch.dtype"], tuple[Any, Any]], config: Config) -> None:
-        self.name, self._load, self.config = name, load, config
-        self._loaded: tuple[Any, Any] | None = None
-
-    @classmethod
-    def exported(cls, folder: Path, config: Config) -> "_Model":
-        """A model in a run directory."""
-        from ecomgpt.model.backbone import read_model, read_tokenizer
-
-        return cls(str(folder), lambda dtype: (read_model(folder, dtype), read_tokenizer(folder)), config)
-
-    @classmethod
-    def backbone(cls, config: Config, mixture: "Prepared | None") -> "_Model":
-        """The backbone before training; one that is built from nothing takes the mixture's tokenizer."""
-        from ecomgpt.model.backbone import load_model, load_tokenizer
-
-        def load(dtype: "torch.dtype") -> tuple[Any, Any]:
-            tokenizer = mixture.tokenizer if mixture else load_tokenizer(config)
-            return load_model(config, tokenizer, dtype), tokenizer
-
-        return cls(config.model.path or config.model.name, load, config)
-
-    def backend(self, task: EvalTask) -> Backend:
-        """Answers rows; the model comes into memory with the first call."""
-        from ecomgpt.eval.decode import Decoding, transformers_backend
-
-        settings = self.config.eval
-
-        def answer(rows: Sequence[EvalRow]) -> Any:
-            model, tokenizer = self.loaded()
-            limit = min(task.max_new_tokens, settings.max_new_tokens or task.max_new_tokens)
-            decoding = Decoding(
-                limit, min(task.max_prompt_tokens, settings.max_prompt_tokens), settings.batch_tokens, settings.beams,
-                settings.decoding == "rank",
-            )
-            return transformers_backend(model, tokenizer, decoding)(rows)
-
-        return answer
-
-    def loaded(self) -> tuple[Any, Any]:
-        """Model and tokenizer, on the device."""
-        if self._loaded is None:
-            import torch
-
-            from ecomgpt.strategy.build import on_gpu
-
-            torch.set_grad_enabled(True)
-            model, tokenizer = self._load(self.dtype())
-            self._loaded = (model.to("cuda" if on_gpu(self.config) else "cpu").eval(), tokenizer)
-        return self._loaded
-
-    def dtype(self) -> "torch.dtype":
-        """The number format of decoding: that of training."""
-        import torch
-
-        from ecomgpt.strategy.build import precision
-
-        return {"b": torch.bfloat16, "1": torch.float16, "3": torch.float32}[precision(self.config)[0]]
-
-
-def _score_all(config: Config, suite: Suite, model: _Model, folder: Path, what: str) -> dict[str, TaskScore]:
+def _score_all(config: Config, suite: Suite, model: Backend, folder: Path, what: str) -> dict[str, TaskScore]:
     answers: dict[str, list[Answer]] = {}
     for task, rows in track(suite, what, len(suite)):
-        answers[task.name] = predict(folder / f"{task.name}.jsonl", rows, model.backend(task))
+        answers[task.name] = predict(folder / f"{task.name}.jsonl", rows, partial(model.answer, task))
         log.info("%s: %s, %d rows", what, task.name, len(rows))
     return {task.name: score(task, answers[task.name], config.eval.bootstrap) for task, _ in suite}
 
@@ -186,13 +123,11 @@ def _baseline(name: str, suite: Suite) -> dict[str, dict[str, float]]:
     return results
 
 
-def _settings(config: Config, model: _Model) -> dict[str, Any]:
-    """What scores depend on beside the model: scores move with batch size and padding in low precision."""
+def _settings(config: Config, model: Backend) -> dict[str, Any]:
+    """What scores depend on beside the model."""
     settings = config.eval
     return {
-        "suite": settings.name, "model": model.name, "decoding": settings.decoding, "beams": settings.beams,
-        "limit": settings.limit, "batch_tokens": settings.batch_tokens, "max_prompt_tokens": settings.max_prompt_tokens,
-        "max_new_tokens": settings.max_new_tokens, "candidates": settings.candidates, "max_candidates": settings.max_candidates,
-        "dtype": str(model.dtype()).removeprefix("torch."), "padding": "left", "bootstrap": settings.bootstrap,
+        "suite": settings.name, "model": model.name, "limit": settings.limit, "candidates": settings.candidates,
+        "max_candidates": settings.max_candidates, **model.settings(), "bootstrap": settings.bootstrap,
         "questions_seed": QUESTIONS_SEED, "seed": config.seed,
     }

@@ -13,7 +13,7 @@ from ecomgpt.tasks.prompt import instruction_prompt
 
 def main(config: Config, run: Run) -> None:
     """Reads ``input``, one object with ``instruction`` and ``input`` a line, and writes the answers beside the run's own."""
-    from ecomgpt.eval.decode import Decoding, transformers_backend
+    from ecomgpt.eval.decode import Decoding, answer
     from ecomgpt.model.backbone import read_model, read_tokenizer
 
     assert config.input is not None  # A rule of the configuration.
@@ -22,11 +22,11 @@ def main(config: Config, run: Run) -> None:
         raise UserError(f"run: '{run.path}' holds no model yet; finish its training first")
     settings = config.eval
     decoding = Decoding(settings.max_new_tokens or 128, settings.max_prompt_tokens, settings.batch_tokens, settings.beams)
-    backend = transformers_backend(read_model(run.model).eval(), read_tokenizer(run.model), decoding)
+    model, tokenizer = read_model(run.model).eval(), read_tokenizer(run.model)
     target = run.path / "predict" / f"{Path(config.input).stem}.jsonl"
     target.unlink(missing_ok=True)
-    for answer in predict(target, rows, backend):
-        print(f"{answer.row.id}\t{answer.text}")
+    for one in predict(target, rows, lambda missing: answer(model, tokenizer, missing, decoding)):
+        print(f"{one.row.id}\t{one.text}")
     print(f"Written to {target}")
 
 

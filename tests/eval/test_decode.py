@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ecomgpt.errors import UserError
-from ecomgpt.eval.decode import Decoding, batches, encode, end_tokens, greedy, text_of, transformers_backend
+from ecomgpt.eval.decode import Decoding, answer, batches, encode, end_tokens, greedy, text_of
 from ecomgpt.eval.rank import likelihoods
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.tasks.prompt import Prompt
@@ -29,7 +29,7 @@ def rows(count: int = 14) -> list[EvalRow]:
 
 
 def decoded(model: Any, tokenizer: Any, **settings: Any) -> list[str]:
-    found = {at: text for at, text, _ in transformers_backend(model, tokenizer, Decoding(**settings))(rows())}
+    found = {at: text for at, text, _ in answer(model, tokenizer, rows(), Decoding(**settings))}
     return [found[at] for at in range(len(rows()))]
 
 

@@ -1,0 +1,87 @@
+"""In-process decoding with transformers; the model comes into memory with the first row."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ecomgpt.eval.backends import Reply, Subject
+from ecomgpt.eval.rows import EvalRow
+from ecomgpt.eval.task import EvalTask
+
+if TYPE_CHECKING:
+    import torch
+
+    from ecomgpt.eval.decode import Decoding
+
+
+class Transformers:
+    """Decodes with `ecomgpt.eval.decode`.
+
+    Args:
+        subject: The model.
+    """
+
+    shards = True
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.name = subject.name
+
+    def answer(self, task: EvalTask, rows: Sequence[EvalRow]) -> Iterator[Reply]:
+        from ecomgpt.eval.decode import answer
+
+        model, tokenizer = self.loaded
+        yield from answer(model, tokenizer, rows, self.decoding(task))
+
+    def decoding(self, task: EvalTask) -> "Decoding":
+        """The task's limits within those of the configuration."""
+        from ecomgpt.eval.decode import Decoding
+
+        settings = self.subject.config.eval
+        return Decoding(
+            max_new_tokens=min(task.max_new_tokens, settings.max_new_tokens or task.max_new_tokens),
+            max_prompt_tokens=min(task.max_prompt_tokens, settings.max_prompt_tokens),
+            batch_tokens=settings.batch_tokens,
+            beams=settings.beams,
+            rank=settings.decoding == "rank",
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """Scores move with batch size and padding in low precision, so both stand beside them."""
+        settings = self.subject.config.eval
+        return {
+            "decoding": settings.decoding, "beams": settings.beams, "batch_tokens": settings.batch_tokens,
+            "max_prompt_tokens": settings.max_prompt_tokens, "max_new_tokens": settings.max_new_tokens,
+            "dtype": str(self.dtype()).removeprefix("torch."), "padding": "left",
+        }
+
+    @cached_property
+    def loaded(self) -> tuple[Any, Any]:
+        """Model and tokenizer, on the device."""
+        import torch
+
+        from ecomgpt.model.backbone import load_model, load_tokenizer, read_model, read_tokenizer
+        from ecomgpt.strategy.build import on_gpu
+
+        config, folder = self.subject.config, self.subject.folder
+        torch.set_grad_enabled(True)
+        if folder:
+            model, tokenizer = read_model(folder, self.dtype()), read_tokenizer(folder)
+        else:
+            tokenizer = self.subject.tokenizer() if self.subject.tokenizer else load_tokenizer(config)
+            model = load_model(config, tokenizer, self.dtype())
+        placed: Any = model.to("cuda" if on_gpu(config) else "cpu")  # type: ignore[arg-type]
+        return placed.eval(), tokenizer
+
+    def dtype(self) -> "torch.dtype":
+        """The number format of decoding: that of training."""
+        import torch
+
+        from ecomgpt.strategy.build import precision
+
+        return {"b": torch.bfloat16, "1": torch.float16, "3": torch.float32}[precision(self.subject.config)[0]]
+
+
+def make(subject: Subject) -> Transformers:
+    """The backend of ``eval.backend=transformers``."""
+    return Transformers(subject)

@@ -101,8 +101,12 @@ def _weights(config: Config) -> Iterator[str]:
         elif found.path is None and not folder.is_dir() and str(model.path).count("/") == 1 and str(model.path)[0] not in "/.~":
             places = "\n".join(found.looked)
             yield f"model={model.name}: no weights found; give model.path=<folder in Hugging Face format>. Looked at:\n{places}"
-        elif found.path is None or (found.local and folder.is_dir() and not any(folder.glob("*.*t*"))):
+        elif found.path is None or (found.local and folder.is_dir() and not _holds_weights(folder)):
             yield f"model.path: {_not_a_model(folder)}; give a folder in Hugging Face format, or a hub id <owner>/<name>"
+
+
+def _holds_weights(folder: Path) -> bool:
+    return any(path.suffix in (".safetensors", ".gguf", ".bin", ".pt") for path in folder.iterdir())
 
 
 def _not_a_model(folder: Path) -> str:

@@ -26,7 +26,10 @@ from ecomgpt.errors import UserError
 
 PACKAGES = ("ecomgpt", "torch", "lightning", "transformers", "tokenizers", "hydra-core", "datasets", "deepspeed", "peft", "torchmetrics")
 # What may differ when a run is continued: where things lie, how much is shown, and how the work is spread.
-FREE = ("overwrite", "preview", "name", "paths", "trainer.log_every", "trainer.keep_checkpoints", "trainer.threads")
+FREE = (
+    "overwrite", "preview", "measure", "name", "paths", "trainer.log_every", "trainer.keep_checkpoints", "trainer.threads", "trainer.loggers",
+    "trainer.on_anomaly", "trainer.spike",
+)
 
 log = logging.getLogger("ecomgpt")
 

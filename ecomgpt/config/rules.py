@@ -16,6 +16,7 @@ from ecomgpt.errors import UserError, suggestion
 NEEDS_RUN = ("report", "export", "predict")
 # One folder below paths.output, on every file system; letters of any script.
 NAME = re.compile(r"(?!\.)[\w .+,@-]{1,200}(?<! )")
+LOGGERS = ["csv", "tensorboard", "wandb", "mlflow"]
 SECRET = re.compile(r"(?i)(^|_)(api_?key|token|secret|password)s?$")
 
 
@@ -163,12 +164,16 @@ def _lists(config: Config) -> Iterator[str]:
         ("data.kinds", config.data.kinds, ["raw", "atomic"]),
         ("data.labels", config.data.labels, ["golden", "pseudo"]),
         ("data.languages", config.data.languages, ["en", "zh"]),
+        ("trainer.loggers", config.trainer.loggers, LOGGERS),
     ):
-        if not values:
+        if not values and known is not LOGGERS:
             yield f"{key} is empty; name at least one of {', '.join(known)}"
         for value in values:
             if value not in known:
                 yield f"{key}: '{value}'{suggestion(value, known)}"
+    for name in ("wandb", "mlflow"):
+        if name in config.trainer.loggers and importlib.util.find_spec(name) is None:
+            yield f"trainer.loggers: {name} is not installed: pip install 'ecomgpt[{name}]', or leave it out"
     if len(config.trainer.betas) != 2 or not all(0 <= beta < 1 for beta in config.trainer.betas):
         yield f"trainer.betas: {config.trainer.betas} must be two numbers from 0 to below 1"
     if config.data.validation + config.data.test > 0.9:

@@ -128,7 +128,10 @@ class TrainerConfig:
     max_minutes: float | None = option(None, "stop training after this many minutes", low=0)
     batch_tokens: int = option(16384, "tokens of one optimiser step, over all devices", low=32)
     row_tokens: int | None = option(None, "length of a packed row; null for data.max_length", low=32)
-    micro_rows: int | None = option(None, "packed rows a device takes at once; null for 1", low=1)
+    micro_rows: int | None = option(None, "packed rows a device takes at once; null for 1, or for what batch=auto finds", low=1)
+    batch: str = option(
+        "given", "auto chooses micro_rows and gradient_checkpointing to fill the memory; the step's tokens stay", choices=("given", "auto")
+    )
     learning_rate: float = option(2.0e-5, "peak learning rate", low=0)
     warmup: float = option(0.03, "share of the steps that warm up", low=0, high=1)
     schedule: str = option("cosine", "after the warm-up", choices=("cosine", "linear", "constant"))
@@ -141,6 +144,11 @@ class TrainerConfig:
     checkpoint_every: int = option(200, "optimiser steps between checkpoints", low=1)
     keep_checkpoints: int = option(2, "how many to keep", low=1)
     validate_every: int | None = option(None, "optimiser steps between validations; null for the end only", low=1)
+    loggers: list[str] = option(
+        factory=lambda: ["csv", "tensorboard"], help="where figures go: csv (always written), tensorboard, wandb, mlflow"
+    )
+    on_anomaly: str = option("stop", "when a step's loss or gradient is no finite number, or spikes", choices=("stop", "skip"))
+    spike: float | None = option(None, "a loss this many times the median of the last 50 steps is a spike; null for none", low=1)
     log_every: int = option(5, "optimiser steps between log lines", low=1)
     threads: int | None = option(None, "CPU threads a process; null for all cores shared between processes", low=1)
 
@@ -198,7 +206,9 @@ class Config:
     run: str | None = option(None, "an existing run directory, for evaluate, predict, report and export")
     preview: int = option(0, "job=build prints this many examples of each task", low=0)
     input: str | None = option(None, "job=predict: a JSON Lines file with `instruction` and `input`")
-    merge: bool = option(True, "job=export merges LoRA weights into the backbone")
+    measure: bool | None = option(None, "job=plan trains two steps to measure speed and memory; null for models that take seconds")
+    push_to: str | None = option(None, "job=export also uploads to this hub id, <owner>/<name>, as a private repository")
+    merge: bool = option(True, "job=export merges LoRA weights into the backbone; false writes them as a peft folder")
     dtype: str = option("float32", "job=export writes weights so", choices=("float32", "bfloat16"))
 
 

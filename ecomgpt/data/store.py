@@ -1,6 +1,6 @@
 """Prepared data on disk: instructions as Arrow, tokens as flat arrays that are mapped into memory, never loaded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,23 @@ def read_instructions(path: Path) -> Iterator[Instruction]:
         reader = pa.ipc.open_file(file)
         for number in range(reader.num_record_batches):
             for row in reader.get_batch(number).to_pylist():
-                prompt = Prompt(row.pop("before"), row.pop("input"), row.pop("after"))
-                yield Instruction(prompt=prompt, candidates=tuple(row.pop("candidates")), **row)
+                yield _instruction(row)
+
+
+def instructions_at(path: Path, rows: Sequence[int]) -> list[Instruction]:
+    """Single instructions by their row, without reading the others."""
+    found = []
+    with pa.memory_map(str(path)) as file:
+        reader = pa.ipc.open_file(file)
+        for row in rows:
+            (values,) = reader.get_batch(row // ROWS).slice(row % ROWS, 1).to_pylist()
+            found.append(_instruction(values))
+    return found
+
+
+def _instruction(row: dict[str, Any]) -> Instruction:
+    prompt = Prompt(row.pop("before"), row.pop("input"), row.pop("after"))
+    return Instruction(prompt=prompt, candidates=tuple(row.pop("candidates")), **row)
 
 
 def _row(instruction: Instruction) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 import warnings
-from datetime import timedelta
 from typing import Any
 
 import torch
@@ -47,15 +46,17 @@ def worker(config: Config, run: Run) -> None:
 def train(config: Config, run: Run, mixture: Prepared) -> None:
     """Trains from the newest checkpoint, or from the start, and writes ``model/`` and the facts of the training."""
     import lightning as L
-    from lightning.pytorch.loggers import TensorBoardLogger
 
     from ecomgpt.data.datamodule import Mixture
     from ecomgpt.model.backbone import load_model
     from ecomgpt.model.export import export
-    from ecomgpt.strategy.build import precision, strategy_module
+    from ecomgpt.strategy.build import strategy_module
+    from ecomgpt.trainer.anomaly import Anomaly
+    from ecomgpt.trainer.build import lightning_trainer
     from ecomgpt.trainer.checkpoints import Checkpoints, newest_readable
     from ecomgpt.trainer.history import History
     from ecomgpt.trainer.interrupt import Interrupted, Interruption
+    from ecomgpt.trainer.loggers import close, loggers
     from ecomgpt.trainer.module import InstructionTuner
 
     quieten()
@@ -67,30 +68,14 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     module = InstructionTuner(
         config, lambda: load_model(config, mixture.tokenizer), strategy.shard, data.accumulate, data.plan.steps
     )
-    history = History(run.logs / "metrics.csv", data, settings.log_every)
+    anomaly = Anomaly(
+        settings.on_anomaly, settings.spike, strategy.skip_step, lambda step: named(mixture, data, step), run.logs / "anomalies.jsonl"
+    )
+    history = History(run, data, anomaly, settings.log_every)
     saver = Checkpoints(run.checkpoints, settings.checkpoint_every, settings.keep_checkpoints, mixture.manifest["fingerprint"])
     interruption = Interruption(saver)
-    trainer = L.Trainer(
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        num_nodes=settings.nodes,
-        strategy=strategy.build(config),
-        precision=precision(config),  # type: ignore[arg-type]
-        max_epochs=1,
-        max_steps=data.plan.steps,
-        max_time=timedelta(minutes=settings.max_minutes) if settings.max_minutes else None,
-        accumulate_grad_batches=data.accumulate,
-        gradient_clip_val=settings.clip_norm,
-        val_check_interval=settings.validate_every * data.accumulate if settings.validate_every else None,
-        num_sanity_val_steps=0,
-        callbacks=[history, saver, interruption],
-        logger=TensorBoardLogger(run.logs, name="", version="tensorboard"),
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        default_root_dir=run.path,
-    )
+    records = loggers(config, run)
+    trainer = lightning_trainer(config, data, [anomaly, history, saver, interruption], records, run.path)
     found = newest_readable(run.checkpoints)
     if found and trainer.is_global_zero:
         print(f"  continuing from {found.name}", flush=True)
@@ -104,11 +89,20 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     if interruption.asked:
         raise KeyboardInterrupt
     log.info("trained for %.1f s", time.perf_counter() - started)
+    close(records)
     weights = strategy.full_weights(trainer, module)
     if trainer.is_global_zero:
-        write_json(run.path / "training.json", facts(history.rows, data))
+        write_json(run.path / "training.json", facts(history.rows, data) | {"skipped_steps": anomaly.skipped})
         export(module.language_model, weights, mixture.tokenizer, run, config)
     trainer.strategy.barrier("exported")
+
+
+def named(mixture: Prepared, data: Any, step: int) -> list[dict[str, str]]:
+    """Ids and tasks of a step's examples."""
+    from ecomgpt.data.store import instructions_at
+
+    rows = data.train.rows[data.plan.step_examples(step)].tolist()
+    return [{"id": row.id, "task": row.task} for row in instructions_at(mixture.instructions / "train.arrow", rows)]
 
 
 def facts(rows: list[dict[str, Any]], data: Any) -> dict[str, Any]:
@@ -122,7 +116,7 @@ def facts(rows: list[dict[str, Any]], data: Any) -> dict[str, Any]:
         "target_tokens": int(sum(row["target_tokens"] for row in rows)),
         "tokens_per_second": tokens / seconds if seconds else None,
         "seconds": seconds,
-        "final_loss": rows[-1]["loss"] if rows else None,
+        "final_loss": next((row["loss"] for row in reversed(rows) if math.isfinite(row["loss"])), None),
         "validation_loss": next((row["validation_loss"] for row in reversed(rows) if row["validation_loss"] is not None), None),
         "peak_memory_bytes": int(max((row["memory_bytes"] for row in rows), default=0)),
         "packing": float(data.train.lengths.sum() / (len(data.plan.rows) * data.row_tokens)) if data.plan.steps else None,

@@ -1,7 +1,8 @@
-"""From the configuration to a Lightning strategy; each kind has its own small file with the same three functions.
+"""From the configuration to a Lightning strategy; each kind has its own small file with the same functions.
 
 - ``build(config)``: Lightning's strategy.
 - ``shard(module)``: prepares the network inside ``configure_model``.
+- ``skip_step(trainer, module)``: leaves out the optimiser step whose gradients are ready.
 - ``full_weights(trainer, module)``: the whole state dict of the language model on the first process, for export.
 """
 

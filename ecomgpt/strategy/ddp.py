@@ -18,6 +18,12 @@ def shard(module: Any) -> None:
     """Nothing to share out."""
 
 
+def skip_step(trainer: L.Trainer, module: Any) -> None:
+    """PyTorch's optimisers pass over weights without gradients, so neither weights nor states change."""
+    for weight in module.parameters():
+        weight.grad = None
+
+
 def full_weights(trainer: L.Trainer, module: Any) -> dict:
     """Every process holds all weights."""
     return module.language_model.state_dict()

@@ -69,6 +69,17 @@ def shard(module: Any) -> None:
     """DeepSpeed shards when Lightning hands it the module."""
 
 
+def skip_step(trainer: L.Trainer, module: Any) -> None:
+    """Takes DeepSpeed's own way out for gradients that overflow, which clears the buffers of every stage."""
+    optimizer: Any = trainer.model.optimizer  # type: ignore[union-attr]
+
+    def overflowed(found: bool = False) -> None:
+        optimizer.overflow = True
+        del optimizer._update_scale  # The class's own method again: this step alone is left out.
+
+    optimizer._update_scale = overflowed
+
+
 def full_weights(trainer: L.Trainer, module: Any) -> dict:
     """Gathers stage 3's shards; with stages 1 and 2 every process holds all weights."""
     if module.config.strategy.stage < 3:

@@ -34,6 +34,12 @@ def shard(module: Any) -> None:
     fully_shard(module.network, mesh=mesh, mp_policy=policy)
 
 
+def skip_step(trainer: L.Trainer, module: Any) -> None:
+    """PyTorch's optimisers pass over weights without gradients, so neither weights nor states change."""
+    for weight in module.parameters():
+        weight.grad = None
+
+
 def full_weights(trainer: L.Trainer, module: Any) -> dict:
     """Gathers the shards on the first process."""
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)

@@ -1,11 +1,11 @@
-"""What happened at each optimiser step: ``logs/metrics.csv``, TensorBoard, and a line of progress with the time left."""
+"""What happened at each optimiser step: ``logs/metrics.csv``, loggers, the heartbeat, and progress with the time left."""
 
 import csv
 import math
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import psutil
@@ -15,27 +15,38 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ecomgpt.data.datamodule import Mixture
+from ecomgpt.rundir import Run, now
+from ecomgpt.units import duration, size
+
+if TYPE_CHECKING:
+    from ecomgpt.trainer.anomaly import Anomaly
 
 COLUMNS = (
     "step", "loss", "learning_rate", "grad_norm", "examples", "tokens", "target_tokens", "tokens_per_second",
     "memory_bytes", "seconds", "validation_loss",
 )
+BEAT_SECONDS = 5.0
+"""``status.json`` is written at most this often."""
+RECENT = 20
+"""Steps that the shown speed is averaged over."""
 
 
 class History(Callback):
     """Writes one row an optimiser step, on the first process.
 
     Args:
-        file: The CSV file; a resumed run goes on where its checkpoint stands.
+        run: Gets ``logs/metrics.csv``, which a resumed run continues where its checkpoint stands, and the heartbeat.
         data: Knows what each step holds.
+        anomaly: Knows each step's loss over all processes; must stand before this callback.
         log_every: Optimiser steps between two lines of progress where the output is no terminal.
     """
 
-    def __init__(self, file: Path, data: Mixture, log_every: int) -> None:
-        self.file, self.data, self.log_every = file, data, log_every
+    def __init__(self, run: Run, data: Mixture, anomaly: "Anomaly", log_every: int) -> None:
+        self.run, self.data, self.anomaly, self.log_every = run, data, anomaly, log_every
+        self.file = run.logs / "metrics.csv"
         self.rows: list[dict[str, Any]] = []
-        self._norm: float | None = None
         self._progress: Progress | None = None
+        self._beaten = float("-inf")
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._started = self._step_started = time.perf_counter()
@@ -52,29 +63,19 @@ class History(Callback):
             self._progress.start()
             self._bar = self._progress.add_task("", total=self.data.plan.steps, completed=trainer.global_step, facts="")
 
-    def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: torch.optim.Optimizer) -> None:
-        # Sharded gradients have no local norm worth showing; their strategies clip by the global one.
-        if trainer.world_size == 1:
-            gradients = [weight.grad for weight in module.parameters() if weight.grad is not None]
-            self._norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else None
-
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
         if (index + 1) % trainer.accumulate_grad_batches:
             return
-        loss = float(trainer.strategy.reduce(torch.as_tensor(module.step_loss, device=module.device), reduce_op="sum"))
-        module.step_loss = 0.0
-        now = time.perf_counter()
-        seconds, self._step_started = now - self._step_started, now
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss of step {trainer.global_step} is {loss}; lower trainer.learning_rate")
+        moment = time.perf_counter()
+        seconds, self._step_started = moment - self._step_started, moment
         if trainer.is_global_zero:
-            self._record(trainer, loss, seconds)
+            self._record(trainer, self.anomaly.loss, seconds)
 
     def _record(self, trainer: L.Trainer, loss: float, seconds: float) -> None:
         step = trainer.global_step
         examples, tokens, targets = self.data.step_tokens(step - 1)
         row = {
-            "step": step, "loss": loss, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"], "grad_norm": self._norm,
+            "step": step, "loss": loss, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"], "grad_norm": self.anomaly.norm,
             "examples": examples, "tokens": tokens, "target_tokens": targets, "tokens_per_second": tokens / max(seconds, 1e-9),
             "memory_bytes": memory_bytes(), "seconds": seconds, "validation_loss": None,
         }
@@ -86,16 +87,23 @@ class History(Callback):
         self._show(row)
 
     def _show(self, row: dict[str, Any]) -> None:
-        step, total = row["step"], self.data.plan.steps
-        recent = self.rows[-20:]
-        speed = sum(item["tokens"] for item in recent) / sum(item["seconds"] for item in recent)
-        facts = f"loss {row['loss']:.3f}  {speed:,.0f} tokens/s  {row['memory_bytes'] / 1e9:.1f} GB"
+        step, total = int(row["step"]), self.data.plan.steps
+        recent = self.rows[-RECENT:]
+        speed = sum(item["tokens"] for item in recent) / max(1e-9, sum(item["seconds"] for item in recent))
+        left = (time.perf_counter() - self._started) / max(1, step - self._before) * (total - step)
+        facts = f"loss {row['loss']:.3f}  {speed:,.0f} tokens/s  {size(row['memory_bytes'])}"
         if self._progress is not None:
             self._progress.update(self._bar, completed=step, facts=facts)
         elif step % self.log_every == 0 or step == total:
-            done = step - self._before
-            left = (time.perf_counter() - self._started) / max(1, done) * (total - step)
-            print(f"  step {step}/{total}  {facts}  {left:.0f} s left", flush=True)
+            print(f"  step {step}/{total}  {facts}  {duration(left)} left", flush=True)
+        if time.monotonic() - self._beaten >= BEAT_SECONDS or step == total:
+            self._beaten = time.monotonic()
+            self.run.update(
+                heartbeat={
+                    "step": step, "steps": total, "loss": row["loss"] if math.isfinite(row["loss"]) else None, "tokens_per_second": speed, "seconds_left": left,
+                    "memory_bytes": row["memory_bytes"], "time": now(),
+                }
+            )
 
     def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         value = trainer.callback_metrics.get("validation_loss")

@@ -22,7 +22,7 @@ SECRET = re.compile(r"(?i)(^|_)(api_?key|token|secret|password)s?$")
 
 def problems(config: Config) -> list[str]:
     """Every combination of keys that can't work."""
-    rules = (_limits, _job, _model, _declarations, _names, _devices, _batch, _precision, _lists, _folders, _secrets)
+    rules = (_limits, _job, _model, _declarations, _names, _devices, _batch, _precision, _lists, _folders, _secrets, _chat)
     return [problem for rule in rules for problem in rule(config)]
 
 
@@ -63,6 +63,13 @@ def _model(config: Config) -> Iterator[str]:
     elif model.path is None and model.python_package is None:
         want = "the endpoint's name of the model" if model.source == "chat" else "a folder in Hugging Face format, or a hub id"
         yield f"model.path is not set; give model.path=<{want}>"
+
+
+def _chat(config: Config) -> Iterator[str]:
+    from ecomgpt.chat.rules import problems
+
+    used = config.job.name == "pseudo_label" or (config.job.name == "evaluate" and config.model.source == "chat")
+    yield from problems(config.chat, used)
 
 
 def _declarations(config: Config) -> Iterator[str]:

@@ -177,6 +177,34 @@ class EvalConfig:
 
 
 @dataclass
+class ChatConfig:
+    """A chat model behind an OpenAI-compatible endpoint: it labels data (job=pseudo_label), or is a baseline (model=openai)."""
+
+    name: str = option(MISSING, "how the endpoint is called in reports")
+    base_url: str = option("https://api.openai.com/v1", "the endpoint, up to and with /v1")
+    model: str = option(MISSING, "the endpoint's name of the model")
+    key_variable: str | None = option("OPENAI_API_KEY", "NAME of the environment variable that holds the key; null for no key")
+    temperature: float | None = option(0.0, "null leaves it to the endpoint", low=0, high=2)
+    seed: int | None = option(1, "sent with every request; null for endpoints that know none")
+    max_tokens: int = option(1024, "the longest answer, where the task does not say", low=1)
+    limit_parameter: str = option("max_tokens", "how the endpoint calls it", choices=("max_tokens", "max_completion_tokens"))
+    structured: str = option("schema", "how JSON is asked for: by schema, as any object, or in words alone", choices=("schema", "object", "none"))
+    extra: dict[str, Any] = option(factory=dict, help="more fields of the request, as the endpoint defines them")
+    timeout: float = option(60.0, "seconds to wait for an answer", low=0.01)
+    concurrency: int = option(8, "requests at the same time", low=1, high=256)
+    requests_per_minute: float | None = option(None, "null for as many as come", low=0.01)
+    tokens_per_minute: float | None = option(None, "prompt and longest answer; null for as many as come", low=1)
+    retries: int = option(6, "after overload (429), server errors, timeouts and broken connections", low=0, high=100)
+    backoff: float = option(1.0, "seconds before the first retry; doubled each time, with jitter", low=0)
+    backoff_most: float = option(60.0, "seconds between retries at most; what the endpoint asks for (Retry-After) comes first", low=0)
+    give_up: int = option(10, "failed requests in a row, retries included, that stop everything", low=1)
+    prices_for: str | None = option(None, "the model that the prices hold for; null for any")
+    price_input: float | None = option(None, "USD a million prompt tokens; null for unknown", low=0)
+    price_output: float | None = option(None, "USD a million answer tokens; null for unknown", low=0)
+    budget: float | None = option(None, "USD that one start of a command may spend; null for no limit", low=0)
+
+
+@dataclass
 class PathsConfig:
     """Folders. Relative ones start from the working directory."""
 
@@ -199,6 +227,7 @@ class Config:
     strategy: StrategyConfig = option(factory=StrategyConfig, help="how devices share the work")
     trainer: TrainerConfig = option(factory=TrainerConfig, help="optimisation, precision, hardware, checkpoints")
     eval: EvalConfig = option(factory=EvalConfig, help="the evaluation suite")
+    chat: ChatConfig = option(factory=ChatConfig, help="the chat endpoint")
     paths: PathsConfig = option(factory=PathsConfig, help="folders")
     name: str | None = option(None, "names the run directory; null for the time of the start")
     seed: int = option(1, "decides every random choice", low=0)
@@ -221,5 +250,6 @@ GROUPS = {
     "strategy": "how devices share the work",
     "trainer": "the optimisation recipe",
     "eval": "the evaluation suite",
+    "chat": "a chat endpoint: labels data, or is a baseline",
 }
 """The groups that the command line selects from, with the line of help that ``--help`` shows."""

@@ -13,7 +13,7 @@ from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import GROUPS, Config
 
 ROOTS = files.search_roots([])
-NEEDS_PATH = ("hf", "openai")
+NEEDS = {"hf": ["model.path=somewhere"], "local": ["chat.model=mine"]}
 OPTIONS = [(group, name) for group in GROUPS for name in options(group, [shipped("conf")])]
 
 
@@ -26,8 +26,7 @@ def composed(*overrides: str) -> Config:
 
 @pytest.mark.parametrize(("group", "name"), OPTIONS, ids="/".join)
 def test_every_option_composes_and_holds_only_known_keys(group: str, name: str) -> None:
-    extra = ["model.path=somewhere"] if name in NEEDS_PATH else []
-    assert getattr(composed(f"{group}={name}", *extra), group).name
+    assert getattr(composed(f"{group}={name}", *NEEDS.get(name, [])), group).name
 
 
 def test_groups_of_the_contract_are_there() -> None:
@@ -100,7 +99,7 @@ def test_free_mappings_take_new_names() -> None:
 
 def test_every_model_goes_with_every_mixture() -> None:
     for (_, model), (_, data) in itertools.product(*([item for item in OPTIONS if item[0] == group] for group in ("model", "data"))):
-        extra = ["model.path=somewhere"] if model in NEEDS_PATH else []
+        extra = NEEDS.get(model, [])
         config = composed(f"model={model}", f"data={data}", *extra)
         tiny = model == "bloom_tiny"
         assert (config.model.name, config.data.name) == (model, data)

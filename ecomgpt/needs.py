@@ -44,7 +44,7 @@ def require(config: Config) -> None:
     from ecomgpt.model.locate import shaped
 
     config = dataclasses.replace(config, model=shaped(config))
-    problems = [*_weights(config), *_data(config), *_suite(config)]
+    problems = [*_weights(config), *_data(config), *_suite(config), *_chat(config)]
     here = machine(config) if config.job.name in ("run", "fit") else None
     lacks_memory = []
     if here:
@@ -103,6 +103,14 @@ def _weights(config: Config) -> Iterator[str]:
             yield f"model={model.name}: no weights found; give model.path=<folder in Hugging Face format>. Looked at:\n{places}"
         elif found.path is None or (found.local and folder.is_dir() and not _holds_weights(folder)):
             yield f"model.path: {_not_a_model(folder)}; give a folder in Hugging Face format, or a hub id <owner>/<name>"
+
+
+def _chat(config: Config) -> list[str]:
+    """A chat endpoint needs its package and its key."""
+    from ecomgpt.chat.endpoint import missing
+
+    asks = config.job.name == "evaluate" and config.model.source == "chat"
+    return missing(config.chat) if asks or config.job.name == "pseudo_label" else []
 
 
 def _holds_weights(folder: Path) -> bool:

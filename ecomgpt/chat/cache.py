@@ -44,6 +44,9 @@ class Cache:
     def __len__(self) -> int:
         return len(self._places)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
     def get(self, key: str) -> Reply | None:
         """The kept answer, or None."""
         if key not in self._places:

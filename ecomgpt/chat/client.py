@@ -29,17 +29,18 @@ class Chat:
     Args:
         settings: The group ``chat``.
         cache: ``paths.cache``; answers are kept in its folder ``chat`` and never asked for again.
+        ledger: Of earlier work of the same command, with which the budget is shared; None for a new one.
 
     Raises:
         UserError: If the package ``openai`` or the key is missing, or the cache can't be read.
     """
 
-    def __init__(self, settings: ChatConfig, cache: Path) -> None:
+    def __init__(self, settings: ChatConfig, cache: Path, ledger: Ledger | None = None) -> None:
         self.settings = settings
         self.cache = Cache(cache_file(settings, cache))
         self.endpoint = Endpoint(settings)
         self._stop = threading.Event()
-        self.ledger = Ledger(settings, self._stop)
+        self.ledger = ledger or Ledger(settings)
         self._limiter = Limiter(settings, self._stop)
         self._pool = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="chat")
 
@@ -129,7 +130,7 @@ class Chat:
         return Reply(failure=f"{reason}, {self.settings.retries + 1} times")
 
     def _paid(self, request: Request) -> Reply:
-        reserved = self.ledger.reserve(request)
+        reserved = self.ledger.reserve(request, self._stop)
         reply, uncertain = None, False
         try:
             reply = self.endpoint.ask(request)

@@ -36,12 +36,11 @@ class Ledger:
         retries: By reason.
     """
 
-    def __init__(self, settings: ChatConfig, stop: threading.Event) -> None:
+    def __init__(self, settings: ChatConfig) -> None:
         self.settings = settings
         self.asked = self.cached = self.prompt_tokens = self.answer_tokens = 0
         self.cost = self.uncertain = 0.0
         self.retries: Counter[str] = Counter()
-        self._stop = stop
         self._reserved = 0.0
         self._changed = threading.Condition()
 
@@ -49,7 +48,7 @@ class Ledger:
         """The most that a request can cost, in USD."""
         return price(self.settings, request.most_tokens(), request.limit(self.settings))
 
-    def reserve(self, request: Request) -> float:
+    def reserve(self, request: Request, stop: threading.Event) -> float:
         """Sets aside the most that a request can cost; waits for answers on their way where only they can make room.
 
         Raises:
@@ -66,7 +65,7 @@ class Ledger:
                         "or give a larger chat.budget"
                     )
                 self._changed.wait(0.1)
-                if self._stop.is_set():
+                if stop.is_set():
                     raise Stopped
             self._reserved += most
         return most

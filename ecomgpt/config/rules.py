@@ -68,8 +68,16 @@ def _model(config: Config) -> Iterator[str]:
 def _chat(config: Config) -> Iterator[str]:
     from ecomgpt.chat.rules import problems
 
-    used = config.job.name == "pseudo_label" or (config.job.name == "evaluate" and config.model.source == "chat")
-    yield from problems(config.chat, used)
+    asks = config.job.name == "evaluate" and config.model.source == "chat"
+    yield from problems(config.chat, asks or config.job.name == "pseudo_label")
+    if asks and config.eval.backend not in ("auto", "openai", "predictions"):
+        yield f"eval.backend={config.eval.backend} can't ask a chat endpoint; use auto"
+    if asks and (config.eval.decoding == "rank" or config.eval.beams > 1):
+        yield f"model={config.model.name}: a chat endpoint neither ranks candidates nor searches beams; use eval.decoding=generate eval.beams=1"
+    if asks and config.run:
+        yield f"run: '{config.run}' holds its own model; leave model={config.model.name} out, or run="
+    if config.eval.backend == "openai" and config.model.source != "chat":
+        yield f"eval.backend=openai asks a chat endpoint, but model={config.model.name} is none; use model=openai"
 
 
 def _declarations(config: Config) -> Iterator[str]:

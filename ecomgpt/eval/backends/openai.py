@@ -1,0 +1,89 @@
+"""A chat model behind an OpenAI-compatible endpoint, such as the paper's ChatGPT baseline: the prompt is the user's message."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ecomgpt.chat.cache import Cache, cache_file
+from ecomgpt.chat.client import Chat
+from ecomgpt.chat.estimate import estimate
+from ecomgpt.chat.ledger import Ledger, price
+from ecomgpt.chat.messages import Request
+from ecomgpt.errors import UserError
+from ecomgpt.eval.backends import Reply, Subject
+from ecomgpt.eval.rows import EvalRow
+from ecomgpt.eval.task import EvalTask
+from ecomgpt.rundir import log
+
+
+class OpenAI:
+    """Asks the endpoint of the group ``chat`` for the model ``model.path``.
+
+    Args:
+        subject: A configuration with ``model=openai``.
+    """
+
+    shards = False
+
+    def __init__(self, subject: Subject) -> None:
+        self.config = subject.config
+        self.name = subject.name
+        self.chat = dataclasses.replace(subject.config.chat, model=self.name)
+        self.folder = Path(subject.config.paths.cache).expanduser()
+        self.ledger = Ledger(self.chat)
+
+    def answer(self, task: EvalTask, rows: Sequence[EvalRow]) -> Iterator[Reply]:
+        """Answers rows; a refused or filtered question gets an empty answer, which counts as invalid.
+
+        Raises:
+            UserError: If questions got no answer after all retries; the others are answered by then.
+        """
+        requests = [self.request(task, row) for row in rows]
+        failures = []
+        with Chat(self.chat, self.folder, self.ledger) as chat:
+            print(f"  {task.name}: {estimate(requests, self.chat, chat.cache).line(self.chat)}", flush=True)
+            for index, reply in chat.ask(requests):
+                if reply.failure:
+                    failures.append(reply.failure)
+                else:
+                    yield Reply(index, reply.text)
+        log.info("%s: %s", self.name, self.ledger.line())
+        if failures:
+            raise UserError(
+                f"{task.name}: {len(failures)} of {len(rows)} questions got no answer ({failures[-1]}); "
+                "the same command asks for them again"
+            )
+
+    def request(self, task: EvalTask, row: EvalRow) -> Request:
+        """The question, with the task's limit on the answer."""
+        limit = min(task.max_new_tokens, self.config.eval.max_new_tokens or task.max_new_tokens)
+        return Request((("user", row.prompt.text),), max_tokens=limit)
+
+    def settings(self) -> dict[str, Any]:
+        """The endpoint, its parameters, and what all answers cost, whenever they were paid for."""
+        from ecomgpt.job.evaluate import load_suite
+
+        cache = Cache(cache_file(self.chat, self.folder))
+        keys = {self.request(task, row).key(self.chat) for task, rows in load_suite(self.config) for row in rows}
+        replies = [reply for reply in map(cache.get, sorted(keys)) if reply is not None]
+        tokens = [sum(getattr(reply, name) for reply in replies) for name in ("prompt_tokens", "answer_tokens")]
+        priced = self.chat.price_input is not None and self.chat.price_output is not None
+        return {
+            "endpoint": self.chat.base_url,
+            "served_models": sorted({reply.model for reply in replies}),
+            "temperature": self.chat.temperature,
+            "chat_seed": self.chat.seed,
+            "max_new_tokens": self.config.eval.max_new_tokens,
+            "extra": self.chat.extra,
+            "finish": dict(sorted(Counter(reply.finish for reply in replies).items())),
+            "prompt_tokens": tokens[0],
+            "answer_tokens": tokens[1],
+            "cost_usd": round(price(self.chat, *tokens), 6) if priced else None,
+        }
+
+
+def make(subject: Subject) -> OpenAI:
+    """The backend of ``eval.backend=openai``."""
+    return OpenAI(subject)

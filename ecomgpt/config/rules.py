@@ -13,7 +13,7 @@ from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError, suggestion
 
-NEEDS_RUN = ("report", "export", "predict")
+NEEDS_RUN = ("rescore", "report", "export", "predict")
 # One folder below paths.output, on every file system; letters of any script.
 NAME = re.compile(r"(?!\.)[\w .+,@-]{1,200}(?<! )")
 LOGGERS = ["csv", "tensorboard", "wandb", "mlflow"]
@@ -50,7 +50,7 @@ def _job(config: Config) -> Iterator[str]:
 
 def _model(config: Config) -> Iterator[str]:
     model = config.model
-    if model.source == "chat" and config.job.name not in ("evaluate", "plan"):
+    if model.source in ("chat", "predictions") and config.job.name not in ("evaluate", "plan"):
         yield f"model={model.name} can only be evaluated: job=evaluate model={model.name}"
     if model.source == "build":
         for key in ("hidden_size", "layers", "heads", "vocabulary"):
@@ -61,7 +61,8 @@ def _model(config: Config) -> Iterator[str]:
         if model.hidden_size and model.heads and model.hidden_size % model.heads:
             yield f"model.hidden_size={model.hidden_size} is no multiple of model.heads={model.heads}"
     elif model.path is None and model.python_package is None:
-        want = "the endpoint's name of the model" if model.source == "chat" else "a folder in Hugging Face format, or a hub id"
+        wants = {"chat": "the endpoint's name of the model", "predictions": "a folder with <task>.jsonl, or a run directory"}
+        want = wants.get(model.source, "a folder in Hugging Face format, or a hub id")
         yield f"model.path is not set; give model.path=<{want}>"
 
 

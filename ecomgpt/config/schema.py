@@ -10,7 +10,7 @@ from omegaconf import MISSING
 
 from ecomgpt.config.declare import option
 
-JOBS = ("run", "build", "fit", "evaluate", "predict", "report", "plan", "export")
+JOBS = ("run", "build", "fit", "evaluate", "rescore", "predict", "report", "plan", "export")
 
 
 @dataclass
@@ -25,7 +25,7 @@ class ModelConfig:
     """A backbone and where it comes from."""
 
     name: str = option(MISSING, "how the model is called in reports")
-    source: str = option("load", "build from a config, or load weights", choices=("build", "load", "chat"))
+    source: str = option("load", "build from a config, load weights, ask an endpoint, or read finished predictions", choices=("build", "load", "chat", "predictions"))
     path: str | None = option(None, "a local folder in Hugging Face format, or a hub id")
     gguf_file: str | None = option(None, "the .gguf file inside `path`, where the weights are stored so")
     python_package: str | None = option(None, "an installed Python package that carries the weights")
@@ -159,8 +159,13 @@ class EvalConfig:
 
     name: str = option(MISSING, "how the suite is called in reports")
     tasks: list[str] = option(factory=list, help="names from conf/eval/tasks")
+    mixture: list[str] = option(
+        factory=list, choices=("seen", "unseen"),
+        help="every task of the training mixture on its test rows: in the wordings of training (seen), in others (unseen)",
+    )
+    also: list[str] = option(factory=list, help="other suites of conf/eval whose tasks are taken as well")
     backend: str = option(
-        "auto", "what answers; auto: openai for chat endpoints, else transformers",
+        "auto", "what answers; auto: what fits model.source",
         choices=("auto", "transformers", "vllm", "openai", "predictions"),
     )
     limit: int | None = option(None, "rows a task; null for all", low=1)
@@ -232,7 +237,7 @@ class Config:
     name: str | None = option(None, "names the run directory; null for the time of the start")
     seed: int = option(1, "decides every random choice", low=0)
     overwrite: bool = option(False, "delete a finished run of the same name and start again")
-    run: str | None = option(None, "an existing run directory, for evaluate, predict, report and export")
+    run: str | None = option(None, "an existing run directory, for evaluate, rescore, predict, report and export")
     preview: int = option(0, "job=build prints this many examples of each task", low=0)
     input: str | None = option(None, "job=predict: a JSON Lines file with `instruction` and `input`")
     measure: bool | None = option(None, "job=plan trains two steps to measure speed and memory; null for models that take seconds")

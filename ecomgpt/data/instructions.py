@@ -121,14 +121,6 @@ def _block(
         yield instruction if instruction.split == split else replace(instruction, split=split)
 
 
-def test_instructions(config: Config, name: str, seed: int) -> list[Instruction]:
-    """The test rows of one task, ``<dataset>.<task>``, for evaluation on groups that training never sees."""
-    source, _, task = name.partition(".")
-    dataset = catalog(config, [source])[0]
-    tasks = load_tasks([task], config.paths.conf)
-    return list(make(config, dataset, tasks, ["test"], Counts(), seed))
-
-
 def planned(config: Config, found: Found, held_out: Sequence[str]) -> dict[str, list[Task]]:
     """The tasks that the mixture takes from each dataset."""
     tasks = load_tasks(None, config.paths.conf)

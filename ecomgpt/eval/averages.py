@@ -1,19 +1,17 @@
 """Macro averages over tasks: all, by language, by family, and by what training has seen."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ecomgpt.eval.score import TaskScore, with_interval
-from ecomgpt.eval.task import EvalTask
+from ecomgpt.eval.task import GENERAL, EvalTask
+from ecomgpt.eval.trained import Trained
 
 
 def averages(
-    tasks: Sequence[EvalTask],
-    scores: Mapping[str, TaskScore],
-    trained_families: Collection[str] | None = None,
-    trained_datasets: Collection[str] = (),
+    tasks: Sequence[EvalTask], scores: Mapping[str, TaskScore], trained: Trained | None = None
 ) -> dict[str, dict[str, Any]]:
     """Averages by group.
 
@@ -24,35 +22,27 @@ def averages(
     Args:
         tasks: The declarations; tasks without a score are left out.
         scores: By task name.
-        trained_families: The families of the run's mixture; None where it is unknown, as for an untrained backbone.
-        trained_datasets: The datasets of the run's mixture.
+        trained: What the model was trained on; None where it is unknown, as for an untrained backbone.
 
     Returns:
         ``{group: {"tasks": [name], "metrics": {metric: {"value", "low", "high"}}}}``. Groups: ``all``, ``language/<en|zh|mul>``,
-        ``family/<family>``, and, with ``trained_families``, ``cross_dataset`` (family trained on, dataset not), ``cross_task``
-        (family never trained on) and ``in_domain`` (both trained on).
+        ``family/<family>``, and, with ``trained``, the keys of `ecomgpt.eval.trained.RELATIONS` that occur. Tasks outside
+        e-commerce stand in a group of their own, ``general``, and in no other: a mean over both would hide forgetting.
     """
     groups: dict[str, list[str]] = {}
     for task in tasks:
         if task.name in scores:
-            for group in _groups(task, trained_families, trained_datasets):
+            for group in _groups(task, trained):
                 groups.setdefault(group, []).append(task.name)
     return {
         group: {"tasks": names, "metrics": _means([scores[name] for name in names])} for group, names in groups.items()
     }
 
 
-def split_of(task: EvalTask, trained_families: Collection[str], trained_datasets: Collection[str] = ()) -> str:
-    """How far a task lies from the training data: ``cross_task``, ``cross_dataset``, ``held_out_task`` or ``in_domain``."""
-    if task.family not in trained_families:
-        return "cross_task"
-    if task.dataset not in trained_datasets:
-        return "cross_dataset"
-    return "held_out_task" if task.format == "mixture" and task.held_out else "in_domain"
-
-
-def _groups(task: EvalTask, families: Collection[str] | None, datasets: Collection[str]) -> list[str]:
-    seen = [] if families is None else [split_of(task, families, datasets)]
+def _groups(task: EvalTask, trained: Trained | None) -> list[str]:
+    if task.family == GENERAL:
+        return [GENERAL]
+    seen = [] if trained is None else [trained.relation(task)]
     return ["all", *seen, f"language/{task.language}", f"family/{task.family}"]
 
 

@@ -71,7 +71,7 @@ def paired(first: Sequence[Answer], second: Sequence[Answer], name: str, samples
 def compare(
     first: Mapping[str, Sequence[Answer]],
     second: Mapping[str, Sequence[Answer]],
-    name: str | None = None,
+    metrics: Mapping[str, str] | None = None,
     samples: int = 10_000,
 ) -> dict[str, Difference]:
     """Compares two runs on all tasks that both have.
@@ -79,16 +79,15 @@ def compare(
     Args:
         first: Answers by task.
         second: Answers by task.
-        name: The metric; None takes the one that best fits each task.
+        metrics: The metric of each task; None takes the one that best fits kind and form.
         samples: Bootstrap resamples.
     """
-    found = {
-        task: paired(
-            first[task], second[task], name or defaults(first[task][0].row.kind, first[task][0].row.form)[0], samples
-        )
-        for task in first
-        if task in second
-    }
+    found = {}
+    for task in first:
+        if task in second:
+            row = first[task][0].row
+            name = metrics[task] if metrics else defaults(row.kind, row.form)[0]
+            found[task] = paired(first[task], second[task], name, samples)
     return holm(found)
 
 

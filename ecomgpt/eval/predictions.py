@@ -53,7 +53,7 @@ def answer_missing(
     _drop_torn_line(part)
     with part.open("ab") as file:
         for index, text, cut in answer(missing):
-            file.write(_encode(Answer(missing[index], text, cut)))
+            file.write(encode_line(to_json(Answer(missing[index], text, cut))))
             file.flush()
             if progress:
                 progress(1)
@@ -72,7 +72,7 @@ def finish(path: Path, rows: Sequence[EvalRow]) -> list[Answer]:
     answers = [Answer(row, *done[row.id]) for row in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
-    new.write_bytes(b"".join(map(_encode, answers)))
+    new.write_bytes(b"".join(encode_line(to_json(answer)) for answer in answers))
     new.replace(path)
     for part in path.parent.glob(f"{path.name}.part*"):
         part.unlink()
@@ -128,11 +128,12 @@ def to_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _encode(answer: Answer) -> bytes:
+def encode_line(value: dict[str, Any]) -> bytes:
+    """One line of JSON Lines."""
     try:
-        return (json.dumps(to_json(answer), ensure_ascii=False) + "\n").encode()
+        return (json.dumps(value, ensure_ascii=False) + "\n").encode()
     except UnicodeEncodeError:  # Half a surrogate pair: only escapes can hold it.
-        return (json.dumps(to_json(answer)) + "\n").encode()
+        return (json.dumps(value) + "\n").encode()
 
 
 def _decode(line: bytes) -> Answer:

@@ -1,62 +1,127 @@
-"""The rows of an evaluation task, whatever its format."""
+"""The suite of a run: its tasks, declared or made from the mixture, each with the rows to answer."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
+from ecomgpt.eval import general
+from ecomgpt.eval.mixture import instructions, mixture_tasks
 from ecomgpt.eval.released import read_released
 from ecomgpt.eval.rows import EvalRow, from_instruction
-from ecomgpt.eval.task import EvalTask
+from ecomgpt.eval.task import EvalTask, load_eval_tasks
 from ecomgpt.tasks.instruction import Instruction
 
+QUESTIONS_SEED = 0
+"""Wordings and candidates of evaluation rows: the same questions in every run, whatever the run's own seed."""
 
-def load_rows(
-    task: EvalTask,
-    data: Path,
-    *,
-    seed: int,
-    limit: int | None = None,
-    candidates: str = "sample",
-    max_candidates: int = 20,
-    instructions: Callable[[str], Iterable[Instruction]] | None = None,
-) -> list[EvalRow]:
-    """The rows to answer, in the order of the source.
+Suite = list[tuple[EvalTask, list[EvalRow]]]
+
+
+def load_suite(config: Config, manifest: Mapping[str, Any]) -> Suite:
+    """The suite's tasks with their rows, in the order of the configuration.
 
     Args:
-        task: Its declaration.
-        data: ``paths.data``.
-        seed: For the candidates that prompts offer.
-        limit: At most so many rows, chosen by their ids alone: the same rows in every run, and those of a smaller limit are
-            among those of a larger one.
-        candidates: As in `ecomgpt.eval.released.read_released`.
-        max_candidates: As there.
-        instructions: Gives the test rows of a mixture task, ``<dataset>.<task>``.
+        config: The run's configuration.
+        manifest: Of the mixture that the model was trained on, which names the tasks of ``eval.mixture``; empty for a model
+            that this project did not train: then the tasks that the configuration would train on are taken.
 
     Raises:
-        UserError: If there are no rows, or a file is broken.
+        UserError: If a declared task has no rows, a file is broken, or no task is left.
     """
-    if task.format == "released":
-        rows = read_released(task, data, seed=seed, candidates=candidates, max_candidates=max_candidates)
-    else:
-        if instructions is None:
-            raise UserError(f"the evaluation task '{task.name}' needs the sources of '{task.task}'; set sources=")
-        rows = [
-            from_instruction(instruction, task.name, task.kind)
-            for instruction in instructions(task.task or "")
-            if task.language in ("mul", instruction.language)
-        ]
+    declared = load_eval_tasks(config.eval.tasks, config.paths.conf)
+    made = mixture_tasks(config, manifest)
+    from_mixture = mixture_rows([*declared, *made], config)
+    suite: Suite = []
+    for task in declared:
+        rows = from_mixture[task.name] if task.format == "mixture" else load_rows(task, config)
         if not rows:
-            raise UserError(
-                f"the evaluation task '{task.name}' has no rows: '{task.task}' gives none in its test split"
-            )
-    return choose(rows, limit)
+            raise UserError(f"the evaluation task '{task.name}' has no rows: '{task.task}' gives none in its test split")
+        suite.append((task, rows))
+    # A task of the mixture may have no test rows, or none in one of the languages; that is no mistake.
+    suite += [(task, from_mixture[task.name]) for task in made if from_mixture[task.name]]
+    if not suite and config.eval.mixture:
+        raise UserError(f"eval={config.eval.name}: no task of the mixture has rows in its test split")
+    return suite
+
+
+def load_rows(task: EvalTask, config: Config) -> list[EvalRow]:
+    """The rows of a task that reads its own files or makes its own rows."""
+    settings = config.eval
+    if task.format == "general":
+        return choose(general.rows(task, QUESTIONS_SEED), settings.limit)
+    data = Path(config.paths.data).expanduser()
+    rows = read_released(
+        task, data, seed=QUESTIONS_SEED, candidates=settings.candidates, max_candidates=settings.max_candidates
+    )
+    return choose(rows, settings.limit)
+
+
+def mixture_rows(
+    tasks: Iterable[EvalTask], config: Config, source: Callable[..., Iterator[Instruction]] = instructions
+) -> dict[str, list[EvalRow]]:
+    """The rows of all tasks that come from the mixture, by task; every dataset is read once for seen wordings, once for unseen.
+
+    Args:
+        tasks: Those of other formats are passed over.
+        config: The run's configuration, with the ``data`` and ``sources`` that the model was trained with.
+        source: Gives the test rows of some tasks; see `ecomgpt.eval.mixture.instructions`.
+    """
+    asked = [task for task in tasks if task.format == "mixture"]
+    found = {task.name: Few(config.eval.limit) for task in asked}
+    for unseen in (False, True):
+        wanted: dict[tuple[str, str], list[EvalTask]] = {}
+        for task in asked:
+            if task.unseen == unseen:
+                for language in ("en", "zh") if task.language == "mul" else (task.language,):
+                    wanted.setdefault((task.task or "", language), []).append(task)
+        names = sorted({name for name, _ in wanted})
+        for made in source(config, names, QUESTIONS_SEED, unseen) if names else ():
+            for task in wanted.get((made.task, made.language), ()):
+                found[task.name].add(from_instruction(made, task.name, task.kind))
+    return {name: few.rows() for name, few in found.items()}
 
 
 def choose(rows: list[EvalRow], limit: int | None) -> list[EvalRow]:
-    """``limit`` rows by the hash of their ids, in their old order."""
-    if limit is None or len(rows) <= limit:
-        return rows
-    ranked = sorted(rows, key=lambda row: hashlib.blake2b(row.id.encode(), digest_size=8).digest())
-    kept = {row.id for row in ranked[:limit]}
-    return [row for row in rows if row.id in kept]
+    """``limit`` rows by the hash of their ids, in their old order: the same in every run, smaller limits within larger ones."""
+    few = Few(limit)
+    for row in rows:
+        few.add(row)
+    return few.rows()
+
+
+class Few:
+    """Keeps the rows of a stream that `choose` would keep, and holds no others.
+
+    Args:
+        limit: At most so many; None keeps all.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self._kept: list[tuple[int, int, EvalRow]] = []
+        self._seen = 0
+
+    def add(self, row: EvalRow) -> None:
+        """Offers the next row."""
+        self._seen += 1
+        if self.limit is None:
+            self._kept.append((0, self._seen, row))
+            return
+        # Negative, because the smallest hashes stay and the heap gives up its smallest entry. The count breaks ties.
+        entry = (-_position(row.id), self._seen, row)
+        if len(self._kept) < self.limit:
+            heapq.heappush(self._kept, entry)
+        else:
+            heapq.heappushpop(self._kept, entry)
+
+    def rows(self) -> list[EvalRow]:
+        """What was kept, in the order of the stream."""
+        return [row for _, _, row in sorted(self._kept, key=lambda entry: entry[1])]
+
+
+def _position(id_: str) -> int:
+    return int.from_bytes(hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest())

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from ecomgpt.config.declare import load, option
 from ecomgpt.config.roots import declarations
 from ecomgpt.errors import UserError, suggestion
+from ecomgpt.eval.general import GENERATORS
 from ecomgpt.eval.metrics.names import METRIC_NAMES, defaults
 from ecomgpt.eval.rows import KINDS
 from ecomgpt.tasks.families import FAMILIES
+
+
+GENERAL = "general"
+"""The family of tasks outside e-commerce."""
 
 
 @dataclass
@@ -28,16 +33,25 @@ class EvalTask:
     name: str = option(help="the task's name in predictions, metrics and reports")
     title: str = option(help="a short name for tables")
     language: str = option(help="of its rows; with mul, rows of all languages are taken", choices=("en", "zh", "mul"))
-    family: str = option(help="key of ecomgpt.tasks.families", choices=tuple(FAMILIES))
+    family: str = option(
+        help="key of ecomgpt.tasks.families, or general: outside e-commerce", choices=(*FAMILIES, GENERAL)
+    )
     dataset: str = option(help="the dataset behind it; decides what counts as another dataset")
-    format: str = option("released", "how its rows are read", choices=("released", "mixture"))
+    format: str = option(
+        "released", "where its rows come from", choices=("released", "mixture", "general")
+    )
     folder: str | None = option(None, "released: the folder of test.json and meta-info.json, below paths.data")
-    task: str | None = option(None, "mixture: <dataset>.<task>, whose rows of the test split are taken")
+    task: str | None = option(
+        None, "mixture: <dataset>.<task>, whose rows of the test split are taken; general: a key of its GENERATORS"
+    )
     held_out: bool = option(
         True, "mixture: training leaves the task out; false measures a trained task on unseen products"
     )
+    unseen: bool = option(False, "mixture: ask in the wordings of conf/eval/wordings, which training never sees")
     kind: str | None = option(None, "task type; null takes it from the folder's name or the form", choices=tuple(KINDS))
-    max_prompt_tokens: int = option(800, "longer inputs are cut and counted", low=32)
+    max_prompt_tokens: int | None = option(
+        None, "longer inputs are cut and counted; null takes eval.max_prompt_tokens", low=32
+    )
     max_new_tokens: int = option(128, "answers end here at the latest", low=1)
     metrics: list[str] = option(factory=list, help="what is measured; empty takes what fits kind and form")
     primary: str | None = option(None, "the metric that stands for the task; null takes what fits kind and form")
@@ -87,6 +101,10 @@ def _problems(task: EvalTask) -> list[str]:
     ]
     if task.format == "released" and not task.folder:
         found.append("the key 'folder' is missing: the folder of test.json and meta-info.json, below paths.data")
+    if task.format == "general" and (task.family, task.language) not in ((GENERAL, "en"), (GENERAL, "zh")):
+        found.append("a general task has the family 'general' and the language en or zh")
+    if task.format == "general" and task.task not in GENERATORS:
+        found.append(f"the key 'task' is {task.task!r}, expected one of {', '.join(GENERATORS)}")
     if task.format == "mixture" and (not task.task or task.task.count(".") != 1):
         found.append(f"the key 'task' is {task.task!r}, expected <dataset>.<task>")
     return found

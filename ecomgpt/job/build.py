@@ -1,6 +1,6 @@
 """job=build: the mixture alone, with a table of what is in it and what is missing."""
 
-from pathlib import Path
+import dataclasses
 from typing import Any
 
 from ecomgpt.config.schema import Config
@@ -31,13 +31,14 @@ def protection(config: Config) -> Protection:
     from ecomgpt.eval.suite import load_rows
 
     tasks = load_eval_tasks(config.eval.tasks, config.paths.conf)
-    data = Path(config.paths.data).expanduser()
+    # All rows of the released sets, not only those that eval.limit would ask.
+    everything = dataclasses.replace(config, eval=dataclasses.replace(config.eval, limit=None))
     held_out = [task.task for task in tasks if task.format == "mixture" and task.held_out and task.task]
     texts = [
         (task.name, row.text)
         for task in tasks
         if task.format == "released"
-        for row in load_rows(task, data, seed=0)
+        for row in load_rows(task, everything)
     ]
     return Protection(config.eval.name, held_out, texts)
 

@@ -1,27 +1,24 @@
 """job=evaluate: answers the suite's questions, scores the answers, and the model before training and simple baselines beside them."""
 
+import dataclasses
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecomgpt.config.schema import Config
-from ecomgpt.eval.averages import averages, split_of
+from ecomgpt.errors import UserError
 from ecomgpt.eval.backends import Backend, Subject, backend
-from ecomgpt.eval.baselines import BASELINES, baseline
 from ecomgpt.eval.predictions import predict
-from ecomgpt.eval.rows import Answer, EvalRow
-from ecomgpt.eval.score import TaskScore, score
-from ecomgpt.eval.task import EvalTask, load_eval_tasks
+from ecomgpt.eval.results import baselines, changes, results, settings
+from ecomgpt.eval.rows import Answer
+from ecomgpt.eval.suite import Suite, load_suite
+from ecomgpt.eval.trained import Trained
 from ecomgpt.progress import track
-from ecomgpt.rundir import Run, existing_run, log, read_json, write_json
+from ecomgpt.rundir import Run, alive, existing_run, log, read_json, write_json
 
 if TYPE_CHECKING:
     from ecomgpt.data.build import Prepared
-
-QUESTIONS_SEED = 0
-"""Wordings and candidates of evaluation rows: the same questions in every run, whatever the run's own seed."""
-
-Suite = list[tuple[EvalTask, list[EvalRow]]]
 
 
 def main(config: Config, run: Run) -> None:
@@ -29,9 +26,9 @@ def main(config: Config, run: Run) -> None:
     from ecomgpt.job import report
 
     if config.run:
-        trained, _ = existing_run(config.run)
-        manifest = read_json(trained.manifest_file)
-        evaluate(config, run, backend(Subject(config, trained.model)), None, manifest, read_json(trained.path / "training.json"))
+        trained = with_model(config.run)
+        config, manifest, training = trained_as(config, trained)
+        evaluate(config, run, backend(Subject(config, trained.model)), None, manifest, training)
     else:
         evaluate(config, run, backend(Subject(config)), None, {}, {})
     report.write(run)
@@ -58,76 +55,67 @@ def evaluate(
         training: Facts of the training, for the record.
     """
     with run.stage("evaluate"):
-        suite = load_suite(config)
-        scores = _score_all(config, suite, model, run.predictions, "answering")
-        metrics: dict[str, Any] = _results(suite, scores, manifest)
-        if before is not None:
-            untrained = _score_all(config, suite, before, run.predictions / "untrained", "answering, untrained")
-            metrics["untrained"] = _results(suite, untrained, {})
-        if config.eval.baselines:
-            metrics["baselines"] = {name: _baseline(name, suite) for name in BASELINES}
-        metrics["training"] = training
-        metrics["settings"] = _settings(config, model)
-        write_json(run.metrics_file, metrics)
+        suite = load_suite(config, manifest)
+        after = _answers(suite, model, run.predictions, "answering")
+        untrained = _answers(suite, before, run.predictions / "untrained", "answering, untrained") if before else None
+        described = {"model": model.name, **settings(config), **model.settings()}
+        write_json(run.metrics_file, scored(config, suite, after, untrained, manifest, training, described))
 
 
-def load_suite(config: Config) -> Suite:
-    """The suite's tasks with their rows."""
-    from ecomgpt.data.instructions import test_instructions
-    from ecomgpt.eval.suite import load_rows
+def scored(
+    config: Config, suite: Suite, after: dict[str, list[Answer]], before: dict[str, list[Answer]] | None,
+    manifest: Mapping[str, Any], training: Mapping[str, Any], described: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The contents of ``metrics.json``, from answers alone."""
+    from ecomgpt.data.instructions import catalog
 
-    settings = config.eval
-    return [
-        (
-            task,
-            load_rows(
-                task, Path(config.paths.data).expanduser(), seed=QUESTIONS_SEED, limit=settings.limit,
-                candidates=settings.candidates, max_candidates=settings.max_candidates,
-                instructions=lambda name: test_instructions(config, name, QUESTIONS_SEED),
-            ),
+    trained = Trained.of(manifest, catalog(config, None)) if manifest else None
+    metrics = results(suite, after, trained, config.eval.bootstrap)
+    if before is not None:
+        metrics["untrained"] = results(suite, before, None, config.eval.bootstrap)
+        metrics["changes"] = changes(before, after, suite)
+    if config.eval.baselines:
+        metrics["baselines"] = baselines(suite)
+    return {**metrics, "training": training, "settings": described}
+
+
+def with_model(path: str) -> Run:
+    """A run whose training is done.
+
+    Raises:
+        UserError: If a process is still working in it, or it holds no model.
+    """
+    run, _ = existing_run(path)
+    status = run.status()
+    if status.get("state") == "running" and alive(status):
+        raise UserError(
+            f"run: process {status['pid']} is still working in '{run.path}' (stage '{status.get('stage')}'); wait until it is done"
         )
-        for task in load_eval_tasks(settings.tasks, config.paths.conf)
-    ]
+    if not (run.model / "config.json").is_file():
+        has = "predictions alone: job=rescore scores them again" if run.metrics_file.is_file() else "no model yet: finish its training first"
+        raise UserError(f"run: '{run.path}' holds {has}")
+    return run
 
 
-def _score_all(config: Config, suite: Suite, model: Backend, folder: Path, what: str) -> dict[str, TaskScore]:
+def trained_as(config: Config, run: Run) -> tuple[Config, dict[str, Any], dict[str, Any]]:
+    """What is known of the training of a run's model.
+
+    Which rows training kept aside is for the configuration to say that the model was trained with.
+
+    Returns:
+        The configuration with the ``data`` and ``sources`` of the training, the mixture's manifest and facts of the training;
+        unchanged and empty for a model that this project did not train.
+    """
+    manifest = read_json(run.manifest_file)
+    if not manifest:
+        return config, {}, {}
+    its = existing_run(str(run.path))[1]
+    return dataclasses.replace(config, data=its.data, sources=its.sources), manifest, read_json(run.path / "training.json")
+
+
+def _answers(suite: Suite, model: Backend, folder: Path, what: str) -> dict[str, list[Answer]]:
     answers: dict[str, list[Answer]] = {}
     for task, rows in track(suite, what, len(suite)):
         answers[task.name] = predict(folder / f"{task.name}.jsonl", rows, partial(model.answer, task))
         log.info("%s: %s, %d rows", what, task.name, len(rows))
-    return {task.name: score(task, answers[task.name], config.eval.bootstrap) for task, _ in suite}
-
-
-def _results(suite: Suite, scores: dict[str, TaskScore], manifest: dict[str, Any]) -> dict[str, Any]:
-    """Scores by task with what a reader must know of the task, and averages."""
-    families = {task["family"] for task in manifest.get("tasks", [])} if manifest else None
-    datasets = {task["source"] for task in manifest.get("tasks", [])}
-    tasks: dict[str, dict[str, Any]] = {}
-    for task, _ in suite:
-        published = {name: value for name, value in vars(task.published).items() if value is not None} if task.published else None
-        tasks[task.name] = {
-            **scores[task.name].as_json(), "title": task.title, "language": task.language, "family": task.family,
-            **({"published": published} if published else {}),
-            **({"relation": split_of(task, families, datasets)} if families is not None else {}),
-        }
-    return {"tasks": tasks, "averages": averages([task for task, _ in suite], scores, families, datasets)}
-
-
-def _baseline(name: str, suite: Suite) -> dict[str, dict[str, float]]:
-    results = {}
-    for task, rows in suite:
-        texts = baseline(name, rows, QUESTIONS_SEED)
-        answers = [Answer(row, text) for row, text in zip(rows, texts, strict=True)]
-        # Few resamples: a baseline is a point to hold a score against, its interval is not shown.
-        results[task.name] = {metric: round(value, 6) for metric, value in score(task, answers, 2).values.items()}
-    return results
-
-
-def _settings(config: Config, model: Backend) -> dict[str, Any]:
-    """What scores depend on beside the model."""
-    settings = config.eval
-    return {
-        "suite": settings.name, "model": model.name, "limit": settings.limit, "candidates": settings.candidates,
-        "max_candidates": settings.max_candidates, **model.settings(), "bootstrap": settings.bootstrap,
-        "questions_seed": QUESTIONS_SEED, "seed": config.seed,
-    }
+    return answers

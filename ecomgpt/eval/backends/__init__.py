@@ -68,8 +68,8 @@ class Subject:
 
 
 def backend(subject: Subject) -> Backend:
-    """The backend that ``eval.backend`` names; ``auto`` takes ``openai`` for chat endpoints and ``transformers`` otherwise."""
+    """The backend that ``eval.backend`` names; ``auto`` takes the one that fits ``model.source``."""
     name = subject.config.eval.backend
     if name == "auto":
-        name = "openai" if subject.config.model.source == "chat" else "transformers"
+        name = {"chat": "openai", "predictions": "predictions"}.get(subject.config.model.source, "transformers")
     return importlib.import_module(f"{__name__}.{name}").make(subject)

@@ -40,7 +40,7 @@ class Transformers:
         settings = self.subject.config.eval
         return Decoding(
             max_new_tokens=min(task.max_new_tokens, settings.max_new_tokens or task.max_new_tokens),
-            max_prompt_tokens=min(task.max_prompt_tokens, settings.max_prompt_tokens),
+            max_prompt_tokens=task.max_prompt_tokens or settings.max_prompt_tokens,
             batch_tokens=settings.batch_tokens,
             beams=settings.beams,
             rank=settings.decoding == "rank",

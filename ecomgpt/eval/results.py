@@ -1,0 +1,70 @@
+"""The contents of ``metrics.json``: scores by task, averages, baselines, and what training changed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ecomgpt.config.schema import Config
+from ecomgpt.eval.averages import averages
+from ecomgpt.eval.baselines import BASELINES, baseline
+from ecomgpt.eval.compare import compare
+from ecomgpt.eval.rows import Answer
+from ecomgpt.eval.score import DIGITS, score
+from ecomgpt.eval.suite import QUESTIONS_SEED, Suite
+from ecomgpt.eval.trained import Trained
+
+Answers = Mapping[str, Sequence[Answer]]
+
+
+def results(suite: Suite, answers: Answers, trained: Trained | None, samples: int) -> dict[str, Any]:
+    """Scores by task with what a reader must know of the task, and averages.
+
+    Args:
+        suite: The tasks.
+        answers: By task.
+        trained: What the model was trained on; None where it is unknown.
+        samples: Bootstrap resamples.
+    """
+    scores = {task.name: score(task, answers[task.name], samples) for task, _ in suite}
+    tasks: dict[str, dict[str, Any]] = {}
+    for task, _ in suite:
+        points = vars(task.published) if task.published else {}
+        published = {name: value for name, value in points.items() if value is not None}
+        tasks[task.name] = {
+            **scores[task.name].as_json(), "title": task.title, "language": task.language, "family": task.family,
+            **({"published": published} if published else {}),
+            **({"relation": trained.relation(task)} if trained else {}),
+        }
+    return {"tasks": tasks, "averages": averages([task for task, _ in suite], scores, trained)}
+
+
+def baselines(suite: Suite) -> dict[str, dict[str, dict[str, float]]]:
+    """Values of the answers that need no model: ``{baseline: {task: {metric: value}}}``."""
+    found: dict[str, dict[str, dict[str, float]]] = {name: {} for name in BASELINES}
+    for task, rows in suite:
+        for name in BASELINES:
+            texts = baseline(name, rows, QUESTIONS_SEED)
+            answers = [Answer(row, text) for row, text in zip(rows, texts, strict=True)]
+            # Few resamples: a baseline is a point to hold a score against, its interval is not shown.
+            values = score(task, answers, 2).values
+            found[name][task.name] = {metric: round(value, DIGITS) for metric, value in values.items()}
+    return found
+
+
+def changes(before: Answers, after: Answers, suite: Suite) -> dict[str, dict[str, Any]]:
+    """What training changed on each task: a paired bootstrap over its rows, Holm-corrected over the tasks."""
+    primary = {task.name: task.metric_names(rows[0].kind, rows[0].form)[0] for task, rows in suite}
+    found = compare(before, after, primary)
+    return {
+        task: {"metric": one.metric}
+        | {key: round(getattr(one, key), DIGITS) for key in ("value", "low", "high", "p", "p_holm")}
+        for task, one in found.items()
+    }
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """What scores depend on beside the model and how it answers."""
+    used = config.eval
+    return {
+        "suite": used.name, "limit": used.limit, "candidates": used.candidates, "max_candidates": used.max_candidates,
+        "bootstrap": used.bootstrap, "questions_seed": QUESTIONS_SEED, "seed": config.seed,
+    }

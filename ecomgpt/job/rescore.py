@@ -1,0 +1,46 @@
+"""job=rescore: scores the predictions of a finished evaluation again, in place; loads no model and asks nothing anew."""
+
+import json
+from pathlib import Path
+
+from ecomgpt.config.schema import Config
+from ecomgpt.errors import UserError
+from ecomgpt.eval.predictions import finish
+from ecomgpt.eval.rows import Answer
+from ecomgpt.eval.suite import Suite, load_suite
+from ecomgpt.job import report
+from ecomgpt.job.evaluate import scored, trained_as
+from ecomgpt.rundir import Run, existing_run, read_json, write_json
+
+
+def main(config: Config, run: Run) -> None:
+    """Writes ``metrics.json`` and the report of the run again, by its own configuration."""
+    metrics = rescore(run)
+    same = json.dumps(metrics) == json.dumps(read_json(run.metrics_file))
+    write_json(run.metrics_file, metrics)
+    print(f"{run.metrics_file}: {'the same as before' if same else 'changed'}")
+    report.main(config, run)
+
+
+def rescore(run: Run) -> dict:
+    """The contents of ``metrics.json`` from the predictions.
+
+    Raises:
+        UserError: If the evaluation is not finished, or its questions are no longer those that were answered.
+    """
+    _, config = existing_run(str(run.path))
+    old = read_json(run.metrics_file)
+    if not old:
+        raise UserError(f"run: '{run.path}' holds no metrics.json: its evaluation is not finished; the command that started it continues it")
+    config, manifest, training = trained_as(config, run)
+    suite = load_suite(config, manifest)
+    after = _answers(suite, run.predictions)
+    before = _answers(suite, run.predictions / "untrained") if "untrained" in old else None
+    return scored(config, suite, after, before, manifest, training, old["settings"])
+
+
+def _answers(suite: Suite, folder: Path) -> dict[str, list[Answer]]:
+    try:
+        return {task.name: finish(folder / f"{task.name}.jsonl", rows) for task, rows in suite}
+    except RuntimeError as error:
+        raise UserError(f"{error}; the data or declarations have changed since, so evaluate again under another name=") from None

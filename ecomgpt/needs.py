@@ -8,6 +8,7 @@ from pathlib import Path
 from ecomgpt.config.rules import missing_data
 from ecomgpt.config.schema import Config, ModelConfig
 from ecomgpt.errors import UserError
+from ecomgpt.rundir import trained_run
 from ecomgpt.strategy.memory import Memory, estimate, parameters
 
 SIZES = (("560m", 1024, 24, 16), ("1b1", 1536, 24, 16), ("1b7", 2048, 24, 16), ("3b", 2560, 30, 32), ("7b1", 4096, 30, 32))
@@ -89,8 +90,10 @@ def _weights(config: Config) -> Iterator[str]:
 
     model = config.model
     if config.run and config.job.name == "evaluate":
-        if not (Path(config.run) / "model" / "config.json").is_file():
-            yield f"run: '{config.run}' holds no trained model; continue it first: job=fit name={Path(config.run).name}"
+        try:
+            trained_run(config.run)
+        except UserError as error:
+            yield from error.problems
     elif model.source == "build" and config.job.name == "evaluate":
         yield f"model={model.name} has no weights to evaluate; train it first and give run=<its directory>"
     elif model.source == "load":

@@ -43,6 +43,7 @@ class Run:
         self.status_file = path / "status.json"
         self.manifest_file = path / "data" / "manifest.json"
         self.metrics_file = path / "metrics.json"
+        self.training_file = path / "training.json"
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
         self.predictions = path / "predictions"
@@ -124,6 +125,34 @@ def existing_run(path: str) -> tuple[Run, Config]:
     """
     run = Run(Path(path).absolute())
     return run, load(run.config_file)
+
+
+def settled(path: str) -> Run:
+    """An existing run directory in which no process works.
+
+    Raises:
+        UserError: If it is none, or a process does.
+    """
+    run, _ = existing_run(path)
+    status = run.status()
+    if status.get("state") == "running" and alive(status):
+        stage = f" (stage '{status['stage']}')" if status.get("stage") else ""
+        raise UserError(f"run: process {status['pid']} is still working in '{run.path}'{stage}; wait until it is done")
+    return run
+
+
+def trained_run(path: str) -> Run:
+    """As `settled`, with a trained model in it.
+
+    Raises:
+        UserError: If there is none.
+    """
+    run = settled(path)
+    if not (run.model / "config.json").is_file():
+        if run.metrics_file.is_file():
+            raise UserError(f"run: '{run.path}' holds predictions and no model; job=rescore run={path} scores them again")
+        raise UserError(f"run: '{run.path}' holds no trained model; continue it first: job=fit name={run.path.name}")
+    return run
 
 
 def save(config: Config, run: Run) -> None:

@@ -8,7 +8,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ecomgpt.config import command, files, rules
+from ecomgpt.config import command, files, rules, suites
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
@@ -57,6 +57,7 @@ def checked(raw: DictConfig) -> Config:
     except OmegaConfBaseException as error:
         raise UserError("configuration: " + " ".join(str(error).split())) from error
     assert isinstance(config, Config)
+    config.eval = suites.joined(config.eval, config.paths.conf)
     found = rules.problems(config)
     if found:
         raise UserError(*found)

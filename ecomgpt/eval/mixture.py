@@ -87,8 +87,8 @@ def instructions(config: Config, names: Sequence[str], seed: int, unseen: bool =
     """
     by_dataset: dict[str, list[str]] = {}
     for name in names:
-        dataset, _, task = name.partition(".")
-        by_dataset.setdefault(dataset, []).append(task)
+        source, _, short = name.partition(".")
+        by_dataset.setdefault(source, []).append(short)
     wordings = unseen_wordings(config.paths.conf) if unseen else {}
     for dataset in catalog(config, sorted(by_dataset)):
         if dataset.reader != "demo" and not locate(dataset, data_root(config)):

@@ -11,7 +11,6 @@ from ecomgpt.eval.metrics.names import METRIC_NAMES, defaults
 from ecomgpt.eval.rows import KINDS
 from ecomgpt.tasks.families import FAMILIES
 
-
 GENERAL = "general"
 """The family of tasks outside e-commerce."""
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
 from ecomgpt.eval.backends import Backend, Subject, backend
+from ecomgpt.eval.backends.predictions import Predictions
 from ecomgpt.eval.predictions import predict
 from ecomgpt.eval.results import baselines, changes, results, settings
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.eval.trained import Trained
 from ecomgpt.progress import track
-from ecomgpt.rundir import Run, alive, existing_run, log, read_json, write_json
+from ecomgpt.rundir import Run, existing_run, log, read_json, trained_run, write_json
 
 if TYPE_CHECKING:
     from ecomgpt.data.build import Prepared
@@ -25,12 +25,18 @@ def main(config: Config, run: Run) -> None:
     """Evaluates a trained run (``run=<dir>``) or a backbone as it is, and reports."""
     from ecomgpt.job import report
 
-    if config.run:
-        trained = with_model(config.run)
-        config, manifest, training = trained_as(config, trained)
-        evaluate(config, run, backend(Subject(config, trained.model)), None, manifest, training)
-    else:
-        evaluate(config, run, backend(Subject(config)), None, {}, {})
+    origin = trained_run(config.run) if config.run else None
+    if config.model.source == "predictions":
+        origin = Run(Path(config.model.path or "").expanduser())
+    manifest: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    if origin:
+        config, manifest, training = trained_as(config, origin)
+    if manifest:
+        # The run says of its own what its model was trained on, wherever that one goes.
+        write_json(run.manifest_file, manifest)
+        write_json(run.training_file, training)
+    evaluate(config, run, backend(Subject(config, origin.model if config.run and origin else None)), None, manifest, training)
     report.write(run)
 
 
@@ -38,7 +44,7 @@ def after_training(config: Config, run: Run, mixture: "Prepared") -> None:
     """Evaluates the run's own model, and the same backbone untrained."""
     before = backend(Subject(config, tokenizer=lambda: mixture.tokenizer)) if config.eval.untrained else None
     after = backend(Subject(config, run.model))
-    evaluate(config, run, after, before, mixture.manifest, read_json(run.path / "training.json"))
+    evaluate(config, run, after, before, mixture.manifest, read_json(run.training_file))
 
 
 def evaluate(
@@ -56,6 +62,8 @@ def evaluate(
     """
     with run.stage("evaluate"):
         suite = load_suite(config, manifest)
+        if isinstance(model, Predictions):
+            model.check(suite, run.path / "questions")
         after = _answers(suite, model, run.predictions, "answering")
         untrained = _answers(suite, before, run.predictions / "untrained", "answering, untrained") if before else None
         described = {"model": model.name, **settings(config), **model.settings()}
@@ -79,24 +87,6 @@ def scored(
     return {**metrics, "training": training, "settings": described}
 
 
-def with_model(path: str) -> Run:
-    """A run whose training is done.
-
-    Raises:
-        UserError: If a process is still working in it, or it holds no model.
-    """
-    run, _ = existing_run(path)
-    status = run.status()
-    if status.get("state") == "running" and alive(status):
-        raise UserError(
-            f"run: process {status['pid']} is still working in '{run.path}' (stage '{status.get('stage')}'); wait until it is done"
-        )
-    if not (run.model / "config.json").is_file():
-        has = "predictions alone: job=rescore scores them again" if run.metrics_file.is_file() else "no model yet: finish its training first"
-        raise UserError(f"run: '{run.path}' holds {has}")
-    return run
-
-
 def trained_as(config: Config, run: Run) -> tuple[Config, dict[str, Any], dict[str, Any]]:
     """What is known of the training of a run's model.
 
@@ -110,7 +100,9 @@ def trained_as(config: Config, run: Run) -> tuple[Config, dict[str, Any], dict[s
     if not manifest:
         return config, {}, {}
     its = existing_run(str(run.path))[1]
-    return dataclasses.replace(config, data=its.data, sources=its.sources), manifest, read_json(run.path / "training.json")
+    if its.run and (Path(its.run) / run.config_file.name).is_file():  # An evaluation of a trained run.
+        its = existing_run(its.run)[1]
+    return dataclasses.replace(config, data=its.data, sources=its.sources), manifest, read_json(run.training_file)
 
 
 def _answers(suite: Suite, model: Backend, folder: Path, what: str) -> dict[str, list[Answer]]:

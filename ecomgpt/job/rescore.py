@@ -10,7 +10,7 @@ from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.job import report
 from ecomgpt.job.evaluate import scored, trained_as
-from ecomgpt.rundir import Run, existing_run, read_json, write_json
+from ecomgpt.rundir import Run, existing_run, read_json, settled, write_json
 
 
 def main(config: Config, run: Run) -> None:
@@ -28,7 +28,7 @@ def rescore(run: Run) -> dict:
     Raises:
         UserError: If the evaluation is not finished, or its questions are no longer those that were answered.
     """
-    _, config = existing_run(str(run.path))
+    config = existing_run(str(settled(str(run.path)).path))[1]
     old = read_json(run.metrics_file)
     if not old:
         raise UserError(f"run: '{run.path}' holds no metrics.json: its evaluation is not finished; the command that started it continues it")

@@ -11,12 +11,12 @@ from ecomgpt.errors import UserError
 from ecomgpt.eval.released import read_released
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.score import score
-from ecomgpt.eval.suite import choose, load_rows
+from ecomgpt.eval.suite import choose
 from ecomgpt.eval.task import EvalTask, load_eval_tasks
 
 
 def test_prompts_are_the_file_s_own(released: dict[str, EvalTask], tmp_path: Path) -> None:
-    rows = load_rows(released["EN-Shop-CLS-topics"], tmp_path, seed=1, candidates="all")
+    rows = read_released(released["EN-Shop-CLS-topics"], tmp_path, seed=1, candidates="all")
     assert rows[0].prompt.text == (
         "Below is an instruction that describes the topics task. Write a response that appropriately completes the request.\n"
         "### Instruction:\nCheap {label_set} and quick.\nPick Taste, Price, Value, Delivery. \n### Response:"
@@ -31,13 +31,13 @@ def test_prompts_are_the_file_s_own(released: dict[str, EvalTask], tmp_path: Pat
 
 
 def test_answers_take_the_released_shape(released: dict[str, EvalTask], tmp_path: Path) -> None:
-    ner = load_rows(released["ZH-Shop-NER-attributes"], tmp_path, seed=1)
+    ner = read_released(released["ZH-Shop-NER-attributes"], tmp_path, seed=1)
     assert [row.target for row in ner[:2]] == ["颜色: 深绿\n材质: 棉布", "颜色: None\n材质: None"]
     assert ner[0].prompt.text.endswith("Extract 颜色, 材质. \n### Response:")
-    spans = load_rows(released["ZH-Shop-Condition_Extract-values"], tmp_path, seed=1)
+    spans = read_released(released["ZH-Shop-Condition_Extract-values"], tmp_path, seed=1)
     assert [row.target for row in spans[:2]] == ["深绿, 棉布", "None"]
-    assert load_rows(released["EN-Shop-Extract-qa"], tmp_path, seed=1)[0].gold == ("two, maybe three",)
-    assert load_rows(released["ZH-Shop-Generate-titles"], tmp_path, seed=1)[0].prompt.after.startswith("\nGenerate")
+    assert read_released(released["EN-Shop-Extract-qa"], tmp_path, seed=1)[0].gold == ("two, maybe three",)
+    assert read_released(released["ZH-Shop-Generate-titles"], tmp_path, seed=1)[0].prompt.after.startswith("\nGenerate")
 
 
 def test_candidates_are_drawn_once_for_each_row(released: dict[str, EvalTask], tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_candidates_are_drawn_once_for_each_row(released: dict[str, EvalTask], t
 
 
 def test_a_limit_takes_the_same_rows_each_time(released: dict[str, EvalTask], tmp_path: Path) -> None:
-    rows = load_rows(released["ZH-Shop-CLS-fine"], tmp_path, seed=1)
+    rows = read_released(released["ZH-Shop-CLS-fine"], tmp_path, seed=1)
     few, more = choose(rows, 5), choose(rows, 12)
     assert len(few) == 5 and {row.id for row in few} < {row.id for row in more}
     assert [row.id for row in more] == [row.id for row in rows if row in more]
@@ -66,7 +66,7 @@ def test_perfect_answers_score_one(released: dict[str, EvalTask], tmp_path: Path
 
 
 def perfect(task: EvalTask, data: Path) -> None:
-    rows = load_rows(task, data, seed=1)
+    rows = read_released(task, data, seed=1)
     # The released script takes a span answer of one character for an error, right or not.
     rows = [row for row in rows if row.kind != "Condition_Extract" or len(row.target) > 1]
     values = score(task, [Answer(row, row.target) for row in rows], samples=100).values
@@ -109,7 +109,7 @@ def test_broken_lines_are_named(
     test = tmp_path / "eval" / name / "test.json"
     break_line(test, 1, line)
     with pytest.raises(UserError) as error:
-        load_rows(released[name], tmp_path, seed=1)
+        read_released(released[name], tmp_path, seed=1)
     assert f"{test}:1: " in str(error.value) and message in str(error.value)
 
 
@@ -118,16 +118,16 @@ def test_empty_missing_and_foreign_files(released: dict[str, EvalTask], tmp_path
     folder = tmp_path / "eval" / task.name
     (folder / "test.json").write_text("\n")
     with pytest.raises(UserError, match="holds no rows"):
-        load_rows(task, tmp_path, seed=1)
+        read_released(task, tmp_path, seed=1)
     (folder / "test.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not UTF-8"):
-        load_rows(task, tmp_path, seed=1)
+        read_released(task, tmp_path, seed=1)
     (folder / "test.json").unlink()
     with pytest.raises(UserError, match="cannot be read"):
-        load_rows(task, tmp_path, seed=1)
+        read_released(task, tmp_path, seed=1)
     (folder / "meta-info.json").write_text(json.dumps({"defy": "x", "label_key": "a", "label_set": {"a": []}}))
     with pytest.raises(UserError) as error:
-        load_rows(task, tmp_path, seed=1)
+        read_released(task, tmp_path, seed=1)
     assert len(error.value.problems) == 3 and "defy" in str(error.value)
 
 
@@ -136,9 +136,9 @@ def test_a_folder_of_another_name_needs_a_kind(released: dict[str, EvalTask], tm
     (tmp_path / "eval" / task.name).rename(tmp_path / "eval" / "mine")
     task.folder = "eval/mine"
     with pytest.raises(UserError, match="'kind'"):
-        load_rows(task, tmp_path, seed=1)
+        read_released(task, tmp_path, seed=1)
     task.kind = "Extract"
-    assert load_rows(task, tmp_path, seed=1)[0].kind == "Extract"
+    assert read_released(task, tmp_path, seed=1)[0].kind == "Extract"
 
 
 @pytest.mark.parametrize("path", declarations("eval/tasks"), ids=lambda path: path.stem)
@@ -153,7 +153,8 @@ def test_shipped_suites_name_known_tasks() -> None:
 
     for path in sorted((shipped("conf") / "eval").glob("*.yaml")):
         suite = yaml.safe_load(path.read_text(encoding="utf-8"))
-        assert [task.name for task in load_eval_tasks(suite["tasks"])] == suite["tasks"], path
+        names = suite.get("tasks", [])
+        assert [task.name for task in load_eval_tasks(names)] == names, path
         assert suite["name"] == path.stem
     assert len(yaml.safe_load((shipped("conf") / "eval" / "held_out.yaml").read_text(encoding="utf-8"))["tasks"]) == 12
 

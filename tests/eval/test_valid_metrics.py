@@ -42,7 +42,7 @@ def test_tokens_follow_the_rule() -> None:
     assert tokens("") == ()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TEXT, TEXT)
 def test_rouge_is_that_of_rouge_score_with_our_tokens(one: str, other: str) -> None:
     rouge_scorer = pytest.importorskip("rouge_score.rouge_scorer")
@@ -81,7 +81,6 @@ def test_common_subsequence_is_that_of_the_table(one: list[str], other: list[str
     assert common(tuple(one), tuple(other)) == table[-1, -1]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TEXT.filter(str.strip), TEXT), min_size=1, max_size=4))
 def test_chrf_is_that_of_sacrebleu(pairs: list[tuple[str, str]]) -> None:
     sacrebleu = pytest.importorskip("sacrebleu")
@@ -147,7 +146,7 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(HOSTILE, min_size=1, max_size=3), st.sampled_from(sorted(FORMS)), st.sampled_from(sorted(KINDS)))
 def test_scorers_survive_anything(texts: list[str], form: str, kind: str) -> None:
     target = {"label": "A", "labels": "A, B", "typed_spans": "A: text\nB: None", "spans": "some, text"}.get(

@@ -51,7 +51,7 @@ def _dispatch(arguments: list[str]) -> int:
     flags, overrides = _flags(arguments)
     roots = files.search_roots(overrides, flags.config_dir)
     if flags.multirun:
-        from ecomgpt.sweep import sweep
+        from ecomgpt.sweep.run import sweep
 
         return sweep(overrides, roots)
     if flags.cfg or flags.info or flags.hydra_help or flags.shell_completion:

@@ -177,17 +177,6 @@ def test_lora_is_merged_on_export(home: Path) -> None:
     assert set(weights(home / "outputs" / "lora")) == set(weights(home / "outputs" / "first"))
 
 
-def test_a_sweep_runs_what_is_missing_and_survives_a_failure(home: Path) -> None:
-    line = ["--multirun", "data=no_atomic,full_cot", "trainer.max_steps=2", "name=abl"]
-    done = ecomgpt(home, *line)
-    assert done.returncode == 0, done.stderr
-    sweep = home / "multirun" / "abl"
-    jobs = read(sweep / "sweep.json")["jobs"]
-    assert [job["state"] for job in jobs] == ["done", "done"] and (sweep / "results.csv").stat().st_size > 0
-    again = ecomgpt(home, *line)
-    assert again.returncode == 0 and again.stdout.count("done already") == 2
-
-
 def test_unwritable_output_and_broken_data_are_one_message(home: Path) -> None:
     done = ecomgpt(home, "paths.output=/dev/null/x")
     assert done.returncode == 2 and len(done.stderr.strip().split("\n")) == 1

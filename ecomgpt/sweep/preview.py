@@ -1,0 +1,121 @@
+"""What a sweep would do, without doing it: its jobs, how they differ, what they need, and what is done already."""
+
+import dataclasses
+import statistics
+from pathlib import Path
+from typing import Any
+
+from ecomgpt.config import compose
+from ecomgpt.config.schema import Config
+from ecomgpt.errors import UserError
+from ecomgpt.needs import Machine, fits, gigabytes, machine, need
+from ecomgpt.rundir import read_json
+from ecomgpt.sweep.plan import Sweep
+from ecomgpt.sweep.results import Job, jobs
+from ecomgpt.sweep.table import STYLES, elapsed
+
+QUIET = ("name", "paths.output")
+
+
+def preview(sweep: Sweep, roots: list[Path]) -> None:
+    """Prints one row a job; starts none.
+
+    Args:
+        sweep: The sweep.
+        roots: From `ecomgpt.config.files.search_roots`.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if sweep.jobs is None:
+        console.print(f"{sweep.sweeper.rsplit('.', 1)[-1]} draws the jobs as it goes; they can't be listed before.", markup=False)
+        return
+    here = machine(compose.checked(compose.composed([], roots)))
+    everything = jobs(sweep)
+    planned = everything[: len(sweep.jobs)]
+    configs = [_config(job, roots) for job in planned]
+    shown = differences([config for config in configs if isinstance(config, Config)])
+    view = Table("job", *shown, "state", "memory a device", "time", title=f"{len(planned)} jobs in {sweep.folder}", title_justify="left")
+    for job, config in zip(planned, configs, strict=True):
+        state = Text(job.state, style=STYLES.get(job.state, "dim"))
+        if isinstance(config, str):
+            view.add_row(Text(job.name), *("" for _ in shown), Text(f"can't run: {config}", style="red"))
+            continue
+        values = _flat(config)
+        cells = [Text(str(values.get(key, ""))) for key in shown]
+        view.add_row(Text(job.name), *cells, state, _memory(config, here), _time(job, config, everything, sweep))
+    console.print(view)
+    wrong = sum(isinstance(config, str) for config in configs)
+    done = sum(job.state == "done" for job in planned)
+    console.print(
+        f"{len(planned) - done - wrong} to run, {done} done already" + (f", {wrong} can't run" if wrong else "") + f". Nothing was started. To run it:\n{sweep.command}",
+        markup=False, highlight=False, soft_wrap=True,
+    )
+
+
+def differences(configs: list[Config]) -> list[str]:
+    """Keys whose values are not the same for all jobs; one key stands for a whole group option that was swept."""
+    flat = [_flat(config) for config in configs]
+    keys = [key for key in (flat[0] if flat else {}) if len({str(values.get(key)) for values in flat}) > 1]
+    swept = {key.split(".", 1)[0] for key in keys if key.endswith(".name")}
+    return [key for key in keys if key.endswith(".name") or key.split(".", 1)[0] not in swept or key.count(".") > 1]
+
+
+def _config(job: Job, roots: list[Path]) -> Config | str:
+    overrides = [item for item in job.overrides if not item.startswith("hydra")]
+    try:
+        return compose.checked(compose.composed(overrides, roots))
+    except UserError as error:
+        return str(error).split("\n")[0]
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+
+    def walk(value: Any, key: str) -> None:
+        if isinstance(value, dict) and value:
+            for name, item in value.items():
+                walk(item, f"{key}.{name}" if key else str(name))
+        elif key not in QUIET:
+            flat[key] = value
+
+    walk(dataclasses.asdict(config), "")
+    return flat
+
+
+def _memory(config: Config, here: Machine) -> Any:
+    from rich.text import Text
+
+    wanted = need(config, here) if config.job.name in ("run", "fit") else None
+    if wanted is None:
+        return "-"
+    text = gigabytes(wanted.device)
+    return Text(text, style="green") if fits(config, here) else Text(f"{text}, does not fit", style="red")
+
+
+def _time(job: Job, config: Config, everything: list[Job], sweep: Sweep) -> str:
+    """What a finished job took; for another, what finished jobs of the same model and steps took."""
+    if job.state == "done":
+        return elapsed(job)
+    times = [_seconds(other, sweep) for other in everything if other.state == "done" and _alike(other, config, sweep)]
+    known = [seconds for seconds in times if seconds]
+    return f"about {statistics.median(known) / 60:.0f} min" if known else "not known yet"
+
+
+def _alike(other: Job, config: Config, sweep: Sweep) -> bool:
+    try:
+        theirs = compose.load(sweep.folder / other.name / "config.yaml")
+    except UserError:
+        return False
+    return theirs.model == config.model and theirs.trainer.max_steps == config.trainer.max_steps and theirs.eval == config.eval
+
+
+def _seconds(job: Job, sweep: Sweep) -> float | None:
+    from datetime import datetime
+
+    status = read_json(sweep.folder / job.name / "status.json")
+    if not (status.get("started") and status.get("finished")):
+        return None
+    return (datetime.fromisoformat(status["finished"]) - datetime.fromisoformat(status["started"])).total_seconds()

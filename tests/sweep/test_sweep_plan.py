@@ -1,0 +1,70 @@
+"""What a sweep's command line means: its jobs, their names and its directory."""
+
+from pathlib import Path
+
+import pytest
+
+from ecomgpt.config import files
+from ecomgpt.config.files import options
+from ecomgpt.errors import UserError
+from ecomgpt.sweep.job import _cause
+from ecomgpt.sweep.plan import Sweep, plan
+from ecomgpt.sweep.preview import differences
+
+ROOTS = files.search_roots([])
+
+
+def planned(*overrides: str) -> Sweep:
+    return plan(list(overrides), ROOTS)
+
+
+def test_jobs_are_the_product_in_the_order_of_the_command() -> None:
+    sweep = planned("data=no_atomic,full_cot", "seed=1,2", "trainer.max_steps=5", "name=abl")
+    assert sweep.names == ["data-no_atomic_seed-1", "data-no_atomic_seed-2", "data-full_cot_seed-1", "data-full_cot_seed-2"]
+    assert sweep.folder == Path("multirun/abl").absolute()
+    assert all("trainer.max_steps=5" in job for job in sweep.jobs or [])
+
+
+def test_a_list_is_one_value_and_stands_in_no_name() -> None:
+    sweep = planned("data=no_atomic,full_cot", "eval.tasks=[en-demo-product_category,zh-demo-intent_of_text]")
+    assert sweep.names == ["data-no_atomic", "data-full_cot"]
+
+
+def test_ranges_and_choices_are_values_too() -> None:
+    assert planned("seed=range(1,4)", "name=x").names == ["seed-1", "seed-2", "seed-3"]
+    assert planned("seed=choice(4,5)", "name=x").names == ["seed-4", "seed-5"]
+
+
+def test_output_folder_and_name_are_the_sweeps_own() -> None:
+    sweep = planned("seed=1,2", "paths.output=/somewhere", "name=x")
+    assert sweep.folder == Path("/somewhere/x") and sweep.names == ["seed-1", "seed-2"]
+    assert not any(item.startswith(("name", "paths.output")) for job in sweep.jobs or [] for item in job)
+
+
+def test_what_a_person_types_to_continue_has_no_preview() -> None:
+    assert planned("seed=1,2", "name=x", "preview=true").command == "python -m ecomgpt --multirun seed=1,2 name=x"
+
+
+@pytest.mark.parametrize("line", [["seed=1,2", "name=a,b"], ["seed=1,2", "nmae=x"], ["data=no_atomic,nothing"]])
+def test_mistakes_are_told_before_any_work(line: list[str]) -> None:
+    with pytest.raises(UserError):
+        planned(*line)
+
+
+def test_differences_name_a_swept_option_once() -> None:
+    from ecomgpt.config import compose
+
+    configs = [compose.checked(compose.composed([f"data={name}", f"seed={seed}"], ROOTS)) for name in ("no_atomic", "full_cot") for seed in (1, 2)]
+    assert differences(configs) == ["data.name", "seed"]
+
+
+def test_causes_of_death_are_named() -> None:
+    assert "SIGKILL" in _cause(-9) and "SIGSEGV" in _cause(-11) and _cause(3) == "ended with exit code 3"
+
+
+@pytest.mark.parametrize("study", sorted(options(files.STUDIES, ROOTS)))
+def test_every_study_lists_its_jobs_and_says_what_it_asks(study: str) -> None:
+    sweep = planned(f"+experiments={study}")
+    assert sweep.jobs and len(set(sweep.names)) == len(sweep.jobs) and sweep.folder.name == study
+    text = options(files.STUDIES, ROOTS)[study].read_text()
+    assert f"python -m ecomgpt --multirun +experiments={study}" in text and "Question:" in text

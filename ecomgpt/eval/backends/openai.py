@@ -63,10 +63,10 @@ class OpenAI:
 
     def settings(self) -> dict[str, Any]:
         """The endpoint, its parameters, and what all answers cost, whenever they were paid for."""
-        from ecomgpt.job.evaluate import load_suite
+        from ecomgpt.eval.suite import load_suite
 
         cache = Cache(cache_file(self.chat, self.folder))
-        keys = {self.request(task, row).key(self.chat) for task, rows in load_suite(self.config) for row in rows}
+        keys = {self.request(task, row).key(self.chat) for task, rows in load_suite(self.config, {}) for row in rows}
         replies = [reply for reply in map(cache.get, sorted(keys)) if reply is not None]
         tokens = [sum(getattr(reply, name) for reply in replies) for name in ("prompt_tokens", "answer_tokens")]
         priced = self.chat.price_input is not None and self.chat.price_output is not None

@@ -1,88 +1,122 @@
 """Ranking: which of the candidates does the model find most likely as the whole answer?"""
 
-import copy
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
 
+from ecomgpt.eval.decoding.attention import known, prepared
+from ecomgpt.eval.decoding.store import Store
+from ecomgpt.eval.decoding.tree import Tree
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-_MOST_LOGITS = 512  # Positions whose logits are held at once; BLOOM's vocabulary makes each a megabyte.
+_TIE = 1e-4  # Scores differ by less than this where a prompt is read in other company.
+READ_TOKENS = 1024
+"""Candidate tokens that are read at once."""
+_MOST_LOGITS = 64  # Positions whose logits are held at once; BLOOM's vocabulary makes each a megabyte.
 
 
-@torch.inference_mode()
 def rank(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerFast",
-    prompt: list[int],
-    candidates: Sequence[str],
-    batch_tokens: int = 8192,
-) -> str:
-    """The candidate with the highest likelihood; of equals the first.
+    questions: Sequence[tuple[Sequence[int], Sequence[str]]],
+    prefix: Sequence[int] = (),
+) -> Iterator[tuple[int, str]]:
+    """The candidate with the highest likelihood for each question; of equals the first.
 
     A candidate's score is ``sum log p(token | prompt, earlier tokens)`` over its tokens and the end of sequence, which is
-    the probability that the model would answer just this: no normalisation by length is needed. A task that asks for
-    several labels gets the best one.
-    """
-    scores = likelihoods(model, tokenizer, prompt, candidates, batch_tokens)
-    return candidates[max(range(len(candidates)), key=lambda at: scores[at])]
-
-
-@torch.inference_mode()
-def likelihoods(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerFast",
-    prompt: list[int],
-    candidates: Sequence[str],
-    batch_tokens: int = 8192,
-) -> list[float]:
-    """Log-likelihoods of the candidates as whole answers. The prompt is read once; its cache serves all of them.
+    the probability that the model would answer just this. It is not divided by the length: the end of sequence makes
+    answers of different lengths comparable, while a mean a token would favour long candidates whose later tokens follow
+    from their first. A task that asks for several labels gets the best one.
 
     Args:
         model: A causal language model.
-        tokenizer: Its tokenizer, with an end of sequence.
-        prompt: Token ids.
-        candidates: Answers.
-        batch_tokens: Most tokens, prompt included, that a batch of candidates holds.
-    """
-    from transformers import DynamicCache
+        tokenizer: Its tokenizer.
+        questions: Token ids of the prompt, and the candidates.
+        prefix: What all prompts begin with; it is read once.
 
+    Yields:
+        The index of the question and the candidate.
+    """
+    for at, scores in enumerate(likelihoods(model, tokenizer, questions, prefix)):
+        # Two spellings of one number are a tie: rounding must not decide.
+        best = max(scores)
+        yield at, questions[at][1][next(i for i, score in enumerate(scores) if score >= best - _TIE)]
+
+
+def likelihoods(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    questions: Sequence[tuple[Sequence[int], Sequence[str]]],
+    prefix: Sequence[int] = (),
+) -> Iterator[list[float]]:
+    """Log-likelihoods of the candidates as whole answers, for each question. A prompt is read once, and so is every
+    beginning that several of its candidates have in common.
+
+    Args:
+        model: A causal language model.
+        tokenizer: Its tokenizer.
+        questions: Token ids of the prompt, and the candidates.
+        prefix: What all prompts begin with; it is read once.
+    """
+    if not questions:
+        return
     ends = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
-    answers = [list(tokenizer(text, add_special_tokens=False)["input_ids"]) + ends for text in candidates]
-    cache = DynamicCache(config=model.config)
-    first = model(
-        input_ids=torch.tensor([prompt], device=model.device),
-        attention_mask=torch.ones(1, len(prompt), dtype=torch.long, device=model.device),
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    ).logits[0, -1]
-    start = first.float().log_softmax(-1)
-    scores: list[float] = []
-    for batch in _batches(answers, len(prompt), batch_tokens):
-        longest = max(map(len, batch))
-        ids = torch.tensor([answer + [0] * (longest - len(answer)) for answer in batch], device=model.device)
-        real = torch.tensor(
-            [[1] * len(answer) + [0] * (longest - len(answer)) for answer in batch], device=model.device
-        )
-        total = start[ids[:, 0]] * real[:, 0]
-        if longest > 1:
-            shared = copy.deepcopy(cache)
-            shared.batch_repeat_interleave(len(batch))
-            mask = torch.cat([real.new_ones(len(batch), len(prompt)), real[:, :-1]], dim=1)
-            logits = model(
-                input_ids=ids[:, :-1], attention_mask=mask, past_key_values=shared, use_cache=True
-            ).logits.float()
-            logits = logits.gather(-1, ids[:, 1:, None])[..., 0] - logits.logsumexp(-1)
-            total = total + (logits * real[:, 1:]).sum(-1)
-        scores.extend(total.tolist())
+    fast = known(model)
+    with prepared(model) if fast else nullcontext():
+        store = Store(model, 1, max(len(prompt) for prompt, _ in questions)) if fast else None
+        if store:
+            store.share(prefix)
+        for prompt, candidates in questions:
+            answers = [list(tokenizer(text, add_special_tokens=False)["input_ids"]) + ends for text in candidates]
+            yield _shared(store, prompt, answers) if store else whole(model, prompt, answers)
+
+
+@torch.inference_mode()
+def whole(model: "PreTrainedModel", prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[float]:
+    """Log-likelihoods of answers, each read with the whole prompt: the plain way, for models that the engine does not know."""
+    scores = []
+    for answer in answers:
+        ids = torch.tensor([[*prompt, *answer]], device=model.device)
+        logits = model(input_ids=ids, use_cache=False, logits_to_keep=len(answer) + 1).logits[0, :-1].float()
+        chosen = logits.gather(1, ids[0, len(prompt) :, None])[:, 0] - logits.logsumexp(-1)
+        scores.append(float(chosen.sum()))
     return scores
 
 
-def _batches(answers: Sequence[list[int]], prompt: int, batch_tokens: int) -> Iterator[Sequence[list[int]]]:
-    longest = max(map(len, answers))
-    size = max(1, min(batch_tokens // (prompt + longest), _MOST_LOGITS // longest))
-    for start in range(0, len(answers), size):
-        yield answers[start : start + size]
+@torch.inference_mode()
+def _shared(store: Store, prompt: Sequence[int], answers: Sequence[list[int]]) -> list[float]:
+    first = store.read([prompt])
+    scores: list[float] = []
+    for batch in _batches(answers):
+        tree = Tree(batch)
+        hidden = torch.cat([first, store.branch(tree)]) if tree.tokens else first
+        scores += tree.sums(_log_probabilities(store, hidden, tree.asked))
+    store.release(0)
+    return scores
+
+
+def _log_probabilities(store: Store, hidden: torch.Tensor, asked: list[tuple[int, int]]) -> list[float]:
+    """Log-probability of each (place in the tree, token that follows)."""
+    wanted: list[float] = [0.0] * len(asked)
+    for start in range(0, len(hidden), _MOST_LOGITS):
+        logits = store.logits(hidden[start : start + _MOST_LOGITS])
+        sums = logits.logsumexp(-1)
+        here = [(number, place - start, token) for number, (place, token) in enumerate(asked) if start <= place < start + len(logits)]
+        places, tokens = (torch.tensor([one[i] for one in here], device=logits.device, dtype=torch.long) for i in (1, 2))
+        for (number, _, _), value in zip(here, (logits[places, tokens] - sums[places]).tolist(), strict=True):
+            wanted[number] = value
+    return wanted
+
+
+def _batches(answers: Sequence[list[int]]) -> Iterator[list[list[int]]]:
+    batch: list[list[int]] = []
+    for answer in answers:
+        if batch and sum(map(len, batch)) + len(answer) > READ_TOKENS:
+            yield batch
+            batch = []
+        batch.append(answer)
+    yield batch

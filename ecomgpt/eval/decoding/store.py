@@ -1,0 +1,266 @@
+"""Keys and values of the rows that are being answered, and attention over them.
+
+A slot holds one row: the keys of its prompt, read once whatever the number of beams, and behind them a pool with one place
+for every beam and step. A beam that continues another one copies nothing: a mask says which places of the pool are its
+ancestors. A row that is done gives its slot away, and the last slot moves there, so that the slots in use stay together.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from transformers import PreTrainedModel
+from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
+
+from ecomgpt.eval.decoding.attention import Attend, attending
+from ecomgpt.eval.decoding.tree import Tree
+
+_MOST_LOGITS = 64  # Rows of logits held at once: 64 MB with BLOOM's vocabulary.
+_BLOCK = 64
+
+
+class Store:
+    """The memory of a model over some rows.
+
+    Args:
+        model: A model that is `ecomgpt.eval.decoding.attention.prepared`.
+        slots: Rows at the same time.
+        capacity: Keys a slot can hold: the longest prompt and ``width`` for each new token.
+        width: Beams.
+    """
+
+    def __init__(self, model: PreTrainedModel, slots: int, capacity: int, width: int = 1) -> None:
+        config, device = model.config, model.device
+        self.model, self.width, self.device = model, width, device
+        heads = config.num_attention_heads
+        kv_heads = getattr(config, "num_key_value_heads", None) or heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // heads
+        shape = (slots, kv_heads, capacity, size)
+        # Zeros and not whatever was there: what is masked is multiplied by zero, and NaN times zero is NaN.
+        self.keys = [torch.zeros(shape, dtype=model.dtype, device=device) for _ in range(config.num_hidden_layers)]
+        self.values = [torch.zeros_like(keys) for keys in self.keys]
+        self.group = heads // kv_heads
+        self.slopes = _get_alibi_slopes(heads, device) if config.model_type == "bloom" else None
+        self.mask = torch.full((slots, width, capacity), -torch.inf, device=device)  # 0 where a beam sees a key.
+        self.places = torch.zeros(slots, capacity, device=device)  # Position of each key in its row.
+        self.prompts = torch.zeros(slots, dtype=torch.long, device=device)
+        self.written = torch.zeros(slots, dtype=torch.long, device=device)
+        self.used = 0
+        self.shared = 0  # Keys at the start of every slot that all prompts have in common.
+        self._triangle = torch.empty(0, 0, 0)
+
+    @torch.inference_mode()
+    def share(self, prefix: Sequence[int]) -> None:
+        """Reads what all prompts begin with, once for all slots."""
+        if prefix:
+            self._prefill([list(prefix)], [0])
+            for part in (*self.keys, *self.values):
+                part[1:, :, : len(prefix)] = part[:1, :, : len(prefix)]
+            self.shared = len(prefix)
+            self.used = 0
+
+    @torch.inference_mode()
+    def read(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Reads prompts into the next free slots.
+
+        Args:
+            prompts: Token ids, each longer than what is shared.
+
+        Returns:
+            Hidden states that predict the first new token of each, shape (rows, width of the model).
+        """
+        slots = list(range(self.used, self.used + len(prompts)))
+        hidden = self._prefill([list(prompt[self.shared :]) for prompt in prompts], slots)
+        for slot, prompt in zip(slots, prompts, strict=True):
+            length = len(prompt)
+            self.mask[slot] = -torch.inf
+            self.mask[slot, :, :length] = 0
+            steps = torch.arange(self.places.shape[1] - length, device=self.device) // self.width
+            self.places[slot, :length] = torch.arange(length, device=self.device)
+            self.places[slot, length:] = length + steps
+            self.prompts[slot], self.written[slot] = length, 0
+        self.used += len(prompts)
+        return hidden
+
+    @torch.inference_mode()
+    def step(self, tokens: Sequence[Sequence[int]], parents: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Reads one token of each beam of each slot in use.
+
+        Args:
+            tokens: Shape (slots in use, width).
+            parents: Which beam of the last step each continues, same shape.
+
+        Returns:
+            Hidden states, shape (slots in use * width, width of the model).
+        """
+        used, width = self.used, self.width
+        prompts, written = self.prompts[:used], self.written[:used]
+        beams = torch.arange(width, device=self.device)
+        at = (prompts + written * width)[:, None] + beams
+        slots = torch.arange(used, device=self.device)[:, None]
+        if width > 1:
+            order = torch.tensor(parents, device=self.device)
+            self.mask[:used] = self.mask[:used].gather(1, order[:, :, None].expand(-1, -1, self.mask.shape[2]))
+        self.mask[slots, beams, at] = 0
+        positions = prompts + written
+        attend = _Step(self, slots.expand(-1, width).flatten(), at.flatten(), positions, int(at.max()) + 1)
+        hidden = self._forward(
+            torch.tensor(tokens, device=self.device).flatten(), positions.repeat_interleave(width), attend
+        )
+        written += 1
+        return hidden
+
+    @torch.inference_mode()
+    def branch(self, tree: Tree) -> torch.Tensor:
+        """Reads many continuations of the row in slot 0 at once, and forgets them.
+
+        Returns:
+            Hidden states that predict what follows each node, shape (nodes, width of the model).
+        """
+        length = int(self.prompts[0])
+        positions = torch.tensor(tree.depths, device=self.device) + length
+        return self._forward(torch.tensor(tree.tokens, device=self.device), positions, _Branch(self, tree, length))
+
+    @torch.inference_mode()
+    def release(self, slot: int) -> None:
+        """Gives a slot away; the last slot in use takes its number."""
+        last = self.used = self.used - 1
+        if slot != last:
+            length = int(self.prompts[last] + self.written[last] * self.width)
+            for part in (*self.keys, *self.values):
+                part[slot, :, self.shared : length] = part[last, :, self.shared : length]
+            for state in (self.mask, self.places, self.prompts, self.written):
+                state[slot] = state[last]
+
+    @torch.inference_mode()
+    def best(self, hidden: torch.Tensor, count: int, normalise: bool) -> tuple[list[list[float]], list[list[int]]]:
+        """The most likely next tokens, best first, of equal ones the lower id.
+
+        Args:
+            hidden: From `read` or `step`, shape (rows, width of the model).
+            count: How many a row.
+            normalise: Log-probabilities instead of logits.
+        """
+        values, tokens = [], []
+        for part in hidden.split(_MOST_LOGITS):
+            logits = self.logits(part)
+            top, ids = _top(logits, min(count, logits.shape[1]))
+            if normalise:
+                top = top - logits.logsumexp(-1, keepdim=True)
+            values += top.tolist()
+            tokens += ids.tolist()
+        return values, tokens
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Shape (rows, vocabulary), float32."""
+        return self.model.get_output_embeddings()(hidden).float()
+
+    def _prefill(self, prompts: list[list[int]], slots: list[int]) -> torch.Tensor:
+        lengths = [len(prompt) for prompt in prompts]
+        tokens = torch.tensor([token for prompt in prompts for token in prompt], device=self.device)
+        positions = torch.cat([torch.arange(self.shared, self.shared + length) for length in lengths]).to(self.device)
+        hidden = self._forward(tokens, positions, _Prefill(self, lengths, slots))
+        return hidden[torch.tensor(lengths, device=self.device).cumsum(0) - 1]
+
+    def _forward(self, tokens: torch.Tensor, positions: torch.Tensor, attend: Attend) -> torch.Tensor:
+        with attending(attend):
+            backbone = self.model.base_model
+            output = backbone(input_ids=tokens[None], position_ids=positions[None], use_cache=False)
+        return output.last_hidden_state[0]
+
+    def triangle(self, tokens: int, dtype: torch.dtype) -> torch.Tensor:
+        """Causal mask with ALiBi, shape (1 or heads, tokens, tokens); the longest that was asked for is kept."""
+        if self._triangle.shape[-1] < tokens:
+            place = torch.arange(tokens, device=self.device)
+            distance = (place[None, :] - place[:, None]).float()
+            bias = self.slopes[:, None, None] * distance if self.slopes is not None else torch.zeros_like(distance)[None]
+            self._triangle = bias.masked_fill(distance > 0, -torch.inf).to(dtype)
+        return self._triangle[:, :tokens, :tokens]
+
+
+class _Prefill:
+    """Attention of prompts, each over what is shared and itself."""
+
+    def __init__(self, store: Store, lengths: list[int], slots: list[int]) -> None:
+        self.store, self.slots, self.lengths = store, slots, lengths
+        self.mask = store.triangle(store.shared + max(lengths), store.model.dtype)
+
+    def __call__(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+        start, outputs, old = 0, [], self.store.shared
+        keys, values = self.store.keys[layer], self.store.values[layer]
+        for slot, length in zip(self.slots, self.lengths, strict=True):
+            new, end = slice(start, start + length), old + length
+            keys[slot, :, old:end], values[slot, :, old:end] = key[0, :, new], value[0, :, new]
+            outputs.append(
+                F.scaled_dot_product_attention(
+                    query[:, :, new], keys[slot, None, :, :end], values[slot, None, :, :end],
+                    attn_mask=self.mask[None, :, old:end, :end], scale=scale, enable_gqa=self.store.group > 1,
+                ).transpose(1, 2)
+            )
+            start += length
+        return torch.cat(outputs, dim=1)
+
+
+class _Step:
+    """Attention of one new token a beam. The beams of a row, and the heads that share keys, read its keys together."""
+
+    def __init__(self, store: Store, slots: torch.Tensor, at: torch.Tensor, positions: torch.Tensor, end: int) -> None:
+        self.store, self.slots, self.at, self.end = store, slots, at, end
+        mask = store.mask[: store.used, None, :, :end]
+        if store.slopes is not None:
+            distance = store.places[: store.used, :end] - positions[:, None]
+            mask = mask + store.slopes[:, None, None] * distance[:, None, None, :]
+        self.mask = mask.repeat_interleave(store.group, dim=2).to(store.model.dtype)
+
+    def __call__(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+        store = self.store
+        keys, values = store.keys[layer], store.values[layer]
+        keys[self.slots, :, self.at], values[self.slots, :, self.at] = key[0].transpose(0, 1), value[0].transpose(0, 1)
+        rows, width, group = store.used, store.width, store.group
+        kv_heads, size = keys.shape[1], keys.shape[3]
+        query = query.view(kv_heads, group, rows, width, size).permute(2, 0, 3, 1, 4)
+        context = F.scaled_dot_product_attention(
+            query.reshape(rows, kv_heads, width * group, size), keys[:rows, :, : self.end], values[:rows, :, : self.end],
+            attn_mask=self.mask, scale=scale,
+        )
+        context = context.view(rows, kv_heads, width, group, size).transpose(1, 2)
+        return context.reshape(1, rows * width, kv_heads * group, size)
+
+
+class _Branch:
+    """Attention of a tree of continuations: each node over the prompt, the nodes before it and itself."""
+
+    def __init__(self, store: Store, tree: Tree, length: int) -> None:
+        self.store, self.length = store, length
+        nodes = len(tree.tokens)
+        mask = torch.full((nodes, nodes), -torch.inf, device=store.device)
+        for node, seen in enumerate(tree.ancestors()):
+            mask[node, seen] = 0
+        mask = torch.cat([mask.new_zeros(nodes, length), mask], dim=1)[None]
+        if store.slopes is not None:
+            own = torch.tensor(tree.depths, device=store.device) + length
+            distance = torch.cat([torch.arange(length, device=store.device), own]) - own[:, None]
+            mask = mask + store.slopes[:, None, None] * distance
+        self.mask = mask[None].to(store.model.dtype)
+
+    def __call__(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+        store = self.store
+        keys, values = (
+            torch.cat([part[layer][:1, :, : self.length], new], dim=2)
+            for part, new in ((store.keys, key), (store.values, value))
+        )
+        return F.scaled_dot_product_attention(
+            query, keys, values, attn_mask=self.mask, scale=scale, enable_gqa=store.group > 1
+        ).transpose(1, 2)
+
+
+def _top(logits: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """`torch.topk` in two rounds: the best entries lie in the blocks with the best maxima, which are found fast."""
+    rows, vocabulary = logits.shape
+    blocks = -(-vocabulary // _BLOCK)
+    padded = F.pad(logits, (0, blocks * _BLOCK - vocabulary), value=-torch.inf).view(rows, blocks, _BLOCK)
+    chosen = padded.amax(-1).topk(min(count, blocks)).indices.sort(-1).values
+    inner = padded.gather(1, chosen[:, :, None].expand(-1, -1, _BLOCK)).flatten(1)
+    ids = (chosen[:, :, None] * _BLOCK + torch.arange(_BLOCK, device=logits.device)).flatten(1)
+    order = inner.sort(dim=-1, descending=True, stable=True).indices[:, :count]
+    return inner.gather(1, order), ids.gather(1, order)

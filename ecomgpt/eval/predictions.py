@@ -17,46 +17,44 @@ Answerer: TypeAlias = Callable[[Sequence[EvalRow]], Iterator[tuple[int, str, int
 """Rows to (index of the row, raw text, prompt tokens cut), in any order, each row once; `ecomgpt.eval.backends` has them."""
 
 
-def predict(
-    path: Path, rows: Sequence[EvalRow], answer: Answerer, progress: Callable[[int], None] | None = None
-) -> list[Answer]:
+def predict(path: Path, rows: Sequence[EvalRow], answer: Answerer) -> list[Answer]:
     """Answers all rows that are not answered yet and completes the file; the work of one process.
 
     Args:
         path: ``predictions/<task>.jsonl``.
         rows: Of one task.
         answer: Answers them; not called where nothing is missing.
-        progress: Called with the number of rows that were newly answered.
 
     Returns:
         All answers, in the order of the rows.
     """
-    answer_missing(path, rows, answer, progress)
+    for _ in answer_missing(path, rows, answer):
+        pass
     return finish(path, rows)
 
 
-def answer_missing(
-    path: Path,
-    rows: Sequence[EvalRow],
-    answer: Answerer,
-    progress: Callable[[int], None] | None = None,
-    rank: int = 0,
-    world: int = 1,
-) -> None:
-    """Answers this process's share of what is missing, every ``world``-th row, and writes each answer as it comes."""
+def missing(path: Path, rows: Sequence[EvalRow]) -> list[EvalRow]:
+    """The rows that have no answer on disk."""
     done = _known(path, rows)
-    missing = [row for row in rows[rank::world] if row.id not in done]
-    if not missing:
+    return [row for row in rows if row.id not in done]
+
+
+def answer_missing(
+    path: Path, rows: Sequence[EvalRow], answer: Answerer, rank: int = 0, world: int = 1
+) -> Iterator[Answer]:
+    """Answers what is missing of this process's share, every ``world``-th row, and passes each answer on once it is written."""
+    share = missing(path, rows[rank::world])
+    if not share:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part{rank}")
     _drop_torn_line(part)
     with part.open("ab") as file:
-        for index, text, cut in answer(missing):
-            file.write(encode_line(to_json(Answer(missing[index], text, cut))))
+        for index, text, cut in answer(share):
+            answered = Answer(share[index], text, cut)
+            file.write(encode_line(to_json(answered)))
             file.flush()
-            if progress:
-                progress(1)
+            yield answered
 
 
 def finish(path: Path, rows: Sequence[EvalRow]) -> list[Answer]:
@@ -66,9 +64,9 @@ def finish(path: Path, rows: Sequence[EvalRow]) -> list[Answer]:
         RuntimeError: If a row has no answer: a backend broke its promise.
     """
     done = _known(path, rows)
-    missing = [row.id for row in rows if row.id not in done]
-    if missing:
-        raise RuntimeError(f"{path}: {len(missing)} rows have no answer, the first is {missing[0]}")
+    lost = [row.id for row in rows if row.id not in done]
+    if lost:
+        raise RuntimeError(f"{path}: {len(lost)} rows have no answer, the first is {lost[0]}")
     answers = [Answer(row, *done[row.id]) for row in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")

@@ -1,30 +1,43 @@
 """job=evaluate: answers the suite's questions, scores the answers, and the model before training and simple baselines beside them."""
 
 import dataclasses
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecomgpt.config.schema import Config
+from ecomgpt.eval.answering import answer_suite, collect, unanswered
 from ecomgpt.eval.backends import Backend, Subject, backend
 from ecomgpt.eval.backends.predictions import Predictions
-from ecomgpt.eval.predictions import predict
 from ecomgpt.eval.results import baselines, changes, results, settings
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.eval.trained import Trained
-from ecomgpt.progress import track
-from ecomgpt.rundir import Run, existing_run, log, read_json, trained_run, write_json
+from ecomgpt.rundir import Run, existing_run, read_json, trained_run, write_json
 
 if TYPE_CHECKING:
     from ecomgpt.data.build import Prepared
+
+UNTRAINED = "untrained"
+"""Folder in ``predictions/`` for the answers of the model before training."""
 
 
 def main(config: Config, run: Run) -> None:
     """Evaluates a trained run (``run=<dir>``) or a backbone as it is, and reports."""
     from ecomgpt.job import report
 
+    config, model, manifest, training = untouched(config)
+    if manifest:
+        # The run says of its own what its model was trained on, wherever that one goes.
+        write_json(run.manifest_file, manifest)
+        write_json(run.training_file, training)
+    evaluate(config, run, model, None, manifest, training)
+    report.write(run)
+
+
+def untouched(config: Config) -> tuple[Config, Backend, dict[str, Any], dict[str, Any]]:
+    """What job=evaluate answers with: the configuration with what the model was trained on, the backend, the mixture's
+    manifest and facts of the training; both are empty for a backbone."""
     origin = trained_run(config.run) if config.run else None
     if config.model.source == "predictions":
         origin = Run(Path(config.model.path or "").expanduser())
@@ -32,19 +45,19 @@ def main(config: Config, run: Run) -> None:
     training: dict[str, Any] = {}
     if origin:
         config, manifest, training = trained_as(config, origin)
-    if manifest:
-        # The run says of its own what its model was trained on, wherever that one goes.
-        write_json(run.manifest_file, manifest)
-        write_json(run.training_file, training)
-    evaluate(config, run, backend(Subject(config, origin.model if config.run and origin else None)), None, manifest, training)
-    report.write(run)
+    return config, backend(Subject(config, origin.model if config.run and origin else None)), manifest, training
 
 
 def after_training(config: Config, run: Run, mixture: "Prepared") -> None:
     """Evaluates the run's own model, and the same backbone untrained."""
-    before = backend(Subject(config, tokenizer=lambda: mixture.tokenizer)) if config.eval.untrained else None
-    after = backend(Subject(config, run.model))
+    after, before = trained(config, run, lambda: mixture)
     evaluate(config, run, after, before, mixture.manifest, read_json(run.training_file))
+
+
+def trained(config: Config, run: Run, mixture: "Callable[[], Prepared]") -> tuple[Backend, Backend | None]:
+    """What job=run answers with, after training and before it."""
+    before = backend(Subject(config, tokenizer=lambda: mixture().tokenizer)) if config.eval.untrained else None
+    return backend(Subject(config, run.model)), before
 
 
 def evaluate(
@@ -64,10 +77,37 @@ def evaluate(
         suite = load_suite(config, manifest)
         if isinstance(model, Predictions):
             model.check(suite, run.path / "questions")
-        after = _answers(suite, model, run.predictions, "answering")
-        untrained = _answers(suite, before, run.predictions / "untrained", "answering, untrained") if before else None
+        passes = _passes(run, model, before)
+        if config.trainer.devices > 1 and model.shards and unanswered(suite, passes):
+            from ecomgpt.launch import group
+
+            group(config, run, "ecomgpt.job.evaluate:worker")
+        else:
+            answer_suite(suite, passes)
+        after = collect(suite, run.predictions)
+        first = collect(suite, run.predictions / UNTRAINED) if before else None
         described = {"model": model.name, **settings(config), **model.settings()}
-        write_json(run.metrics_file, scored(config, suite, after, untrained, manifest, training, described))
+        write_json(run.metrics_file, scored(config, suite, after, first, manifest, training, described))
+
+
+def worker(config: Config, run: Run) -> None:
+    """One process of a group: answers its share of the rows."""
+    from ecomgpt.data.build import prepare
+    from ecomgpt.job.build import protection
+    from ecomgpt.model.backbone import load_tokenizer
+
+    before = None
+    if config.job.name == "run":
+        mixture = lambda: prepare(config, protection(config), lambda texts: load_tokenizer(config, texts))  # noqa: E731
+        model, before = trained(config, run, mixture)
+        manifest = read_json(run.manifest_file)
+    else:
+        config, model, manifest, _ = untouched(config)
+    answer_suite(load_suite(config, manifest), _passes(run, model, before))
+
+
+def _passes(run: Run, model: Backend, before: Backend | None) -> list[tuple[Path, Backend]]:
+    return [(run.predictions, model), *([(run.predictions / UNTRAINED, before)] if before else [])]
 
 
 def scored(
@@ -103,11 +143,3 @@ def trained_as(config: Config, run: Run) -> tuple[Config, dict[str, Any], dict[s
     if its.run and (Path(its.run) / run.config_file.name).is_file():  # An evaluation of a trained run.
         its = existing_run(its.run)[1]
     return dataclasses.replace(config, data=its.data, sources=its.sources), manifest, read_json(run.training_file)
-
-
-def _answers(suite: Suite, model: Backend, folder: Path, what: str) -> dict[str, list[Answer]]:
-    answers: dict[str, list[Answer]] = {}
-    for task, rows in track(suite, what, len(suite)):
-        answers[task.name] = predict(folder / f"{task.name}.jsonl", rows, partial(model.answer, task))
-        log.info("%s: %s, %d rows", what, task.name, len(rows))
-    return answers

@@ -1,5 +1,6 @@
 """In-process decoding with transformers; the model comes into memory with the first row."""
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,9 @@ class Transformers:
         else:
             tokenizer = self.subject.tokenizer() if self.subject.tokenizer else load_tokenizer(config)
             model = load_model(config, tokenizer, self.dtype())
-        placed: Any = model.to("cuda" if on_gpu(config) else "cpu")  # type: ignore[arg-type]
+        # Of several processes each has a device of its own.
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if on_gpu(config) else "cpu"
+        placed: Any = model.to(device)  # type: ignore[arg-type]
         return placed.eval(), tokenizer
 
     def dtype(self) -> "torch.dtype":

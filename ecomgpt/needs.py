@@ -89,6 +89,8 @@ def _weights(config: Config) -> Iterator[str]:
     from ecomgpt.model.locate import locate
 
     model = config.model
+    if config.job.name == "pseudo_label":
+        return
     if config.run and config.job.name == "evaluate":
         try:
             trained_run(config.run)

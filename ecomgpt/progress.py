@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -10,20 +10,19 @@ QUIET_SECONDS = 10.0
 """Where the output is no terminal, a line at most this often."""
 
 
-def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+def track(items: Iterable[T], what: str, total: int | None = None, note: Callable[[], str] | None = None) -> Iterator[T]:
     """Passes items through and shows how far they are.
 
     Args:
         items: What is worked on.
         what: A few words for people.
         total: How many there are, where known.
+        note: A few words on the state, such as what was spent so far; asked for whenever something is shown.
     """
     if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import track as bar
-
-        yield from bar(items, what, total, console=Console(stderr=True), transient=True)
+        yield from _bar(items, what, total, note or (lambda: ""))
         return
+    said = (lambda: f"; {note()}") if note else (lambda: "")
     started = shown = time.monotonic()
     for number, item in enumerate(items, 1):
         yield item
@@ -31,4 +30,17 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
         if now - shown >= QUIET_SECONDS:
             shown = now
             left = f" of {total:,}, {(now - started) / number * (total - number):.0f} s left" if total else ""
-            print(f"  {what}: {number:,}{left}", flush=True)
+            print(f"  {what}: {number:,}{left}{said()}", flush=True)
+
+
+def _bar(items: Iterable[T], what: str, total: int | None, note: Callable[[], str]) -> Iterator[T]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress, TextColumn
+
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[note]}", markup=False))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(escape(what), total=total, note="")
+        for item in items:
+            yield item
+            progress.update(bar, advance=1, note=note())

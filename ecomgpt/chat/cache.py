@@ -6,7 +6,6 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
@@ -57,7 +56,7 @@ class Cache:
 
     def put(self, key: str, reply: Reply) -> None:
         """Keeps an answer; it is with the operating system when this returns, so that a killed process loses nothing."""
-        row = {"key": key, "date": datetime.now(UTC).isoformat(timespec="seconds"), "reply": dataclasses.asdict(reply)}
+        row = {"key": key, "reply": dataclasses.asdict(reply)}
         line = (json.dumps(row) + "\n").encode()
         with self._lock:
             try:

@@ -1,6 +1,7 @@
 """Asks many questions at once: from the cache where the answer is known, within limits and budget where it is not."""
 
 import random
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -49,6 +50,8 @@ class Chat:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stop.set()
+        if kind is KeyboardInterrupt:
+            print("\nWaiting for the answers that are on their way; they are paid for.", file=sys.stderr, flush=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
         self.endpoint.close()
         self.cache.close()

@@ -5,6 +5,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from ecomgpt.chat.messages import Reply, Request
@@ -113,13 +114,13 @@ class Endpoint:
         told = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
         prompt = told[0] if isinstance(told[0], int) else request.about_tokens()
         answer = told[1] if isinstance(told[1], int) else Request((("assistant", content),)).about_tokens()
-        return Reply(content, finish, prompt, answer, self._clean(str(body.get("model") or "")))
+        return Reply(content, finish, prompt, answer, self._clean(str(body.get("model") or "")), _now())
 
     def _status(self, status: int, headers: Mapping[str, str], body: object, text: str) -> Reply:
         settings, detail = self.settings, self._clean(text)[:300]
         code = str(body.get("code") or body.get("type") or "") if isinstance(body, dict) else ""
         if "content_filter" in code or "content_filter" in detail:
-            return Reply(finish="content_filter")
+            return Reply(finish="content_filter", date=_now())
         if status in (401, 403):
             source = f"${settings.key_variable}" if settings.key_variable else "no key (chat.key_variable=null)"
             raise Fatal(f"chat.key_variable: {settings.base_url} refuses {source} ({status}: {detail})")
@@ -160,6 +161,10 @@ def missing(settings: ChatConfig) -> list[str]:
 def read_key(settings: ChatConfig) -> str:
     """The key from the environment; it is read when it is needed and kept nowhere else."""
     return os.environ.get(settings.key_variable, "").strip() if settings.key_variable else ""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

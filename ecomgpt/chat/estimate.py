@@ -25,6 +25,13 @@ class Estimate:
     prompt_tokens: int = 0
     answer_tokens: int = 0
 
+    def plus(self, other: "Estimate") -> "Estimate":
+        """Both together."""
+        return Estimate(
+            self.questions + other.questions, self.known + other.known, self.prompt_tokens + other.prompt_tokens,
+            self.answer_tokens + other.answer_tokens,
+        )  # fmt: skip
+
     def line(self, settings: ChatConfig) -> str:
         """For people."""
         text = f"{self.questions:,} questions, {self.known:,} of them answered before"

@@ -90,6 +90,11 @@ class Ledger:
         with self._changed:
             self.retries[reason] += 1
 
+    def spent(self) -> str:
+        """For a progress bar."""
+        known = self.settings.price_input is not None and self.settings.price_output is not None
+        return f"{self.cost:.4f} USD" if known else f"{self.prompt_tokens + self.answer_tokens:,} tokens"
+
     def line(self) -> str:
         """For people."""
         parts = [f"{self.asked:,} asked", f"{self.cached:,} from the cache"]

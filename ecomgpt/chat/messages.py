@@ -75,6 +75,7 @@ class Reply:
         prompt_tokens: As the endpoint counts them, or estimated where it does not.
         answer_tokens: Likewise.
         model: The model's name as the endpoint reports it.
+        date: When it came.
         failure: Why there is no answer after all retries; such a reply is not kept and will be asked for again.
     """
 
@@ -83,4 +84,5 @@ class Reply:
     prompt_tokens: int = 0
     answer_tokens: int = 0
     model: str = ""
+    date: str = ""
     failure: str = ""

@@ -84,13 +84,14 @@ def _chat(config: Config) -> Iterator[str]:
 def _declarations(config: Config) -> Iterator[str]:
     """Datasets, tasks and evaluation tasks of the user's own folder; the shipped ones are tested with the package."""
     own = config.paths.conf
-    if not own or not any(any((Path(own) / group).rglob("*.yaml")) for group in ("sources/datasets", "tasks", "eval/tasks")):
+    if not own or not any(any((Path(own) / group).rglob("*.yaml")) for group in ("sources/datasets", "tasks", "eval/tasks", "pseudo")):
         return
     from ecomgpt.eval.task import load_eval_tasks
+    from ecomgpt.pseudo.declaration import load_labellings
     from ecomgpt.sources.catalog import load_catalog
     from ecomgpt.tasks.declaration import load_tasks
 
-    for load in (load_catalog, load_tasks, load_eval_tasks):
+    for load in (load_catalog, load_tasks, load_eval_tasks, load_labellings):
         try:
             load(None, own)
         except UserError as error:
@@ -103,6 +104,7 @@ def _names(config: Config) -> Iterator[str]:
         ("sources.datasets", "sources/datasets", config.sources.datasets or []),
         ("sources.include_excluded", "sources/datasets", config.sources.include_excluded),
         ("eval.tasks", "eval/tasks", config.eval.tasks),
+        ("pseudo.tasks", "pseudo", config.pseudo.tasks or []),
     ):
         known = [path.stem for path in declarations(group, own)]
         for name in wanted:
@@ -203,7 +205,7 @@ def _folders(config: Config) -> Iterator[str]:
         yield f"paths.output: '{existing}' is a file, not a folder"
     elif not os.access(existing, os.W_OK):
         yield f"paths.output: no permission to write into '{existing}'; give paths.output=<a folder of yours>"
-    if config.job.name == "build":
+    if config.job.name in ("build", "pseudo_label"):
         yield from missing_data(config)
 
 

@@ -10,7 +10,7 @@ from omegaconf import MISSING
 
 from ecomgpt.config.declare import option
 
-JOBS = ("run", "build", "fit", "evaluate", "rescore", "predict", "report", "plan", "export")
+JOBS = ("run", "build", "fit", "evaluate", "rescore", "predict", "report", "plan", "export", "pseudo_label")
 
 
 @dataclass
@@ -210,10 +210,20 @@ class ChatConfig:
 
 
 @dataclass
+class PseudoConfig:
+    """What job=pseudo_label labels; which datasets, the group sources says."""
+
+    tasks: list[str] | None = option(None, "names from conf/pseudo; null for all that fit")
+    limit: int | None = option(200, "texts of a dataset and task; nested: 400 texts hold the 200; null for all", low=1)
+    max_characters: int = option(2000, "longer texts are left out and counted", low=1)
+
+
+@dataclass
 class PathsConfig:
     """Folders. Relative ones start from the working directory."""
 
     data: str = option("./data", "holds raw/<dataset>/ and ecom_instruct_v1/; environment variable ECOMGPT_DATA")
+    pseudo: str | None = option(None, "pseudo-labelled records, written by job=pseudo_label; null for <paths.data>/pseudo")
     output: str | None = option(None, "run directories; null for ./outputs, for sweeps ./multirun")
     cache: str = option("~/.cache/ecomgpt", "prepared data, keyed by content; environment variable ECOMGPT_CACHE")
     models: str = option("./models", "searched for weights; environment variable ECOMGPT_MODELS")
@@ -233,6 +243,7 @@ class Config:
     trainer: TrainerConfig = option(factory=TrainerConfig, help="optimisation, precision, hardware, checkpoints")
     eval: EvalConfig = option(factory=EvalConfig, help="the evaluation suite")
     chat: ChatConfig = option(factory=ChatConfig, help="the chat endpoint")
+    pseudo: PseudoConfig = option(factory=PseudoConfig, help="what job=pseudo_label labels")
     paths: PathsConfig = option(factory=PathsConfig, help="folders")
     name: str | None = option(None, "names the run directory; null for the time of the start")
     seed: int = option(1, "decides every random choice", low=0)

@@ -27,10 +27,12 @@ def of_instructions(config: Config, found: Found, held_out: Iterable[str], prote
         for dataset in found.datasets
         for split, path in locate(dataset, data_root(config))
     ]
+    # Labelled records have no declaration of their own: what stands in their manifest decides as well.
+    labelled = [[one.name, one.records, one.labels, one.options] for one in found.datasets if one.splits_of]
     yamls = [file_hash(path) for group in ("tasks", "sources/datasets") for path in declarations(group, config.paths.conf)]
     code = [file_hash(path) for room in ROOMS for path in sorted((PACKAGE / room).rglob("*")) if path.suffix in (".py", ".yaml", ".json", ".toml")]
     return digest(
-        [data, config.seed, config.sources.max_bad_rows, config.sources.options, config.eval.tasks, files, yamls, code, sorted(held_out), sorted(set(protected))]
+        [data, config.seed, config.sources.max_bad_rows, config.sources.options, config.eval.tasks, files, labelled, yamls, code, sorted(held_out), sorted(set(protected))]
     )
 
 

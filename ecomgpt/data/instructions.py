@@ -10,6 +10,7 @@ from ecomgpt.data.choose import wanted_tasks
 from ecomgpt.data.split import split_of
 from ecomgpt.sources.catalog import ReadCounts, load_catalog, locate, missing, read
 from ecomgpt.sources.dataset import Dataset
+from ecomgpt.sources.labelled import labelled_datasets
 from ecomgpt.sources.records import Record
 from ecomgpt.tasks.declaration import Task, load_tasks
 from ecomgpt.tasks.engine import BLOCK, TaskCounts, instructions
@@ -51,6 +52,11 @@ def data_root(config: Config) -> Path:
     return Path(config.paths.data).expanduser()
 
 
+def pseudo_root(config: Config) -> Path:
+    """The folder of pseudo-labelled records."""
+    return Path(config.paths.pseudo).expanduser() if config.paths.pseudo else data_root(config) / "pseudo"
+
+
 def catalog(config: Config, names: list[str] | None) -> list[Dataset]:
     """The declared datasets with the run's own reader options (``sources.options``)."""
     datasets = load_catalog(names, config.paths.conf)
@@ -64,15 +70,19 @@ def find(config: Config) -> Found:
     ``sources.include_excluded``.
     """
     found = Found()
+    wants_pseudo = "pseudo" in config.data.labels and "atomic" in config.data.kinds
     for dataset in catalog(config, config.sources.datasets):
+        labels = labelled_datasets(dataset, pseudo_root(config)) if wants_pseudo else []
         guarded = sorted(set(dataset.protects) & set(config.eval.tasks))
         reason = dataset.excluded or (f"it is the training side of {', '.join(guarded)}" if guarded else None)
         generated = config.sources.datasets is None and dataset.reader == "demo"
         if generated:
             continue
         if reason and dataset.name not in config.sources.include_excluded:
-            found.excluded.append(f"{dataset.name}: {reason}")
-        elif locate(dataset, data_root(config)):
+            found.excluded += [f"{one.name}: {reason}" for one in (dataset, *labels)]
+            continue
+        found.datasets += labels
+        if locate(dataset, data_root(config)):
             found.datasets.append(dataset)
         else:
             found.missing.append(missing(dataset, data_root(config)))
@@ -97,13 +107,13 @@ def make(
     Yields:
         Instructions whose ``split`` says where they belong.
     """
-    official = any(split == "test" for split, _ in locate(dataset, data_root(config)))
+    official = official_test(config, dataset)
     buffers: dict[str, list[Record]] = {split: [] for split in splits}
     for record in read(dataset, data_root(config), counts.rows, config.sources.max_bad_rows):
         if record.language not in config.data.languages:
             counts.splits["other language"] += 1
             continue
-        split = split_of(record, dataset.name, config.data, official)
+        split = split_of(record, dataset.splits_of or dataset.name, config.data, official)
         counts.splits[split] += 1
         if split in buffers:
             buffers[split].append(record)
@@ -111,6 +121,11 @@ def make(
                 yield from _block(dataset, tasks, split, buffers, counts, seed)
     for split in splits:
         yield from _block(dataset, tasks, split, buffers, counts, seed)
+
+
+def official_test(config: Config, dataset: Dataset) -> bool:
+    """Whether the dataset, or the one whose texts it labels, comes with a test split."""
+    return bool(dataset.options.get("official_test")) or any(split == "test" for split, _ in locate(dataset, data_root(config)))
 
 
 def _block(

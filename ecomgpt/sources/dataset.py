@@ -38,6 +38,7 @@ class Dataset:
     excluded: str | None = option(None, "why it is left out unless it is named")
     protects: list[str] = option(factory=list, help="the held-out evaluation tasks whose training side it is")
     hub: str | None = option(None, "its id on the Hugging Face hub, where `datasets` can load it")
+    splits_of: str | None = option(None, "the dataset whose texts these are, where records must land in its splits")
     path: str = field(default="", metadata={"help": "the declaration's own file, for messages; never written in YAML"})
 
     def __post_init__(self) -> None:

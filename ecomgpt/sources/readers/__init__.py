@@ -20,6 +20,7 @@ READERS: dict[str, str] = {
     "deepmatcher": "ecomgpt.sources.readers.pairs:read_deepmatcher",
     "retrieval": "ecomgpt.sources.readers.retrieval:read_retrieval",
     "hub": "ecomgpt.sources.readers.hub:read_hub",
+    "labelled": "ecomgpt.sources.readers.labelled:read_labelled",
     "demo": "ecomgpt.sources.demo.reader:read_demo",
 }
 """Reader to ``module:function``. Its settings (``options``) are listed in the module's ``OPTIONS``."""

@@ -1,0 +1,108 @@
+"""job=pseudo_label: labels unlabelled texts with a chat model; mixtures pick the result up as atomic tasks with the label "pseudo"."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecomgpt.chat.client import Chat
+from ecomgpt.chat.estimate import Estimate, estimate
+from ecomgpt.config.schema import Config
+from ecomgpt.data.instructions import find, official_test, pseudo_root
+from ecomgpt.errors import UserError
+from ecomgpt.pseudo.choose import Work, choose
+from ecomgpt.pseudo.declaration import load_labellings
+from ecomgpt.pseudo.label import label, requests, write
+from ecomgpt.rundir import Run, log, write_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def main(config: Config, run: Run) -> None:
+    """Chooses texts, tells what they will cost, asks, checks and writes.
+
+    Raises:
+        UserError: If there is nothing to label, the endpoint can't be asked, the budget is spent, or questions got no answer.
+            What was answered by then is written.
+    """
+    with run.stage("choose"):
+        works = gather(config)
+    with run.stage("label"), Chat(config.chat, Path(config.paths.cache).expanduser()) as chat:
+        tell(works, chat)
+        manifests: list[dict[str, Any]] = []
+        stopped: UserError | None = None
+        for work in works:
+            found, stopped = label(chat, work)
+            if found.replies:
+                manifests.append(write(found, pseudo_root(config) / work.dataset.name, chat, official_test(config, work.dataset)))
+                write_json(run.path / "pseudo.json", {"labelled": manifests})
+            if stopped:
+                break
+        if manifests:
+            show(manifests, chat)
+            print(f"Written to {pseudo_root(config)}; mixtures with pseudo labels (data=full_cot, data=pseudo_only) take it in.")
+        log.info("%s", chat.ledger.line())
+    failed = sum(manifest["texts"]["rejected"].get("no answer from the endpoint", 0) for manifest in manifests)
+    if stopped:
+        raise stopped
+    if failed:
+        raise UserError(f"chat: {failed} questions got no answer after all retries; the same command asks for them again")
+
+
+def gather(config: Config) -> list[Work]:
+    """The texts of every dataset and labelling that fit."""
+    labellings = load_labellings(config.pseudo.tasks, config.paths.conf)
+    found = find(config)
+    works = [work for dataset in found.datasets if not dataset.splits_of for work in choose(config, dataset, labellings)]
+    works = [work for work in works if work.texts]
+    if not works:
+        names = ", ".join(labelling.name for labelling in labellings)
+        raise UserError(f"sources={config.sources.name}: no dataset that is found has texts for {names}", *found.missing)
+    return works
+
+
+def tell(works: list[Work], chat: Chat) -> None:
+    """Prints what will be asked and what it may cost, before anything is."""
+    from rich.console import Console
+
+    table = _table(f"{chat.settings.model} at {chat.settings.base_url}", "texts", "known", "tokens in", "tokens out")
+    whole = Estimate()
+    for work in works:
+        part = estimate(requests(work), chat.settings, chat.cache)
+        whole = whole.plus(part)
+        figures = (part.questions, part.known, part.prompt_tokens, part.answer_tokens)
+        table.add_row(work.dataset.name, work.labelling.name, *(f"{figure:,}" for figure in figures))
+    console = Console()
+    console.print(table)
+    console.print(whole.line(chat.settings), highlight=False)
+
+
+def show(manifests: list[dict[str, Any]], chat: Chat) -> None:
+    """Prints what became of the texts."""
+    from rich.console import Console
+
+    table = _table("Labelled", "chosen", "labelled", "rejected", "USD")
+    reasons: Counter[str] = Counter()
+    for manifest in manifests:
+        texts = manifest["texts"]
+        reasons.update(texts["rejected"])
+        cost = "?" if manifest["cost_usd"] is None else f"{manifest['cost_usd']:.4f}"
+        figures = (f"{texts['chosen']:,}", f"{texts['labelled']:,}", f"{sum(texts['rejected'].values()):,}", cost)
+        table.add_row(manifest["dataset"], manifest["labelling"], *figures)
+    console = Console()
+    console.print(table)
+    if reasons:
+        console.print("Rejected: " + "; ".join(f"{reason} {number:,}" for reason, number in reasons.most_common()), highlight=False)
+    console.print(chat.ledger.line(), highlight=False)
+
+
+def _table(title: str, *figures: str) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title))
+    for name in ("dataset", "labels"):
+        table.add_column(name, overflow="fold")
+    for name in figures:
+        table.add_column(name, justify="right")
+    return table

@@ -53,7 +53,7 @@ def paired(first: Sequence[Answer], second: Sequence[Answer], name: str, samples
         UserError: If the runs answered different rows, or other questions under the same ids.
     """
     pairs = _pairs(first, second)
-    # Both runs in one call, so that what a metric counts by (the classes that occur) is the same for both.
+    # Both runs in one call, so that both count by the same names (the classes that occur).
     one = metric(name, first[0].row.kind)
     both = one.update([answer for pair in pairs for answer in pair])
     sums = np.stack([both[0::2], both[1::2]], axis=1)

@@ -7,21 +7,34 @@ import numpy as np
 
 from ecomgpt.eval.rows import Answer
 
-Update = Callable[[Sequence[Answer]], np.ndarray]
+Count = Callable[[Sequence[Answer], Sequence[str]], np.ndarray]
 Compute = Callable[[np.ndarray], np.ndarray]
+
+
+def _no_names(answers: Sequence[Answer]) -> list[str]:
+    return []
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """An update/compute pair. What is summed over rows between the two can be summed over processes and resamples too.
 
+    `ecomgpt.eval.metrics.module.AnswerMetric` is the same as a ``torchmetrics.Metric`` with the sums as its state.
+
     Attributes:
-        update: Counts. Answers to an array (answers, sums), float64.
+        count: Answers and names to an array (answers, sums), float64.
         compute: Divides. Summed counts (..., sums) to values (...).
+        names: What is counted one by one, such as classes; where processes or runs count for themselves, all must count by the
+            names of all their answers together.
     """
 
-    update: Update
+    count: Count
     compute: Compute
+    names: Callable[[Sequence[Answer]], list[str]] = _no_names
+
+    def update(self, answers: Sequence[Answer], names: Sequence[str] | None = None) -> np.ndarray:
+        """Counts: one line of sums for each answer, (answers, sums)."""
+        return self.count(answers, self.names(answers) if names is None else names)
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray, empty: float = 0.0) -> np.ndarray:
@@ -38,6 +51,6 @@ def f1(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
 def mean(update: Callable[[Answer], float]) -> Metric:
     """The mean over rows of one number a row."""
     return Metric(
-        update=lambda answers: np.array([[update(answer), 1.0] for answer in answers]).reshape(-1, 2),
+        count=lambda answers, names: np.array([[update(answer), 1.0] for answer in answers]).reshape(-1, 2),
         compute=lambda sums: ratio(sums[..., 0], sums[..., 1]),
     )

@@ -32,7 +32,7 @@ def _grams(text: str, n: int) -> Counter[str]:
     return Counter(text[start : start + n] for start in range(len(text) - n + 1))
 
 
-def _update(answers: Sequence[Answer]) -> np.ndarray:
+def _count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarray:
     return np.array([chrf_counts(a.text, a.row.target) for a in answers], float).reshape(-1, 3 * ORDER)
 
 
@@ -44,4 +44,4 @@ def _compute(sums: np.ndarray) -> np.ndarray:
     return ratio((1 + BETA_SQUARED) * precision * recall, BETA_SQUARED * precision + recall)
 
 
-CHRF = Metric(_update, _compute)
+CHRF = Metric(_count, _compute)

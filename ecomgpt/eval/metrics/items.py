@@ -15,7 +15,7 @@ from ecomgpt.eval.rows import Answer
 from ecomgpt.tasks.answers import normal
 
 
-def _micro_update(answers: Sequence[Answer]) -> np.ndarray:
+def _micro_count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarray:
     return np.array([[len(a.given & a.gold), len(a.given), len(a.gold)] for a in answers], float).reshape(-1, 3)
 
 
@@ -23,7 +23,7 @@ def _micro_compute(sums: np.ndarray) -> np.ndarray:
     return ratio(2 * sums[..., 0], sums[..., 1] + sums[..., 2], empty=1.0)
 
 
-MICRO_F1 = Metric(_micro_update, _micro_compute)
+MICRO_F1 = Metric(_micro_count, _micro_compute)
 """``2 sum |P & T| / (sum |P| + sum |T|)``, sums over rows; 1 where nothing was asked for and nothing given. For terms and typed
 terms this is the strict span F1 of Tjong Kim Sang and De Meulder (2003), over distinct terms instead of positions, because
 an answer names terms, not offsets; for single labels that are always given it equals accuracy."""
@@ -41,15 +41,15 @@ def _class(item: Any) -> str:
     return (normal(item[0]) or item[0]) if isinstance(item, tuple) else item
 
 
-def _macro_update(answers: Sequence[Answer]) -> np.ndarray:
-    index = {name: at for at, name in enumerate(classes(answers))}
+def _macro_count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarray:
+    index = {name: at for at, name in enumerate(names)}
     counts = np.zeros((len(answers), len(index), 3))
     for row, answer in enumerate(answers):
         for column, found in enumerate((answer.given & answer.gold, answer.given, answer.gold)):
             for name, number in Counter(map(_class, found)).items():
                 if name in index:
                     counts[row, index[name], column] += number
-    return counts.reshape(len(answers), -1)
+    return counts.reshape(len(answers), 3 * len(index))
 
 
 def _macro_compute(sums: np.ndarray) -> np.ndarray:
@@ -59,13 +59,13 @@ def _macro_compute(sums: np.ndarray) -> np.ndarray:
     return ratio(scores.sum(-1), (occurring > 0).sum(-1), empty=1.0)
 
 
-MACRO_F1 = Metric(_macro_update, _macro_compute)
+MACRO_F1 = Metric(_macro_count, _macro_compute, classes)
 """The mean over classes of each class's ``2 tp / (2 tp + fp + fn)``, as scikit-learn's ``f1_score(average="macro")``: over the
 classes that occur in the gold or the given answers. A class is a label, or a type of typed terms. An answer outside the
 classes is a miss of the gold class and no class of its own."""
 
 
-def _partial_update(answers: Sequence[Answer]) -> np.ndarray:
+def _partial_count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarray:
     return np.array([_partial_sums(a.given, a.gold) for a in answers], float).reshape(-1, 4)
 
 
@@ -93,7 +93,7 @@ def _partial_compute(sums: np.ndarray) -> np.ndarray:
     return np.where(nothing, 1.0, scores)
 
 
-PARTIAL_F1 = Metric(_partial_update, _partial_compute)
+PARTIAL_F1 = Metric(_partial_count, _partial_compute)
 """Span F1 with credit for overlap, after the *partial* score of MUC-5 (Chinchor and Sundheim, 1993), which gives half a point
 to every overlap; here the credit of a pair is the token F1 of the two terms, 0 for different types. Each given term takes its
 best gold term (precision), each gold term its best given one (recall)."""

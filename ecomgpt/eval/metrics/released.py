@@ -10,7 +10,7 @@ classes. With prediction set P and target set T of a row:
 A perfect answer scores 1 but for spans of one character, which the script takes for an error. Where the script would stop with an error (ROUGE of a text that holds nothing but periods, no entity on either side) this gives 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def sets(answer: Answer) -> tuple[set[str], set[str]]:
     return set(given.split(separator)), set(gold.split(separator))
 
 
-def _set_update(answers: Sequence[Answer]) -> np.ndarray:
+def _set_count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarray:
     rows = []
     for answer in answers:
         given, gold = sets(answer)
@@ -72,14 +72,9 @@ def released_f1(kind: str, average: str) -> Metric:
         kind: A key of `ecomgpt.eval.rows.KINDS`.
         average: ``micro`` or ``macro``.
     """
-    update = released_ner.update if kind == "NER" else _set_update
-    computes: dict[tuple[bool, str], Callable[[np.ndarray], np.ndarray]] = {
-        (True, "micro"): released_ner.micro,
-        (True, "macro"): released_ner.macro,
-        (False, "micro"): _set_micro,
-        (False, "macro"): _set_macro,
-    }
-    return Metric(update, computes[kind == "NER", average])
+    if kind == "NER":
+        return {"micro": released_ner.MICRO_F1, "macro": released_ner.MACRO_F1}[average]
+    return {"micro": Metric(_set_count, _set_micro), "macro": Metric(_set_count, _set_macro)}[average]
 
 
 RELEASED_ROUGE_L = mean(lambda answer: rouge_l(cleaned(answer), answer.row.target))

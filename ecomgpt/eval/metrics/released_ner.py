@@ -5,12 +5,11 @@ and ``I-type`` over what stood there. Entities are read from the tags as ``seqev
 default (conlleval); micro and macro F1 are its ``micro avg`` and ``macro avg``.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from ecomgpt.eval.metrics.base import ratio
+from ecomgpt.eval.metrics.base import Metric, ratio
 from ecomgpt.eval.rows import Answer
 
 
@@ -59,31 +58,36 @@ def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
     return found
 
 
-def update(answers: Sequence[Answer]) -> np.ndarray:
-    """(answers, types * 3): for each type that occurs, entities matched, given, gold."""
-    rows: list[tuple[Counter[str], Counter[str], Counter[str]]] = []
-    for answer in answers:
-        text, separator = answer.row.text, answer.row.separator
-        given = entities(tag(text, terms_by_type(answer.text or "error", separator)))
-        gold = entities(tag(text, terms_by_type(answer.row.target, separator)))
-        rows.append((_types(given & gold), _types(given), _types(gold)))
-    names = sorted({name for row in rows for part in row for name in part})
-    counts = np.array([[[part[name] for part in row] for name in names] for row in rows], float)
-    return counts.reshape(len(rows), -1)
+def _entities(answer: Answer) -> tuple[set[tuple[str, int, int]], set[tuple[str, int, int]]]:
+    """What the script reads from the given answer and from the gold one."""
+    text, separator = answer.row.text, answer.row.separator
+    given = entities(tag(text, terms_by_type(answer.text or "error", separator)))
+    return given, entities(tag(text, terms_by_type(answer.row.target, separator)))
 
 
-def _types(found: set[tuple[str, int, int]]) -> Counter[str]:
-    return Counter(type_ for type_, _, _ in found)
+def types(answers: Sequence[Answer]) -> list[str]:
+    """The types that occur in given or gold answers."""
+    return sorted({type_ for answer in answers for found in _entities(answer) for type_, _, _ in found})
 
 
-def micro(sums: np.ndarray) -> np.ndarray:
-    """F1 over all entities."""
+def _count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarray:
+    """(answers, types * 3): for each type, entities matched, given, gold."""
+    index = {name: at for at, name in enumerate(names)}
+    counts = np.zeros((len(answers), len(index), 3))
+    for row, answer in enumerate(answers):
+        given, gold = _entities(answer)
+        for column, found in enumerate((given & gold, given, gold)):
+            for type_, _, _ in found:
+                counts[row, index[type_], column] += 1
+    return counts.reshape(len(answers), 3 * len(index))
+
+
+def _micro(sums: np.ndarray) -> np.ndarray:
     matched, given, gold = _parts(sums)
     return ratio(2 * matched.sum(-1), given.sum(-1) + gold.sum(-1))
 
 
-def macro(sums: np.ndarray) -> np.ndarray:
-    """The mean over the types that occur of each type's F1."""
+def _macro(sums: np.ndarray) -> np.ndarray:
     matched, given, gold = _parts(sums)
     occurring = (given + gold) > 0
     return ratio(ratio(2 * matched, given + gold).sum(-1), occurring.sum(-1))
@@ -92,3 +96,10 @@ def macro(sums: np.ndarray) -> np.ndarray:
 def _parts(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     by_type = sums.reshape(*sums.shape[:-1], -1, 3)
     return by_type[..., 0], by_type[..., 1], by_type[..., 2]
+
+
+MICRO_F1 = Metric(_count, _micro, types)
+"""F1 over all entities."""
+
+MACRO_F1 = Metric(_count, _macro, types)
+"""The mean over the types that occur of each type's F1."""

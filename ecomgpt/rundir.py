@@ -131,9 +131,9 @@ def settled(path: str) -> Run:
     """An existing run directory in which no process works.
 
     Raises:
-        UserError: If it is none, or a process does.
+        UserError: If a process does.
     """
-    run, _ = existing_run(path)
+    run = Run(Path(path).absolute())
     status = run.status()
     if status.get("state") == "running" and alive(status):
         stage = f" (stage '{status['stage']}')" if status.get("stage") else ""

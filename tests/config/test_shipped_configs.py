@@ -13,7 +13,7 @@ from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import GROUPS, Config
 
 ROOTS = files.search_roots([])
-NEEDS = {"hf": ["model.path=somewhere"], "local": ["chat.model=mine"]}
+NEEDS = {"hf": ["model.path=somewhere"], "local": ["chat.model=mine"], "predictions": ["model.path=somewhere"]}
 OPTIONS = [(group, name) for group in GROUPS for name in options(group, [shipped("conf")])]
 
 

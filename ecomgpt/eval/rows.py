@@ -73,8 +73,10 @@ def from_instruction(instruction: Instruction, task: str, kind: str | None = Non
     Args:
         instruction: A row that training did not see.
         task: The evaluation task's name.
-        kind: A key of `KINDS`; None takes what fits the answer's form.
+        kind: A key of `KINDS`; None takes what fits the answer's form. A choice among texts of the input is to answer with words
+            of the input, as the released product selection is.
     """
+    among_texts = instruction.form == "label" and not all(one in instruction.prompt.after for one in instruction.candidates)
     return EvalRow(
         id=instruction.id,
         task=task,
@@ -82,7 +84,7 @@ def from_instruction(instruction: Instruction, task: str, kind: str | None = Non
         target=instruction.target,
         candidates=instruction.candidates,
         form=instruction.form,
-        kind=kind or _KIND_OF_FORM[instruction.form],
+        kind=kind or ("Extract" if among_texts else _KIND_OF_FORM[instruction.form]),
         language=instruction.language,
         source=instruction.source,
     )

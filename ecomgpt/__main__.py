@@ -52,12 +52,16 @@ def _dispatch(arguments: list[str]) -> int:
     roots = files.search_roots(overrides, flags.config_dir)
     if flags.multirun:
         from ecomgpt.sweep.run import sweep
+        from ecomgpt.torchrun import refuse
 
+        refuse("--multirun")
         return sweep(overrides, roots)
     if flags.cfg or flags.info or flags.hydra_help or flags.shell_completion:
         return _hydra(arguments, overrides, roots, flags.resolve)
+    from ecomgpt import torchrun
     from ecomgpt.launch import start
 
+    overrides = torchrun.overrides(overrides)
     return start(compose.checked(compose.composed(overrides, roots)), arguments)
 
 

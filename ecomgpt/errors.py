@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend: it is shown without a traceback and ends with exit code 2."""
+"""The exceptions that are shown as a sentence, without a traceback: what a user can mend, and what ends a job."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -16,6 +16,10 @@ class UserError(Exception):
         self.problems: tuple[str, ...] = problems
         self.advice = tuple(advice)
         super().__init__("\n".join(problems))
+
+
+class JobFailure(Exception):
+    """A job that ended before its work was done, with a message for people; exit code 1."""
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:

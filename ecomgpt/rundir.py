@@ -25,10 +25,12 @@ from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
 
 PACKAGES = ("ecomgpt", "torch", "lightning", "transformers", "tokenizers", "hydra-core", "datasets", "deepspeed", "peft", "torchmetrics")
-# What may differ when a run is continued: where things lie, how much is shown, and how the work is spread.
+# What may differ when a run is continued, because its numbers do not depend on it: where things lie, how much is shown, how
+# the work is spread, and how often it is saved. Whether a strategy can read the checkpoint is checked when there is one.
 FREE = (
-    "overwrite", "preview", "measure", "name", "paths", "trainer.log_every", "trainer.keep_checkpoints", "trainer.threads", "trainer.loggers",
-    "trainer.on_anomaly", "trainer.spike",
+    "overwrite", "preview", "measure", "name", "paths", "strategy", "trainer.devices", "trainer.nodes", "trainer.accelerator",
+    "trainer.micro_rows", "trainer.gradient_checkpointing", "trainer.threads", "trainer.log_every", "trainer.loggers",
+    "trainer.checkpoint_every", "trainer.keep_checkpoints", "trainer.max_minutes", "trainer.on_anomaly", "trainer.spike",
 )
 
 log = logging.getLogger("ecomgpt")
@@ -225,25 +227,26 @@ def alive(status: dict[str, Any]) -> bool:
 
 
 def _same(config: Config, run: Run) -> None:
-    differences = list(_differences(dataclasses.asdict(load(run.config_file)), dataclasses.asdict(config)))
-    if differences:
+    found = list(differences(dataclasses.asdict(load(run.config_file)), dataclasses.asdict(config), FREE))
+    if found:
         raise UserError(
             "\n".join(
                 [
                     f"name: '{run.path}' was started with another configuration; give another name=, overwrite=true, "
                     "or the old values:",
-                    *differences,
+                    *found,
                 ]
             )
         )
 
 
-def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
-    if key in FREE:
+def differences(old: Any, new: Any, free: Sequence[str], key: str = "") -> Iterator[str]:
+    """Sentences on where two nested dictionaries differ, apart from the keys that may."""
+    if key in free:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted({*old, *new}):
-            yield from _differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
+            yield from differences(old.get(name), new.get(name), free, f"{key}.{name}" if key else name)
     elif old != new:
         yield f"{key} was {'null' if old is None else old}, is now {'null' if new is None else new}"
 
@@ -286,10 +289,17 @@ def _gpus() -> list[str]:
     return [line.strip() for line in found.stdout.split("\n") if line.strip()] if found.returncode == 0 else []
 
 
-def log_to(run: Run) -> None:
-    """Sends the package's log to ``logs/run.log``; the screen belongs to progress and tables."""
+def log_to(run: Run, process: int = 0) -> None:
+    """Sends the package's log to ``logs/run.log``; the screen belongs to progress and tables.
+
+    Args:
+        run: Whose log.
+        process: Number of this process in its group; all but the first log trouble alone.
+    """
     handler = logging.FileHandler(run.logs / "run.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setLevel(logging.WARNING if process else logging.INFO)
+    who = f" [process {process}]" if process else ""
+    handler.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s{who} %(message)s"))
     for existing in list(log.handlers):
         log.removeHandler(existing)
         existing.close()

@@ -20,6 +20,7 @@ from ecomgpt.data.leaks import Guard
 from ecomgpt.data.store import Examples, TokenWriter, read_instructions, write_instructions
 from ecomgpt.errors import UserError
 from ecomgpt.progress import track
+from ecomgpt.rundir import read_json, write_json
 from ecomgpt.tasks.instruction import Instruction
 
 if TYPE_CHECKING:
@@ -47,6 +48,20 @@ class Prepared:
     def examples(self, split: str) -> Examples:
         """The tokenised examples of ``train`` or ``validation``."""
         return Examples(self.folder / split)
+
+    def hand_over(self, folder: Path) -> None:
+        """Leaves in a folder what another process of this machine needs to go on with this very mixture."""
+        self.tokenizer.save_pretrained(folder / "tokenizer")
+        facts = {"folder": str(self.folder.absolute()), "instructions": str(self.instructions.absolute()), "manifest": self.manifest}
+        write_json(folder / "prepared.json", facts)
+
+    @classmethod
+    def handed_over(cls, folder: Path) -> "Prepared":
+        """The mixture that another process has left here."""
+        from ecomgpt.model.backbone import read_tokenizer
+
+        facts = read_json(folder / "prepared.json")
+        return cls(Path(facts["folder"]), Path(facts["instructions"]), read_tokenizer(folder / "tokenizer"), facts["manifest"])
 
 
 @dataclass

@@ -9,7 +9,7 @@ from ecomgpt.job.build import protection
 from ecomgpt.model.backbone import load_model, load_tokenizer, read_model, read_tokenizer
 from ecomgpt.model.export import export
 from ecomgpt.rundir import Run, existing_run
-from ecomgpt.trainer.checkpoints import language_model_weights, newest_readable
+from ecomgpt.trainer.stored import language_model_weights, newest_readable
 from ecomgpt.tuning.apply import apply_tuning
 
 

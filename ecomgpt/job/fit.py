@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 
+from ecomgpt import torchrun
 from ecomgpt.config.schema import Config
 from ecomgpt.data.build import Prepared
+from ecomgpt.group import run_group
 from ecomgpt.job import build
 from ecomgpt.rundir import Run, log, write_json
 
@@ -22,21 +24,32 @@ def main(config: Config, run: Run) -> None:
 
 
 def fit(config: Config, run: Run, mixture: Prepared) -> None:
-    """Trains in this process, or in a group of processes where the configuration asks for several."""
+    """Trains in this process, in a group of processes on this machine, or in the one that torchrun has started."""
+    from ecomgpt.trainer.stored import resume_point
+
     if (run.model / "config.json").is_file():
         log.info("already trained")
+        torchrun.tell_built(train=False)
         return
     with run.stage("fit"):
-        if config.trainer.devices > 1:
-            from ecomgpt.launch import group
-
-            group(config, run, "ecomgpt.job.fit:worker")
-        else:
+        found = resume_point(run.checkpoints, config)
+        if found:
+            print(f"  continuing from {found.name}", flush=True)
+        torchrun.tell_built(train=True)
+        if torchrun.joined() or config.strategy.kind == "single":
             train(config, run, mixture)
+        else:
+            mixture.hand_over(run.path / "data")
+            run_group(config, run, "ecomgpt.job.fit:member")
 
 
-def worker(config: Config, run: Run) -> None:
-    """One process of a group: takes the mixture, which the group's parent has prepared, from the cache."""
+def member(config: Config, run: Run) -> None:
+    """One process of a group on this machine: trains on what its parent has prepared."""
+    train(config, run, Prepared.handed_over(run.path / "data"))
+
+
+def follower(config: Config, run: Run) -> None:
+    """A process under torchrun, perhaps on another machine with a cache of its own."""
     from ecomgpt.data.build import prepare
     from ecomgpt.model.backbone import load_tokenizer
 
@@ -53,11 +66,13 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     from ecomgpt.strategy.build import strategy_module
     from ecomgpt.trainer.anomaly import Anomaly
     from ecomgpt.trainer.build import lightning_trainer
-    from ecomgpt.trainer.checkpoints import Checkpoints, newest_readable
+    from ecomgpt.trainer.checkpoints import Checkpoints
     from ecomgpt.trainer.history import History
     from ecomgpt.trainer.interrupt import Interrupted, Interruption
     from ecomgpt.trainer.loggers import close, loggers
     from ecomgpt.trainer.module import InstructionTuner
+    from ecomgpt.trainer.randomness import Randomness
+    from ecomgpt.trainer.stored import checkpoints
 
     quieten()
     settings = config.trainer
@@ -72,13 +87,11 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
         settings.on_anomaly, settings.spike, strategy.skip_step, lambda step: named(mixture, data, step), run.logs / "anomalies.jsonl"
     )
     history = History(run, data, anomaly, settings.log_every)
-    saver = Checkpoints(run.checkpoints, settings.checkpoint_every, settings.keep_checkpoints, mixture.manifest["fingerprint"])
+    saver = Checkpoints(run.checkpoints, config, mixture.manifest["fingerprint"])
     interruption = Interruption(saver)
     records = loggers(config, run)
-    trainer = lightning_trainer(config, data, [anomaly, history, saver, interruption], records, run.path)
-    found = newest_readable(run.checkpoints)
-    if found and trainer.is_global_zero:
-        print(f"  continuing from {found.name}", flush=True)
+    trainer = lightning_trainer(config, data, [Randomness(config.seed), anomaly, history, saver, interruption], records, run.path)
+    found = next(iter(checkpoints(run.checkpoints)), None)
     started = time.perf_counter()
     try:
         trainer.fit(module, data, ckpt_path=str(found) if found else None, weights_only=True)

@@ -8,10 +8,14 @@
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 
 from ecomgpt.config.schema import Config
+
+if TYPE_CHECKING:
+    from lightning.fabric.plugins.environments import ClusterEnvironment
 
 
 def strategy_module(config: Config) -> ModuleType:
@@ -27,6 +31,16 @@ def on_gpu(config: Config) -> bool:
 def backend(config: Config) -> str:
     """The communication library."""
     return "nccl" if on_gpu(config) else "gloo"
+
+
+def cluster_environment(config: Config) -> "ClusterEnvironment":
+    """Where Lightning learns a process's rank: from the group that started it, never from the cluster's own variables.
+
+    Inside a SLURM job Lightning would take the tasks of the job for its processes, and refuse to train or wait for them.
+    """
+    from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+
+    return LightningEnvironment() if config.strategy.kind == "single" else TorchElasticEnvironment()
 
 
 def precision(config: Config) -> str:

@@ -10,7 +10,8 @@ from lightning.pytorch.loggers import Logger
 
 from ecomgpt.config.schema import Config
 from ecomgpt.data.datamodule import Mixture
-from ecomgpt.strategy.build import precision, strategy_module
+from ecomgpt.strategy.build import cluster_environment, precision, strategy_module
+from ecomgpt.trainer.checkpoints import DirectIO
 
 
 def lightning_trainer(
@@ -32,6 +33,7 @@ def lightning_trainer(
         val_check_interval=settings.validate_every * data.accumulate if settings.validate_every else None,
         num_sanity_val_steps=0,
         callbacks=list(callbacks),
+        plugins=[cluster_environment(config), *([DirectIO()] if config.strategy.kind in ("single", "ddp") else [])],
         logger=list(loggers),
         enable_checkpointing=False,
         enable_progress_bar=False,

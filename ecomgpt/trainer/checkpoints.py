@@ -1,89 +1,31 @@
-"""Checkpoints that a crash can't break: written aside, then moved into place; found again newest first."""
+"""Checkpoints that a crash or a full disk can't break: room made first, written aside, then moved into place."""
 
-import re
 import shutil
-import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from ecomgpt.errors import UserError
+from ecomgpt.config.schema import Config
+from ecomgpt.errors import JobFailure, UserError
 from ecomgpt.rundir import log
+from ecomgpt.trainer.stored import checkpoints, remove, seal, size_of
 
-NAME = re.compile(r"step-(\d+)\.ckpt")
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Complete checkpoints, newest first."""
-    found = [path for path in folder.glob("step-*.ckpt") if NAME.fullmatch(path.name)] if folder.is_dir() else []
-    return sorted(found, key=step_of, reverse=True)
+MARGIN = 1.02
+"""Room that is asked for, as a share of what a checkpoint is expected to take."""
+SMALL = 1 << 20
+"""Bytes for what does not grow with the model: names, positions, states of callbacks."""
 
 
-def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
-    """The backbone's weights in a checkpoint, whatever strategy wrote it.
+class DirectIO(TorchCheckpointIO):
+    """Writes straight to the file. Lightning's own makes the whole file in memory first, which a large model has no room for."""
 
-    Args:
-        path: A checkpoint file, or the folder of a sharded one.
-        model: The backbone; sharded checkpoints are read into its shapes.
-    """
-    prefix = "network.language_model."
-    if path.is_file():
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
-    elif (path / ".metadata").is_file():
-        from torch.distributed.checkpoint import FileSystemReader, load
-
-        state = {prefix + name: torch.empty_like(value, device="cpu") for name, value in model.state_dict().items()}
-        holder = {"state_dict": state}
-        load(holder, storage_reader=FileSystemReader(path), no_dist=True)
-    else:
-        from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
-
-        state = get_fp32_state_dict_from_zero_checkpoint(str(path), tag="checkpoint")
-        state = {name.removeprefix("_forward_module."): value for name, value in state.items()}
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-
-
-def newest_readable(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole; a torn one is passed over with a message."""
-    for path in checkpoints(folder):
-        problem = _damage(path)
-        if problem is None:
-            return path
-        print(f"  {path.name} can't be read ({problem}); going back to the one before", file=sys.stderr)
-        log.warning("%s can't be read: %s", path, problem)
-    return None
-
-
-def _damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint; None for one that is whole. PyTorch's files are ZIP archives with check sums."""
-    files = [path] if path.is_file() else sorted(part for part in path.rglob("*") if part.is_file())
-    if not files:
-        return "it is empty"
-    if path.is_dir() and not any(part.suffix == ".pt" or part.name == ".metadata" for part in files):
-        return "it holds no weights"
-    for part in files:
-        try:
-            if part.stat().st_size == 0:
-                return f"{part.name} is empty"
-            if part.suffix in (".ckpt", ".pt"):
-                with zipfile.ZipFile(part) as archive:
-                    broken = archive.testzip()
-                if broken:
-                    return f"{broken} in it is damaged"
-        except (OSError, zipfile.BadZipFile, EOFError) as error:
-            return f"{part.name}: {error}"
-    return None
-
-
-def step_of(path: Path) -> int:
-    """The optimiser step after which a checkpoint was written."""
-    match = NAME.fullmatch(path.name)
-    assert match is not None, path
-    return int(match.group(1))
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        with Path(path).open("wb") as file:
+            torch.save(checkpoint, file)
 
 
 class Checkpoints(Callback):
@@ -93,13 +35,13 @@ class Checkpoints(Callback):
 
     Args:
         folder: Where they go.
-        every: Optimiser steps between two.
-        keep: How many stay.
+        config: The run's configuration: how often, how many stay, which strategy writes.
         fingerprint: Of the data; a checkpoint belongs to one mixture.
     """
 
-    def __init__(self, folder: Path, every: int, keep: int, fingerprint: str) -> None:
-        self.folder, self.every, self.keep, self.fingerprint = folder, every, keep, fingerprint
+    def __init__(self, folder: Path, config: Config, fingerprint: str) -> None:
+        self.folder, self.config, self.fingerprint = folder, config, fingerprint
+        self.every, self.keep = config.trainer.checkpoint_every, config.trainer.keep_checkpoints
         self._last = -1
 
     def state_dict(self) -> dict[str, Any]:
@@ -112,6 +54,11 @@ class Checkpoints(Callback):
                 f"{self.fingerprint} (files, declarations or code changed); give another name= or overwrite=true"
             )
 
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        # Better now than after the first thousand steps. A resumed run has just this one, and need not write it again.
+        self._last = trainer.global_step
+        self._together(trainer, lambda: self._make_room(module))
+
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int) -> None:
         step = trainer.global_step
         stepped = (index + 1) % trainer.accumulate_grad_batches == 0
@@ -122,31 +69,88 @@ class Checkpoints(Callback):
         self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> None:
-        """Writes one checkpoint, unless this step has one, and deletes those that are too old."""
+        """Writes one checkpoint, unless this step has one, and deletes those that are too old.
+
+        Raises:
+            JobFailure: If the disk has no room; the last good checkpoint stays.
+        """
         step = trainer.global_step
         if step == self._last or step == 0:
             return
         final = self.folder / f"step-{step}.ckpt"
-        temporary = self.folder / f".writing-step-{step}.ckpt"
+        temporary = self.folder / f".writing-{final.name}"
+        self._together(trainer, lambda: self._make_room(trainer.lightning_module))
+        try:
+            trainer.save_checkpoint(temporary)
+        except (OSError, RuntimeError) as error:
+            written = size_of(temporary) if temporary.exists() else 0
+            remove(temporary)
+            needed = expected_bytes(trainer.lightning_module, self.config)
+            if shutil.disk_usage(self.folder).free - written < needed:
+                raise JobFailure(self._no_room(needed)) from error
+            raise JobFailure(f"checkpoint after step {step}: cannot write '{temporary}': {error}; {self._stays()}") from error
+        trainer.strategy.barrier("checkpoint written")
         if trainer.is_global_zero:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # A kill in the middle of an earlier writing left this.
-            for leftover in self.folder.glob(".writing-*"):
-                _remove(leftover)
-        trainer.strategy.barrier("before checkpoint")
-        trainer.save_checkpoint(temporary)
-        trainer.strategy.barrier("after checkpoint")
-        if trainer.is_global_zero:
-            _remove(final)
-            temporary.replace(final)
-            for old in checkpoints(self.folder)[self.keep :]:
-                _remove(old)
+            self._move(temporary, final)
             log.info("checkpoint after step %d", step)
+        # Without waiting here, another process could leave, and the group be ended, before the checkpoint is in place.
+        trainer.strategy.barrier("checkpoint in place")
         self._last = step
 
+    def _move(self, temporary: Path, final: Path) -> None:
+        if temporary.is_dir():
+            seal(temporary, self.config)
+        remove(final)
+        temporary.replace(final)
+        for old in [*checkpoints(self.folder)[self.keep :], *self.folder.glob("damaged-*")]:
+            remove(old)
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    def _make_room(self, module: Any) -> str | None:
+        """Clears what a kill left; gives up older checkpoints, never the newest, for want of room.
+
+        Returns:
+            What is wrong, if there still is no room.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob(".writing-*"):
+            remove(leftover)
+        needed = expected_bytes(module, self.config)
+        for old in [*self.folder.glob("damaged-*"), *reversed(checkpoints(self.folder)[1:])]:
+            if shutil.disk_usage(self.folder).free >= needed:
+                break
+            log.warning("no room for two more checkpoints: %s is given up", old.name)
+            remove(old)
+        return None if shutil.disk_usage(self.folder).free >= needed else self._no_room(needed)
+
+    def _no_room(self, needed: int) -> str:
+        free = shutil.disk_usage(self.folder).free
+        return (
+            f"no room for a checkpoint: it needs {_size(needed)} in '{self.folder}', where {_size(free)} are free; make "
+            f"room for {_size(max(0, needed - free))} more. {self._stays()}"
+        )
+
+    def _stays(self) -> str:
+        good = checkpoints(self.folder)
+        return f"The same command then continues from {good[0].name}" if good else "There is no earlier checkpoint"
+
+    @staticmethod
+    def _together(trainer: L.Trainer, check: Any) -> None:
+        """The first process looks, and all of them learn what it found, so that none waits for the others for ever."""
+        problem = trainer.strategy.broadcast(check() if trainer.is_global_zero else None)
+        if problem is not None:
+            raise JobFailure(problem)
+
+
+def expected_bytes(module: Any, config: Config) -> int:
+    """Bytes of a whole checkpoint, over all processes: weights, AdamW's two moments, and DeepSpeed's float32 copy."""
+    states = 12 if config.strategy.kind == "deepspeed" else 8
+    total = 0
+    for weight in module.parameters():
+        # ZeRO stage 3 leaves an empty vector in a weight's place, and its size in `ds_numel`.
+        number = getattr(weight, "ds_numel", weight.numel())
+        total += number * (weight.element_size() + (states if weight.requires_grad else 0))
+    return int(total * MARGIN) + SMALL
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"

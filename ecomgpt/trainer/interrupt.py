@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training: the step in progress is finished and saved, then training ends.
+"""Ctrl-C and a cluster's notice (SIGTERM, SIGUSR1, SIGUSR2) during training: the step in progress is finished and saved, then training ends.
 
 Lightning turns Ctrl-C into ``sys.exit`` wherever it strikes, also between the backward pass and the optimiser's step, where
 nothing whole can be saved. Here a signal only leaves a note, and the note is read at the next border between two steps.
@@ -14,10 +14,9 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from ecomgpt.group import PARENT
+from ecomgpt.launch import PREEMPTION
 from ecomgpt.trainer.checkpoints import Checkpoints
-
-PARENT = "ECOMGPT_PARENT"
-"""Environment variable with the id of the process that started a group; without it the group must not train on."""
 
 
 class Interrupted(Exception):
@@ -36,11 +35,12 @@ class Interruption(Callback):
     def __init__(self, saver: Checkpoints) -> None:
         self.saver = saver
         self.asked = False
+        self._presses = 0
         self._before: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         # Now, after Lightning has put its own handlers, which would broadcast in the middle of other communication.
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, *PREEMPTION):
             self._before[number] = signal.signal(number, self._note)
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int) -> None:
@@ -62,8 +62,12 @@ class Interruption(Callback):
         self._restore()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        # A cluster may send its notice twice, or to a group's parent, who passes it on, and to its processes as well.
+        self._presses += number == signal.SIGINT
+        if self._presses > 1:
             raise KeyboardInterrupt
+        if self.asked:
+            return
         self.asked = True
         if os.environ.get("RANK", "0") == "0":
             print("\nFinishing this step, then saving. Ctrl-C again stops at once.", file=sys.stderr, flush=True)

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ecomgpt.trainer.checkpoints import Checkpoints, checkpoints, newest_readable
-from ecomgpt.trainer.interrupt import PARENT, Interrupted, Interruption
+from ecomgpt.group import PARENT
+from ecomgpt.trainer.checkpoints import Checkpoints
+from ecomgpt.trainer.interrupt import Interrupted, Interruption
+from ecomgpt.trainer.stored import checkpoints, newest_readable
 
 
 @pytest.fixture

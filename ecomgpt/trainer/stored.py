@@ -1,0 +1,175 @@
+"""Checkpoints on disk: which there are, which are whole, which strategy can go on from them, and their weights.
+
+One process and DDP write a file; FSDP and DeepSpeed a folder, with ``origin.json`` that says who wrote it.
+"""
+
+import re
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ecomgpt.config.schema import Config
+from ecomgpt.errors import UserError
+from ecomgpt.rundir import log, read_json, write_json
+
+NAME = re.compile(r"step-(\d+)\.ckpt")
+ORIGIN = "origin.json"
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Finished checkpoints, newest first."""
+    found = [path for path in folder.glob("step-*.ckpt") if NAME.fullmatch(path.name)] if folder.is_dir() else []
+    return sorted(found, key=step_of, reverse=True)
+
+
+def step_of(path: Path) -> int:
+    """The optimiser step after which a checkpoint was written."""
+    match = NAME.fullmatch(path.name)
+    assert match is not None, path
+    return int(match.group(1))
+
+
+def newest_readable(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole; a torn one is passed over with a message."""
+    for path in checkpoints(folder):
+        problem = _damage(path)
+        if problem is None:
+            return path
+        print(f"  {path.name} can't be read ({problem}); going back to the one before", file=sys.stderr)
+        log.warning("%s can't be read: %s", path, problem)
+    return None
+
+
+def resume_point(folder: Path, config: Config) -> Path | None:
+    """The checkpoint that training goes on from; called once for a whole group, before it starts.
+
+    Checkpoints after it, which can't be read, are renamed to ``damaged-*``, so that all processes take the same one.
+
+    Raises:
+        UserError: If the configured strategy can't read it; with what can.
+    """
+    found = newest_readable(folder)
+    for path in checkpoints(folder):
+        if found is None or step_of(path) > step_of(found):
+            path.replace(folder / f"damaged-{path.name}")
+    if found is not None:
+        _require_fit(found, config)
+    return found
+
+
+def origin(config: Config) -> dict[str, Any]:
+    """Who writes a checkpoint, as far as it decides who can read it."""
+    strategy = config.strategy
+    return {
+        "strategy": strategy.name, "kind": strategy.kind, "stage": strategy.stage, "processes": config.trainer.devices * config.trainer.nodes,
+        "offload_optimizer": strategy.offload_optimizer, "offload_parameters": strategy.offload_parameters,
+    }
+
+
+def _require_fit(path: Path, config: Config) -> None:
+    """A file fits one process, DDP and FSDP, with any number of processes; FSDP's folder any number of FSDP processes.
+
+    DeepSpeed's shards fit the number of processes and the stage that wrote them.
+    """
+    wrote, reads = read_json(path / ORIGIN) if path.is_dir() else {}, origin(config)
+    if path.is_file():
+        fits, needs = config.strategy.kind != "deepspeed", "strategy=auto, ddp or fsdp"
+        reason = "holds whole states, and DeepSpeed reads its own shards alone"
+    elif wrote.get("kind") == "fsdp":
+        fits, needs = config.strategy.kind == "fsdp", "strategy=fsdp, with any number of processes"
+        reason = "holds FSDP's shards, which FSDP alone reads"
+    else:
+        fits, needs = reads == {name: wrote.get(name) for name in reads}, f"strategy={wrote.get('strategy')} and {wrote.get('processes')} process(es) in all"
+        reason = f"holds the shards of strategy={wrote.get('strategy')} with {wrote.get('processes')} process(es), which fit that alone"
+    if not fits:
+        run = path.parent.parent
+        raise UserError(
+            f"strategy={config.strategy.name} with {reads['processes']} process(es) can't go on from '{path}': it {reason}. "
+            f"Go on with {needs}; or start anew from its weights: job=export run={run}, then model=hf model.path={run / 'model'} name=<new>"
+        )
+
+
+def seal(path: Path, config: Config) -> None:
+    """The last file of a checkpoint's folder: who wrote it, and what else must be in it."""
+    files = {str(part.relative_to(path)): part.stat().st_size for part in sorted(path.rglob("*")) if part.is_file()}
+    write_json(path / ORIGIN, {**origin(config), "files": files})
+
+
+def remove(path: Path) -> None:
+    """Deletes a checkpoint, file or folder."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a checkpoint."""
+    return path.stat().st_size if path.is_file() else sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
+
+
+def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
+    """The backbone's weights in a checkpoint, whatever strategy wrote it.
+
+    Args:
+        path: A checkpoint file, or the folder of a sharded one.
+        model: The backbone; sharded checkpoints are read into its shapes.
+    """
+    prefix = "network.language_model."
+    if path.is_file():
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+    elif (path / ".metadata").is_file():
+        from torch.distributed.checkpoint import FileSystemReader, load
+
+        state = {prefix + name: torch.empty_like(value, device="cpu") for name, value in model.state_dict().items()}
+        holder = {"state_dict": state}
+        load(holder, storage_reader=FileSystemReader(path), no_dist=True)
+    else:
+        from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
+
+        state = get_fp32_state_dict_from_zero_checkpoint(str(path), tag="checkpoint")
+        state = {name.removeprefix("_forward_module."): value for name, value in state.items()}
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _lost(path: Path) -> str | None:
+    """What is missing in a checkpoint's folder, by the list in it."""
+    try:
+        files = read_json(path / ORIGIN).get("files")
+    except ValueError:
+        files = None
+    if not files:
+        return f"it holds no whole {ORIGIN}"
+    for name, size in files.items():
+        if not (path / name).is_file():
+            return f"{name} in it is missing"
+        if (path / name).stat().st_size != size:
+            return f"{name} in it has another size"
+    return None
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint; None for one that is whole. PyTorch's files are ZIP archives with check sums."""
+    files = [path] if path.is_file() else sorted(part for part in path.rglob("*") if part.is_file())
+    if not files:
+        return "it is empty"
+    if path.is_dir():
+        lost = _lost(path)
+        if lost is not None:
+            return lost
+    for part in files:
+        try:
+            if part.stat().st_size == 0:
+                return f"{part.name} is empty"
+            if part.suffix in (".ckpt", ".pt"):
+                with zipfile.ZipFile(part) as archive:
+                    broken = archive.testzip()
+                if broken:
+                    return f"{broken} in it is damaged"
+        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+            return f"{part.name}: {error}"
+    return None

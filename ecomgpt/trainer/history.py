@@ -141,9 +141,15 @@ def read_history(file: Path) -> list[dict[str, Any]]:
     with file.open(newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             if all(row.get(column) is not None for column in COLUMNS):
-                numbers = {column: float(row[column]) if row[column] else None for column in COLUMNS}
-                rows.append({**numbers, "step": int(numbers["step"] or 0)})
+                rows.append({column: _number(row[column]) for column in COLUMNS})
     return rows
+
+
+def _number(text: str) -> int | float | None:
+    """As it was written: a continued file has the same numbers in the same form."""
+    if not text:
+        return None
+    return int(text) if text.isdecimal() else float(text)
 
 
 def memory_bytes() -> int:

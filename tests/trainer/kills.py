@@ -5,6 +5,7 @@ a fork, so that the imports of several seconds are paid once, and forks want a p
 """
 
 import csv
+import importlib
 import json
 import os
 import random
@@ -129,15 +130,8 @@ def main(folder: str, kills: int, *arguments: str) -> None:
 
 def warm() -> None:
     """Imports what every attempt needs."""
-    import ecomgpt.data.build
-    import ecomgpt.job.fit
-    import ecomgpt.model.export
-    import ecomgpt.trainer.checkpoints
-    import ecomgpt.trainer.history
-    import ecomgpt.trainer.interrupt
-    import ecomgpt.trainer.module
-    import lightning.pytorch.loggers
-    import peft  # noqa: F401
+    for name in (*(f"ecomgpt.trainer.{part}" for part in ("build", "interrupt", "loggers", "module")), "ecomgpt.model.export", "peft"):
+        importlib.import_module(name)
 
 
 def history(name: str) -> list[dict[str, str]]:

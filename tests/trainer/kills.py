@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 TINY = (
-    "job=fit", "eval=none", "model.hidden_size=32", "model.layers=2", "model.heads=2", "model.vocabulary=600",
-    "sources.options.demo_store.products=12", "data.tasks=[product_category,intent_of_text]", "trainer.batch_tokens=1024",
-    "trainer.micro_rows=2", "trainer.row_tokens=256", "trainer.max_steps=120", "trainer.log_every=1000",
+    "job=fit", "eval=none", "model.hidden_size=16", "model.layers=2", "model.heads=2", "model.vocabulary=400",
+    "sources.options.demo_store.products=12", "data.tasks=[product_category,intent_of_text]", "trainer.batch_tokens=512",
+    "trainer.micro_rows=1", "trainer.row_tokens=256", "trainer.max_steps=90", "trainer.log_every=1000", "trainer.loggers=[]",
 )
 SAME = ("step", "loss", "learning_rate", "grad_norm", "examples", "tokens", "target_tokens")
 
@@ -105,10 +105,10 @@ def main(folder: str, kills: int, *arguments: str) -> None:
     moments = random.Random(0)
     started = time.monotonic()
     assert os.waitpid(attempt("peace", list(arguments), mixture), 0)[1] == 0, Path("peace.txt").read_text()
-    # An attempt lives for the time that the start and the first few of 120 steps take.
+    # An attempt lives for the time that the start and the first few of 90 steps take.
     rows = history("peace")
     training = sum(float(row["seconds"]) for row in rows)
-    longest = (time.monotonic() - started - training) + training * 6 / len(rows)
+    longest = (time.monotonic() - started - training) + training * 4 / len(rows)
     struck, unfinished, steps = 0, 0, []
     for fault in (in_writing, before_moving, before_pruning):
         child = attempt("war", list(arguments), mixture, fault)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,6 +176,11 @@ def _suite(config: Config) -> Iterator[str]:
 def _devices(config: Config, here: Machine) -> Iterator[str]:
     if here.devices and config.trainer.devices > here.devices:
         yield f"trainer.devices={config.trainer.devices}, but this machine has {here.devices} CUDA devices ({here.name})"
+    if here.devices and config.strategy.offload_optimizer:
+        # DeepSpeed compiles its AdamW for main memory at its first use.
+        lacking = [name for name, found in (("a C++ compiler (g++)", shutil.which(os.environ.get("CXX", "g++"))), ("ninja", shutil.which("ninja"))) if not found]
+        if lacking:
+            yield f"strategy={config.strategy.name} needs {' and '.join(lacking)}: apt install g++, pip install ninja"
 
 
 def _memory(config: Config, here: Machine) -> Iterator[str]:

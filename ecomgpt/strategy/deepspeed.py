@@ -60,6 +60,8 @@ def build(config: Config) -> DeepSpeedStrategy:
         "zero_optimization": zero,
         "zero_allow_untested_optimizer": True,
         "train_micro_batch_size_per_gpu": config.trainer.micro_rows or 1,
+        # A rehearsal offloads with PyTorch's AdamW: DeepSpeed's own is compiled at its first use, for over a minute.
+        "zero_force_ds_cpu_optimizer": on_gpu(config),
     }
     kind = ExactDeepSpeedStrategy if on_gpu(config) else CPUDeepSpeedStrategy
     return kind(config=settings, process_group_backend=backend(config))

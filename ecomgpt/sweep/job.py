@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ecomgpt.config import compose
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
+from ecomgpt.group import PARENT
 from ecomgpt.rundir import Run, now, open_run, read_json, write_json
 from ecomgpt.sweep.plan import named
 
@@ -58,7 +59,7 @@ def _run(config: Config, overrides: list[str]) -> None:
         child = subprocess.Popen(
             [sys.executable, "-m", "ecomgpt.worker", str(run.path)],
             stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
-            env={**os.environ, "ECOMGPT_PARENT": str(os.getpid())},
+            env={**os.environ, PARENT: str(os.getpid())},
         )
     code = _wait(child)
     if code and run.status().get("state") == "running":

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import hydra
 from ecomgpt.config import compose
 from ecomgpt.config.roots import shipped
 from ecomgpt.errors import UserError
-from ecomgpt.launch import interrupt
+from ecomgpt.launch import heed_preemption
 from ecomgpt.sweep import results
 from ecomgpt.sweep.job import CONSOLE, SHARED, run_job
 from ecomgpt.sweep.plan import Sweep, hydra_arguments, plan
@@ -59,7 +58,7 @@ def _launch(wanted: Sweep, roots: list[Path]) -> bool:
     # Launchers may start jobs in other processes.
     os.environ[SHARED] = json.dumps(wanted.shared)
     before, sys.argv = sys.argv, hydra_arguments(wanted, roots)
-    signal.signal(signal.SIGTERM, interrupt)
+    heed_preemption()
     try:
         with Watch(wanted):
             hydra.main(config_path=str(shipped("conf")), config_name="config", version_base="1.3")(run_job)()

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from ecomgpt.config.schema import Config, TrainerConfig
 from ecomgpt.model.network import Network
+from ecomgpt.strategy.build import on_gpu
 from ecomgpt.tuning.apply import apply_tuning
 
 
@@ -91,7 +92,7 @@ class InstructionTuner(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW without decay on norms and biases, and a schedule that counts optimiser steps."""
         trainer = self.config.trainer
-        optimizer = make_optimizer(self, trainer, self.config.strategy.offload_optimizer)
+        optimizer = make_optimizer(self, trainer, self.config.strategy.offload_optimizer and on_gpu(self.config))
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(trainer, step, self.total_steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

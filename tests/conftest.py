@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-docs", action="store_true", help="write the tables in docs/ that tests make, instead of comparing")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder with ``raw/<slug>/`` and ``ecom_instruct_v1/``; tests that need it skip where it is absent."""

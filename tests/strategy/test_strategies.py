@@ -1,0 +1,134 @@
+"""Every strategy, with one and two processes, against one plain process; the table of ``docs/strategies.md`` is made here.
+
+``just test-dist --write-docs`` writes the table; without the option the test only compares.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+from rehearsal import DEMO, HALF, REAL, STEPS, Outcome, Rehearsal, difference
+
+from ecomgpt.job import export
+from ecomgpt.model.backbone import read_model
+from ecomgpt.trainer.stored import checkpoints
+
+pytestmark = pytest.mark.dist
+
+STRATEGIES = ("auto", "ddp", "fsdp", "deepspeed_zero1", "deepspeed_zero2", "deepspeed_zero3", "deepspeed_zero3_offload")
+COLUMNS = ("1 process", "2 processes", "resume", "export", "same numbers")
+LOSS, WEIGHT = 1e-5, 5e-5
+"""Sums in another order; AdamW makes the most of it where gradients are close to nothing. A step moves weights by 1e-3."""
+DOCS = Path(__file__).parents[2] / "docs" / "strategies.md"
+START, END = "<!-- table of tests/strategy -->", "<!-- end -->"
+
+cells: dict[str, dict[str, str]] = {name: {} for name in STRATEGIES}
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Rehearsal:
+    try:
+        data = (*REAL, f"paths.data={request.getfixturevalue('real_data')}")
+    except pytest.skip.Exception:
+        data = DEMO
+    return Rehearsal(tmp_path_factory.mktemp("rehearsal"), data)
+
+
+@pytest.fixture(scope="module")
+def plain(rehearsal: Rehearsal) -> Outcome:
+    """One process, no strategy."""
+    outcome = rehearsal.train("plain")
+    assert len(outcome.losses()) == STEPS and all(float(norm) > 0.5 for norm in outcome.norms()), "nothing was clipped"
+    lengths = outcome.mixture.examples("train").lengths
+    assert lengths.max() > 2 * lengths.min(), "the data are not ragged"
+    return outcome
+
+
+def same(one: Outcome, other: Outcome) -> None:
+    """Loss curve, weights and scores."""
+    assert len(one.losses()) == len(other.losses()) == STEPS
+    worst = max(abs(a - b) for a, b in zip(one.losses(), other.losses(), strict=True))
+    assert worst < LOSS, f"the loss differs by {worst}"
+    assert difference(one.weights(), other.weights()) < WEIGHT
+    assert one.scores() == other.scores()
+
+
+def loss_of(folder: Path, outcome: Outcome) -> float:
+    """Mean loss on training examples of a folder that plain transformers loads."""
+    model, examples = read_model(folder).eval(), outcome.mixture.examples("train")
+    losses = []
+    for index in range(8):
+        ids = torch.from_numpy(examples.ids(index).astype("int64"))[None]
+        labels = ids.clone()
+        labels[:, : -int(examples.targets[index])] = -100
+        with torch.no_grad():
+            losses.append(float(model(input_ids=ids, labels=labels).loss))
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_one_process(strategy: str, rehearsal: Rehearsal, plain: Outcome) -> None:
+    same(plain, rehearsal.train(f"{strategy}-1", f"strategy={strategy}"))
+    cells[strategy]["1 process"] = "yes"
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES[1:])
+def test_two_processes(strategy: str, rehearsal: Rehearsal, plain: Outcome) -> None:
+    outcome = rehearsal.train(f"{strategy}-2", f"strategy={strategy}", "trainer.devices=2")
+    cells[strategy]["2 processes"] = "yes"
+    same(plain, outcome)
+    cells[strategy]["same numbers"] = "yes"
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_resuming(strategy: str, rehearsal: Rehearsal, plain: Outcome, capsys: pytest.CaptureFixture) -> None:
+    """Bit for bit, with as many processes as before."""
+    processes = 1 if strategy == "auto" else 2
+    rehearsal.killed_half_way(f"{strategy}-{processes}", f"{strategy}-resumed")
+    outcome = rehearsal.train(f"{strategy}-resumed", f"strategy={strategy}", f"trainer.devices={processes}")
+    assert f"continuing from step-{HALF}.ckpt" in capsys.readouterr().out
+    whole = rehearsal.outcomes[f"{strategy}-{processes}"]
+    assert outcome.losses() == whole.losses() and difference(outcome.weights(), whole.weights()) == 0
+    cells[strategy]["resume"] = "yes"
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_export_of_a_checkpoint(strategy: str, rehearsal: Rehearsal, plain: Outcome) -> None:
+    """``job=export`` of the last checkpoint gives the model of the finished run, and plain transformers computes its loss."""
+    outcome = rehearsal.outcomes[f"{strategy}-{1 if strategy == 'auto' else 2}"]
+    assert checkpoints(outcome.run.checkpoints)[0].name == f"step-{STEPS}.ckpt"
+    finished, loss = outcome.weights(), loss_of(outcome.run.model, outcome)
+    export.main(outcome.config, outcome.run)
+    assert difference(finished, outcome.weights()) == 0
+    assert loss_of(outcome.run.model, outcome) == loss and abs(loss - loss_of(plain.run.model, plain)) < 1e-3
+    cells[strategy]["export"] = "yes"
+
+
+@pytest.mark.parametrize(("writer", "reader", "processes"), [("auto-1", "ddp", 2), ("auto-1", "fsdp", 2), ("ddp-2", "auto", 1), ("fsdp-2", "fsdp", 1)])
+def test_going_on_with_another_number_of_processes(writer: str, reader: str, processes: int, rehearsal: Rehearsal, plain: Outcome) -> None:
+    name = f"{writer}-then-{reader}-{processes}"
+    rehearsal.killed_half_way(writer, name)
+    same(plain, rehearsal.train(name, f"strategy={reader}", f"trainer.devices={processes}"))
+
+
+def test_dropout_is_the_same_on_two_processes(rehearsal: Rehearsal) -> None:
+    lora = ("tuning=lora", "tuning.dropout=0.3", "trainer.learning_rate=1e-3")
+    one = rehearsal.train("lora-1", *lora)
+    two = rehearsal.train("lora-2", *lora, "strategy=ddp", "trainer.devices=2")
+    assert max(abs(a - b) for a, b in zip(one.losses(), two.losses(), strict=True)) < LOSS
+    assert difference(one.weights(), two.weights()) < WEIGHT
+
+
+def test_the_table_in_the_docs(request: pytest.FixtureRequest) -> None:
+    """All cells hold, and the page says so."""
+    cells["auto"] |= {"2 processes": "refused: one device", "same numbers": "the measure"}
+    if any(set(row) != set(COLUMNS) for row in cells.values()) and request.session.testscollected < 2 * len(STRATEGIES):
+        pytest.skip("the table is made by the tests before it; run them all")
+    rows = [f"| `{name}` | " + " | ".join(cells[name].get(column, "NO") for column in COLUMNS) + " |" for name in STRATEGIES]
+    table = "\n".join([START, "| strategy | " + " | ".join(COLUMNS) + " |", "| - " * (len(COLUMNS) + 1) + "|", *rows, END])
+    before, rest = DOCS.read_text(encoding="utf-8").split(START)
+    page = before + table + rest.split(END, 1)[1]
+    if request.config.getoption("--write-docs"):
+        DOCS.write_text(page, encoding="utf-8")
+    assert DOCS.read_text(encoding="utf-8") == page, "docs/strategies.md is not what this run found"
+    assert "NO" not in table

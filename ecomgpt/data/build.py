@@ -95,16 +95,18 @@ def prepare(
         UserError: If no dataset is there, no task is left, or a file is broken.
     """
     found = find(config)
-    name = fingerprint.of_instructions(config, found, protection.tasks, protection.texts)
+    made_of = fingerprint.parts(config, found, protection.tasks, protection.texts)
+    name = fingerprint.digest(made_of)
     cache = Path(config.paths.cache).expanduser()
     try:
         texts = _once(cache / "instructions" / name, lambda folder: _write_instructions(config, found, protection, folder))
         made = tokenizer(lambda: _texts(texts))
-        tokens_name = fingerprint.of_tokens(name, fingerprint.of_tokenizer(made), config.data.max_length)
+        made_of["the tokenizer"] = fingerprint.of_tokenizer(made)
+        tokens_name = fingerprint.of_tokens(name, made_of["the tokenizer"], config.data.max_length)
         tokens = _once(cache / "tokens" / tokens_name, lambda folder: _write_tokens(config, texts, made, folder))
     except OSError as error:
         raise UserError(f"paths.cache: cannot write '{error.filename or cache}': {error.strerror}; give paths.cache=<folder>") from error
-    return Prepared(tokens, texts, made, manifest.whole(_read(texts), _read(tokens), tokens_name))
+    return Prepared(tokens, texts, made, {**manifest.whole(_read(texts), _read(tokens), tokens_name), "made_of": made_of})
 
 
 def _write_instructions(config: Config, found: Found, protection: Protection, folder: Path) -> None:

@@ -19,21 +19,33 @@ ROOMS = ("sources", "tasks", "data")
 """The rooms whose code decides what a mixture holds."""
 
 
-def of_instructions(config: Config, found: Found, held_out: Iterable[str], protected: Iterable[tuple[str, str]]) -> str:
-    """Names the instructions of a mixture."""
-    data = dataclasses.asdict(config.data)
-    files = [
-        (dataset.name, split, path.name, file_hash(path))
-        for dataset in found.datasets
-        for split, path in locate(dataset, data_root(config))
-    ]
-    # Labelled records have no declaration of their own: what stands in their manifest decides as well.
-    labelled = [[one.name, one.records, one.labels, one.options] for one in found.datasets if one.splits_of]
-    yamls = [file_hash(path) for group in ("tasks", "sources/datasets") for path in declarations(group, config.paths.conf)]
-    code = [file_hash(path) for room in ROOMS for path in sorted((PACKAGE / room).rglob("*")) if path.suffix in (".py", ".yaml", ".json", ".toml")]
-    return digest(
-        [data, config.seed, config.sources.max_bad_rows, config.sources.options, config.eval.tasks, files, labelled, yamls, code, sorted(held_out), sorted(set(protected))]
-    )
+def parts(config: Config, found: Found, held_out: Iterable[str], protected: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A hash of each thing that a mixture's instructions depend on, by its name for people."""
+    settings = [dataclasses.asdict(config.data), config.seed, config.sources.max_bad_rows, config.sources.options]
+    result = {
+        "the configuration": digest(settings),
+        "the evaluation suite": digest([config.eval.tasks, sorted(held_out), sorted(set(protected))]),
+    }
+    for group in ("tasks", "sources/datasets"):
+        result[f"the YAML files of {group}"] = digest([file_hash(path) for path in declarations(group, config.paths.conf)])
+    for room in ROOMS:
+        code = [path for path in sorted((PACKAGE / room).rglob("*")) if path.suffix in (".py", ".yaml", ".json", ".toml")]
+        result[f"the code of ecomgpt/{room}"] = digest([file_hash(path) for path in code])
+    for dataset in found.datasets:
+        # Labelled records have no declaration of their own: what stands in their manifest decides as well.
+        labelled = [dataset.records, dataset.labels, dataset.options] if dataset.splits_of else []
+        files = [(split, path.name, file_hash(path)) for split, path in locate(dataset, data_root(config))]
+        result[f"the files of {dataset.name}"] = digest([files, labelled])
+    return result
+
+
+def changes(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    """Sentences on where two results of `parts` differ."""
+    sentences = []
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            sentences.append(f"{name}: " + ("new" if name not in old else "no longer there" if name not in new else "changed"))
+    return sentences
 
 
 def of_tokens(instructions: str, tokenizer: str, max_length: int) -> str:

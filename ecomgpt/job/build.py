@@ -5,8 +5,10 @@ from typing import Any
 
 from ecomgpt.config.schema import Config
 from ecomgpt.data.build import Prepared, Protection, prepare
+from ecomgpt.data.fingerprint import changes
+from ecomgpt.errors import UserError
 from ecomgpt.eval.task import load_eval_tasks
-from ecomgpt.rundir import Run, log, write_json
+from ecomgpt.rundir import Run, log, read_json, write_json
 
 
 def main(config: Config, run: Run) -> None:
@@ -21,9 +23,29 @@ def build(config: Config, run: Run) -> Prepared:
 
     with run.stage("build"):
         mixture = prepare(config, protection(config), lambda texts: load_tokenizer(config, texts))
+    _require_same(read_json(run.manifest_file), mixture.manifest, run)
     write_json(run.manifest_file, mixture.manifest)
     log.info("mixture %s: %d examples", mixture.manifest["fingerprint"], mixture.manifest["examples"])
     return mixture
+
+
+def _require_same(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
+    """A run that has begun to train goes on with its own mixture or not at all."""
+    begun = run.model.is_dir() or any(run.checkpoints.glob("step-*.ckpt"))
+    if not begun or not old or old["fingerprint"] == new["fingerprint"]:
+        return
+    counts = [
+        f"{name}: {old[name]:,} before, {new[name]:,} now" for name in ("examples", "tokens", "target_tokens") if old[name] != new[name]
+    ]
+    raise UserError(
+        "\n".join(
+            [
+                f"name: '{run.path}' was trained on the mixture {old['fingerprint']}, but the same command now gives "
+                f"{new['fingerprint']}; restore what changed, give another name=, or overwrite=true:",
+                *changes(old.get("made_of", {}), new["made_of"]), *(counts or ["as many examples and tokens as before"]),
+            ]
+        )
+    )
 
 
 def protection(config: Config) -> Protection:

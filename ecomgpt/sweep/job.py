@@ -67,16 +67,20 @@ def _run(config: Config, overrides: list[str]) -> None:
 
 
 def _wait(child: subprocess.Popen) -> int:
-    interrupted = False
+    """Waits for the job; before leaving itself, whatever for (submitit ends by SystemExit), lets it save."""
+    ended: BaseException | None = None
     while True:
         try:
             code = child.wait()
             break
-        except KeyboardInterrupt:
-            child.send_signal(signal.SIGKILL if interrupted else signal.SIGINT)
-            interrupted = True
-    if interrupted:
-        raise KeyboardInterrupt
+        except (KeyboardInterrupt, SystemExit) as error:
+            if ended is None:
+                child.send_signal(signal.SIGINT)
+            elif type(error) is KeyboardInterrupt:
+                child.send_signal(signal.SIGKILL)
+            ended = ended or error
+    if ended is not None:
+        raise ended
     return code
 
 

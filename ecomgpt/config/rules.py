@@ -139,6 +139,11 @@ def _devices(config: Config) -> Iterator[str]:
         yield f"strategy={strategy.name} needs deepspeed, which is not installed (Linux only): pip install deepspeed"
     if strategy.kind == "deepspeed" and strategy.stage == 0:
         yield "strategy.stage is 0, but DeepSpeed shards from stage 1 on"
+    if strategy.offload_optimizer and strategy.kind != "deepspeed":
+        instead = "; strategy.offload_parameters=true moves the optimiser's states too" if strategy.kind == "fsdp" else ""
+        yield f"strategy.offload_optimizer is DeepSpeed's, and strategy={strategy.name} is not{instead}"
+    if strategy.offload_parameters and not (strategy.kind == "fsdp" or (strategy.kind == "deepspeed" and strategy.stage == 3)):
+        yield f"strategy.offload_parameters needs strategy=fsdp or deepspeed_zero3, not {strategy.name}"
     if config.tuning.name == "lora" and importlib.util.find_spec("peft") is None:
         yield "tuning=lora needs peft: pip install peft"
 

@@ -12,6 +12,9 @@ from lightning.pytorch.strategies import DeepSpeedStrategy
 from ecomgpt.config.schema import Config
 from ecomgpt.strategy.build import backend, on_gpu
 
+FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""PyTorch's variable that overrides even a call with ``weights_only=False``."""
+
 
 class ExactDeepSpeedStrategy(DeepSpeedStrategy):
     """Lightning's strategy with gradients of the right size under accumulation."""
@@ -20,6 +23,10 @@ class ExactDeepSpeedStrategy(DeepSpeedStrategy):
         # Lightning has divided the loss by the accumulated micro-batches; DeepSpeed would do it again, which shrinks the
         # gradients below the norm at which they are clipped.
         return super().backward(closure_loss, optimizer, *args, scale_wrt_gas=False, **kwargs)
+
+    def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        with restricted_unpickling():
+            return super().load_checkpoint(*args, **kwargs)
 
     @contextlib.contextmanager
     def model_sharded_context(self) -> Iterator[None]:
@@ -47,6 +54,25 @@ class CPUDeepSpeedStrategy(ExactDeepSpeedStrategy):
     def setup_distributed(self) -> None:
         super(DeepSpeedStrategy, self).setup_distributed()
         self._init_deepspeed_distributed()
+
+
+@contextlib.contextmanager
+def restricted_unpickling() -> Iterator[None]:
+    """DeepSpeed unpickles whatever a checkpoint holds; here only tensors, plain values and the classes that it writes itself."""
+    from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler, LossScaler
+    from deepspeed.runtime.zero.config import ZeroStageEnum
+    from deepspeed.utils.tensor_fragment import fragment_address
+
+    before = os.environ.get(FORCE)
+    os.environ[FORCE] = "1"
+    try:
+        with torch.serialization.safe_globals([DynamicLossScaler, LossScaler, ZeroStageEnum, fragment_address]):
+            yield
+    finally:
+        if before is None:
+            del os.environ[FORCE]
+        else:
+            os.environ[FORCE] = before
 
 
 def build(config: Config) -> DeepSpeedStrategy:

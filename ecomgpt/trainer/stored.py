@@ -131,7 +131,10 @@ def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
     else:
         from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
 
-        state = get_fp32_state_dict_from_zero_checkpoint(str(path), tag="checkpoint")
+        from ecomgpt.strategy.deepspeed import restricted_unpickling
+
+        with restricted_unpickling():
+            state = get_fp32_state_dict_from_zero_checkpoint(str(path), tag="checkpoint")
         state = {name.removeprefix("_forward_module."): value for name, value in state.items()}
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 

@@ -111,6 +111,10 @@ def test_going_on_with_another_number_of_processes(writer: str, reader: str, pro
     same(plain, rehearsal.train(name, f"strategy={reader}", f"trainer.devices={processes}"))
 
 
+def test_fsdp_with_weights_in_main_memory(rehearsal: Rehearsal, plain: Outcome) -> None:
+    same(plain, rehearsal.train("offloaded", "strategy=fsdp", "strategy.offload_parameters=true", "trainer.devices=2"))
+
+
 def test_dropout_is_the_same_on_two_processes(rehearsal: Rehearsal) -> None:
     lora = ("tuning=lora", "tuning.dropout=0.3", "trainer.learning_rate=1e-3")
     one = rehearsal.train("lora-1", *lora)

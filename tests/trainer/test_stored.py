@@ -90,3 +90,23 @@ def test_the_list_names_writer_and_files(tmp_path: Path) -> None:
 
 def test_nothing_to_go_on_from(tmp_path: Path) -> None:
     assert resume_point(tmp_path / "absent", config("auto")) is None
+
+
+class Evil:
+    """Unpickled, it would run a command."""
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (Path("evil"),)
+
+
+def test_deepspeeds_checkpoints_run_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("deepspeed")
+    from ecomgpt.strategy.deepspeed import restricted_unpickling
+
+    monkeypatch.chdir(tmp_path)
+    torch.save({"module": Evil()}, "checkpoint.pt")
+    with restricted_unpickling(), pytest.raises(Exception, match=r"(?i)weights.only"):
+        torch.load("checkpoint.pt", weights_only=False)
+    assert not Path("evil").exists()
+    torch.load("checkpoint.pt", weights_only=False)
+    assert Path("evil").exists(), "the test's own file is harmless"

@@ -18,6 +18,7 @@ from typing import Any
 
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
+from ecomgpt.group import RANK_VARIABLES
 from ecomgpt.rundir import Run, differences, existing_run, log, log_to
 
 PATIENCE = timedelta(days=2)
@@ -95,6 +96,12 @@ def tell_run(run: Run) -> None:
 def tell_built(train: bool) -> None:
     """Process 0 tells the others that the mixture is there, and whether there is anything to train."""
     _tell(BUILT, TRAIN if train else LEAVE)
+
+
+def leave() -> None:
+    """Process 0 is one of its own after training: what follows must not take it for one of many."""
+    for name in RANK_VARIABLES:
+        os.environ.pop(name, None)
 
 
 def follow(config: Config) -> int:

@@ -79,9 +79,9 @@ def evaluate(
             model.check(suite, run.path / "questions")
         passes = _passes(run, model, before)
         if config.trainer.devices > 1 and model.shards and unanswered(suite, passes):
-            from ecomgpt.launch import group
+            from ecomgpt.group import run_group
 
-            group(config, run, "ecomgpt.job.evaluate:worker")
+            run_group(config, run, "ecomgpt.job.evaluate:worker")
         else:
             answer_suite(suite, passes)
         after = collect(suite, run.predictions)

@@ -30,6 +30,7 @@ def fit(config: Config, run: Run, mixture: Prepared) -> None:
     if (run.model / "config.json").is_file():
         log.info("already trained")
         torchrun.tell_built(train=False)
+        torchrun.leave()
         return
     with run.stage("fit"):
         found = resume_point(run.checkpoints, config)
@@ -38,6 +39,7 @@ def fit(config: Config, run: Run, mixture: Prepared) -> None:
         torchrun.tell_built(train=True)
         if torchrun.joined() or config.strategy.kind == "single":
             train(config, run, mixture)
+            torchrun.leave()
         else:
             mixture.hand_over(run.path / "data")
             run_group(config, run, "ecomgpt.job.fit:member")

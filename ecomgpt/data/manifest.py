@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ecomgpt.config.schema import Config
 from ecomgpt.data.choose import Selection
 from ecomgpt.data.instructions import Counts, Found
+from ecomgpt.sources.labelled import provenance
 from ecomgpt.tasks.declaration import Task
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def of_instructions(
         "sources": {
             name: {
                 "read": count.rows.read, "kept": count.rows.kept, "dropped": dict(count.rows.dropped),
-                "records": dict(count.rows.records), "splits": dict(count.splits),
+                "records": dict(count.rows.records), "splits": dict(count.splits), **_labelled_by(found, name),
             }
             for name, count in counts.items()
         },
@@ -63,6 +64,11 @@ def of_instructions(
             "by_task": dict(removed),
         },
     }
+
+
+def _labelled_by(found: Found, name: str) -> dict[str, Any]:
+    labels = provenance(next(dataset for dataset in found.datasets if dataset.name == name))
+    return {"labelled_by": labels} if labels else {}
 
 
 def _task(

@@ -52,6 +52,14 @@ def labelled_datasets(base: Dataset, folder: Path) -> list[Dataset]:
     return found
 
 
+def provenance(dataset: Dataset) -> dict[str, Any] | None:
+    """Who labelled a dataset's records, with which prompt and when; None where people did."""
+    if dataset.reader != "labelled":
+        return None
+    manifest = read_manifest(Path(dataset.path))
+    return {name: manifest.get(name) for name in ("model", "served_models", "endpoint", "prompt", "parameters", "answered", "complete")}
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """A labelling's manifest.
 

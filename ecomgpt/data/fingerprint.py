@@ -33,7 +33,7 @@ def parts(config: Config, found: Found, held_out: Iterable[str], protected: Iter
         result[f"the code of ecomgpt/{room}"] = digest([file_hash(path) for path in code])
     for dataset in found.datasets:
         # Labelled records have no declaration of their own: what stands in their manifest decides as well.
-        labelled = [dataset.records, dataset.labels, dataset.options] if dataset.splits_of else []
+        labelled = file_hash(Path(dataset.path)) if dataset.splits_of else ""
         files = [(split, path.name, file_hash(path)) for split, path in locate(dataset, data_root(config))]
         result[f"the files of {dataset.name}"] = digest([files, labelled])
     return result

@@ -17,7 +17,7 @@ from ecomgpt.__main__ import main
 from ecomgpt.config import compose, files
 from ecomgpt.config.schema import Config
 from ecomgpt.data.build import Protection
-from ecomgpt.data.fingerprint import of_instructions
+from ecomgpt.data.fingerprint import digest, parts
 from ecomgpt.data.instructions import find
 from ecomgpt.errors import UserError
 from ecomgpt.pseudo.declaration import load_labellings
@@ -157,7 +157,7 @@ def composed(tmp_path: Path, *more: str) -> Config:
 
 
 def fingerprint(config: Config) -> str:
-    return of_instructions(config, find(config), (), ())
+    return digest(parts(config, find(config), (), ()))
 
 
 def test_mixtures_take_labels_in_as_atomic_tasks_of_their_own(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from ecomgpt.config.roots import declarations
 from ecomgpt.errors import UserError, suggestion
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.groups import Groups
-from ecomgpt.sources.keep import SPLITS, Keeper, ReadCounts, text_of
+from ecomgpt.sources.keep import SPLITS, Conflicts, Keeper, ReadCounts, text_of
 from ecomgpt.sources.readers import READERS, options, reader, shown
 from ecomgpt.sources.readers.item import Item, Malformed, Source, group_of
 from ecomgpt.sources.records import KINDS, Record
@@ -96,8 +96,9 @@ def read(dataset: Dataset, data_root: Path, counts: ReadCounts, max_bad_rows: in
     """The dataset's records, streamed.
 
     Left out, and counted by reason: malformed rows (up to ``max_bad_rows``), what the declaration leaves out, records
-    that repeat an earlier one word for word, texts with characters that were lost in a conversion (U+FFFD), and rows
-    whose text or product also stands in a split that is read before theirs (test, validation, train).
+    that repeat an earlier one word for word, texts with characters that were lost in a conversion (U+FFFD), texts with
+    contradicting labels (where the declaration asks for it), and rows whose text or product also stands in a split that is
+    read before theirs (test, validation, train).
 
     Args:
         dataset: Its declaration.
@@ -114,12 +115,16 @@ def read(dataset: Dataset, data_root: Path, counts: ReadCounts, max_bad_rows: in
     if dataset.reader == "demo":
         yield from _generated(dataset, counts)
         return
-    groups = Groups()
-    if dataset.options.get("connect"):
+    groups, conflicts = Groups(), Conflicts()
+    connect, contrary = dataset.options.get("connect"), dataset.options.get("conflicts") == "drop"
+    if connect or contrary:
         for item in _items(dataset, data_root, files):
             for record in item.records:
-                groups.tie(record.group, group_of(text_of(record)))
-    keeper = Keeper(dataset, counts, max_bad_rows)
+                if connect:
+                    groups.tie(record.group, group_of(text_of(record)))
+                if contrary:
+                    conflicts.note(record)
+    keeper = Keeper(dataset, counts, max_bad_rows, conflicts)
     for split, path in files:
         before = counts.read
         for item in _file_items(dataset, data_root, split, path):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ecomgpt.errors import UserError
 from ecomgpt.sources.dataset import Dataset
-from ecomgpt.sources.readers.item import Item, normal
-from ecomgpt.sources.records import Record, TextPair
+from ecomgpt.sources.readers.item import Item, normal, spoiled
+from ecomgpt.sources.records import EntityText, LabelledText, Question, Record, Review, TextPair
 
 SPLITS = ("test", "validation", "train", "")
 """In this order splits are read, so that a training row that repeats a test text is known as such."""
@@ -35,6 +35,43 @@ class ReadCounts:
         return self.read == self.kept + sum(self.dropped.values())
 
 
+class Conflicts:
+    """Texts that carry contradicting labels: noise that no model can learn and that no split should hold.
+
+    Memory: two 8-byte digests for each text, so only datasets that ask for it (``conflicts: drop``) use it.
+    """
+
+    def __init__(self) -> None:
+        self._verdicts: dict[bytes, bytes] = {}
+        self._contrary: set[bytes] = set()
+
+    def note(self, record: Record) -> None:
+        """Takes down what a record says of its text."""
+        text, verdict = self._key(record), _digest(_verdict(record))
+        if self._verdicts.setdefault(text, verdict) != verdict:
+            self._contrary.add(text)
+
+    def __contains__(self, record: Record) -> bool:
+        return bool(self._contrary) and self._key(record) in self._contrary
+
+    def _key(self, record: Record) -> bytes:
+        question = f"{normal(record.question)}\n{normal(record.context)}" if isinstance(record, Question) else ""
+        return _digest(type(record).__name__ + (question or _identity(record)))
+
+
+def _verdict(record: Record) -> str:
+    """What annotators said of a text: two that differ contradict each other. Two wordings of an answer do not."""
+    if isinstance(record, LabelledText):
+        return repr(sorted(record.labels.items()))
+    if isinstance(record, TextPair):
+        return record.relation
+    if isinstance(record, Question):
+        return f"{record.relevance}/{bool(record.answers)}"
+    if isinstance(record, EntityText):
+        return repr(record.entities)
+    return repr(record.aspects) if isinstance(record, Review) else ""
+
+
 class Keeper:
     """Decides about items and keeps the counts.
 
@@ -42,8 +79,11 @@ class Keeper:
     validation split.
     """
 
-    def __init__(self, dataset: Dataset, counts: ReadCounts, max_bad_rows: int) -> None:
+    def __init__(
+        self, dataset: Dataset, counts: ReadCounts, max_bad_rows: int, conflicts: Conflicts | None = None
+    ) -> None:
         self.dataset, self.counts, self.max_bad_rows = dataset, counts, max_bad_rows
+        self.conflicts = conflicts or Conflicts()
         self.bad: list[str] = []
         self.bad_rows = 0
         self.seen: set[bytes] = set()
@@ -95,8 +135,8 @@ class Keeper:
                 if one.name not in ("id", "group", "split")
             ]
         )
-        if "\ufffd" in content:
-            return "a character was lost in conversion (U+FFFD)"
+        if "\ufffd" in content or spoiled(text_of(record)):
+            return LOST
         if "id" in self.dataset.columns:
             digest = _digest(record.id)
             if digest in self.ids:
@@ -105,6 +145,8 @@ class Keeper:
                 )
                 return _BAD
             self.ids.add(digest)
+        if record in self.conflicts:
+            return CONTRARY
         identity = _digest(_identity(record))
         earlier = SPLITS[: SPLITS.index(record.split)] if record.split else ()
         for split in earlier:
@@ -121,6 +163,8 @@ class Keeper:
 
 
 _BAD = "malformed"
+LOST = "a character was lost in conversion (U+FFFD or a control character)"
+CONTRARY = "the same text stands there with contradicting labels"
 
 
 def _identity(record: Record) -> str:

@@ -40,6 +40,8 @@ class EntityText(Record):
 
     text: str
     entities: tuple[Entity, ...] = ()
+    absent: tuple[str, ...] = ()
+    """Types of which the annotators say that the text holds none; the source's open set of types does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ class Product(Record):
     attributes: tuple[tuple[str, str], ...] = ()
     description: str = ""
     cluster: str = ""
+    absent: tuple[str, ...] = ()
+    """Attributes of which the annotators say that title and description do not state them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

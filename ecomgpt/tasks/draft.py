@@ -1,12 +1,12 @@
 """What a builder gets and what it gives back: the contract between the engine and the small functions in ``build/``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ecomgpt.tasks.answers import Items
-from ecomgpt.tasks.pool import Pool
+from ecomgpt.tasks.pool import Pool, R
 
 if TYPE_CHECKING:
     from ecomgpt.sources.dataset import Dataset
@@ -76,6 +76,25 @@ class Context:
         """The answer of a yes-or-no task: the first candidate holds, the second does not."""
         return (self.candidates[0 if holds else 1],)
 
+    def too_common(self, record: R, name: str, answer: Callable[[R], Hashable | None]) -> bool:
+        """Whether to leave a record out for balance, as the task's option ``balance`` asks.
+
+        A common answer is kept so often that, over the block, it is right at most ``balance`` times as often as the rarest.
+        Where there is only one answer, a yes-or-no task (``balance: 1``) teaches nothing and a record is left out.
+
+        Args:
+            record: The record.
+            name: Names the answer.
+            answer: A record's right answer; None where the task does not apply.
+        """
+        ratio = self.options.get("balance")
+        if ratio is None:
+            return False
+        counts = self.pool.tally(record, name, answer)
+        if len(counts) < 2:
+            return bool(ratio == 1)
+        return self.random.random() * counts[answer(record)] >= ratio * min(counts.values())
+
     def shortlist(self, names: Sequence[str], right: Sequence[str], most: int = 24) -> str:
         """Names for a slot, as one line in random order: all of them, or the right ones and as many others as fit."""
         chosen = list(names)
@@ -129,6 +148,8 @@ CHOICES = 4
 
 LONGEST_CHOICE = 300
 """Characters of a text to choose from: several long ones would not fit a prompt, and a cut one can't be chosen."""
+
+TOO_COMMON = "balance: other records of the block have this answer already"
 
 TOO_LONG = "the text is too long to choose from"
 

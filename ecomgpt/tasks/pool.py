@@ -5,6 +5,7 @@ and answers by kind, language and the split that the authors cut, so that nothin
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from random import Random
 from typing import Any, TypeVar
@@ -54,6 +55,22 @@ class Pool:
         return index[""]
 
 
+    def tally(self, record: R, name: str, answer: Callable[[R], Hashable | None]) -> Counter[Hashable]:
+        """How often each answer is right among the like records; None, "does not apply", is not counted.
+
+        Args:
+            record: Whose like are meant.
+            name: Names the answer, so that the count is made once a block.
+            answer: A record's right answer.
+        """
+        index_name = f"{type(record).__name__}/{name}/{record.language}/{record.split}/tally"
+        index = self._indexes.get(index_name)
+        if index is None:
+            found = Counter(right for other in self.same(record) if (right := answer(other)) is not None)
+            index = self._indexes[index_name] = {"": [found]}
+        return index[""][0]
+
+
 def draw(random: Random, items: Sequence[T], fits: Callable[[T], bool], count: int = 1) -> list[T]:
     """Up to ``count`` different items that fit, drawn at random; fewer where few attempts find no more.
 
@@ -81,3 +98,42 @@ def overlap(left: str, right: str) -> float:
     """
     words = set(_WORD.findall(left.casefold()))
     return len(words & set(_WORD.findall(right.casefold()))) / len(words) if words else 0.0
+
+
+def states(text: str, value: str) -> bool:
+    """Whether a text states a value for everyone to see: as whole words, and not as a single character.
+
+    >>> states("bored of red shoes", "red"), states("bored", "red"), states("显瘦的版型", "显瘦"), states("潮流", "潮")
+    (True, False, True, False)
+    """
+    at = text.find(value) if len(value) > 1 else -1
+    while at >= 0:
+        before, after = text[:at][-1:], text[at + len(value) :][:1]
+        if not (_joins(before, value[0]) or _joins(value[-1], after)):
+            return True
+        at = text.find(value, at + 1)
+    return False
+
+
+def _joins(left: str, right: str) -> bool:
+    """Whether two neighbouring characters belong to one word of a script that writes blanks between words."""
+    return left.isascii() and right.isascii() and left.isalnum() and right.isalnum()
+
+
+def points_to(text: str, right: str, wrong: Sequence[str] = ()) -> bool:
+    """Whether a text names something of the right title that none of the wrong titles has: without it, a choice is a guess.
+
+    Words of four letters and more count, and pairs of Chinese characters.
+    """
+    own = _marks(right) - {mark for title in wrong for mark in _marks(title)}
+    return bool(own & _marks(text))
+
+
+def _marks(text: str) -> set[str]:
+    folded = text.casefold()
+    pairs = {run[at : at + 2] for run in _CHINESE.findall(folded) for at in range(len(run) - 1)}
+    return pairs | {word.removesuffix("s") for word in _LONG.findall(folded)}
+
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]+")
+_LONG = re.compile(r"[a-z0-9]{4,}")

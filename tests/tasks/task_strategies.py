@@ -32,6 +32,7 @@ NAMES = {
     "subjectivity": ("opinion", "fact"),
     "goal": ("search", "chat"),
     "topic": ("toys", "tools"),
+    "subject": ("order", "refund", "account"),
     "flow": ("before", "after"),
     "subflow": ("size", "stain", "price"),
     "relation": ("match", "not match"),
@@ -94,7 +95,9 @@ def _entities(draw: st.DrawFn, head: dict) -> EntityText:
         end = draw(st.integers(start, min(len(text), start + 8)))
         if text[start:end].strip():
             found.append(Entity(draw(_one("entity")), start, end, text[start:end]))
-    return EntityText(**head, text=text, entities=tuple(found))
+    present = {entity.type for entity in found}
+    absent = tuple(name for name in NAMES["entity"] if name not in present and draw(st.booleans()))
+    return EntityText(**head, text=text, entities=tuple(found), absent=absent)
 
 
 @st.composite
@@ -138,10 +141,10 @@ def _record(draw: st.DrawFn, kind: str, head: dict) -> Record:
         return Product(
             **head, title=draw(texts), category=category, brand=draw(words), attributes=draw(pairs),
             description=draw(words),
-            cluster=draw(st.sampled_from(["", "a", "b"])),
+            cluster=draw(st.sampled_from(["", "a", "b"])), absent=draw(st.sampled_from([(), ("Sleeve",)])),
         )  # fmt: skip
     if kind == "LabelledText":
-        axes = ("sentiment", "category", "coarse_category", "intent", "rating", "subjectivity")
+        axes = ("sentiment", "category", "coarse_category", "intent", "rating", "subjectivity", "subject")
         return LabelledText(**head, text=draw(texts), labels=draw(_labels(*axes)))
     if kind == "TextPair":
         return TextPair(**head, left=draw(texts), right=draw(texts), relation=draw(_one("relation")))

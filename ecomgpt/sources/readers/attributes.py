@@ -20,6 +20,30 @@ def attributes_of(cells: Cells, value: Any) -> Pairs:
     Raises:
         Malformed: If the cell is not in the declared form.
     """
+    found, absent = _all(cells, value), _absent(cells)
+    kept = tuple((name, one) for name, one in found if one and one not in absent)
+    if len(kept) < len(found) and cells.source.option("attributes", {}).get("form") != "pseudo_json":
+        # A row may be asked for its attributes by two builders; the note is about the row.
+        cells.notes["attribute without a value"] = len(found) - len(kept)
+    return tuple(dict.fromkeys(kept))
+
+
+def absent_attributes(cells: Cells, value: Any) -> tuple[str, ...]:
+    """The names of the attributes that the cell marks as absent, with one of the values declared for that."""
+    marks = _absent(cells)
+    if not marks:
+        return ()
+    found = _all(cells, value)
+    stated = {name for name, one in found if one and one not in marks}
+    return tuple(dict.fromkeys(name for name, one in found if one in marks and name not in stated))
+
+
+def _absent(cells: Cells) -> set[str]:
+    return {str(one) for one in cells.source.option("absent", ())}
+
+
+def _all(cells: Cells, value: Any) -> list[tuple[str, str]]:
+    """Every pair as the cell holds it, cleaned."""
     settings = cells.source.option("attributes", {})
     form = settings.get("form", "mapping")
     if form == "pairs":
@@ -32,12 +56,7 @@ def attributes_of(cells: Cells, value: Any) -> Pairs:
         found = [(name, str(one)) for name, values in value.items() for one in _listed(values) if one is not None]
     else:
         raise Malformed(f"the attributes {str(value)[:60]!r} are not an object of names and values")
-    absent = {str(one) for one in cells.source.option("absent", ())}
-    kept = tuple((clean(name), clean(one)) for name, one in found if clean(one) and clean(one) not in absent)
-    if len(kept) < len(found) and form != "pseudo_json":
-        # A row may be asked for its attributes by two builders; the note is about the row.
-        cells.notes["attribute without a value"] = len(found) - len(kept)
-    return tuple(dict.fromkeys(kept))
+    return [(clean(name), cells.plain(one)) for name, one in found]
 
 
 def _listed(values: Any) -> list[Any]:

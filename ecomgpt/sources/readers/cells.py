@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ecomgpt.errors import suggestion
-from ecomgpt.sources.readers.item import Malformed, Source, clean, label_text
+from ecomgpt.sources.readers.item import Malformed, Source, clean, label_text, unescaped
 
 AXES = (
-    "sentiment", "category", "coarse_category", "intent", "rating", "subjectivity", "goal", "topic", "flow", "subflow",
+    "sentiment", "category", "coarse_category", "intent", "rating", "subjectivity", "goal", "topic", "subject",
+    "flow", "subflow",
 )  # fmt: skip
 """The axes on which texts, dialogues and turns carry labels."""
 
@@ -58,7 +59,12 @@ class Cells:
         value = self.raw(name)
         if isinstance(value, list):
             value = "\n".join(str(one) for one in value)
-        return "" if value is None else clean(str(value))
+        return "" if value is None else self.plain(str(value))
+
+    def plain(self, text: str) -> str:
+        """A cell as clean text, its escapes written out where the dataset declares that it has some."""
+        forms = self.source.option("unescape", ())
+        return clean(unescaped(text, forms) if forms else text)
 
     def note(self, reason: str, count: int = 1) -> None:
         self.notes[reason] = self.notes.get(reason, 0) + count

@@ -1,5 +1,6 @@
 """What readers hand on, and the few helpers that all of them use."""
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -83,9 +84,36 @@ def label_text(raw: object) -> str:
     return str(raw).strip()
 
 
+_NOISE = re.compile(r"[\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Byte order marks and control characters (C0 but for tab and line ends, DEL, C1): nothing that a person wrote."""
+
+
 def clean(text: str) -> str:
-    """The text without byte order marks and surrounding white space; what is inside stays as it is."""
-    return text.replace("\ufeff", "").strip()
+    """The text without byte order marks, control characters and surrounding white space; the rest stays as it is."""
+    return _NOISE.sub("", text).strip()
+
+
+def spoiled(text: str) -> bool:
+    """Whether characters were lost on the text's way here: the replacement character, or control characters."""
+    return "\ufffd" in text or _NOISE.search(text) is not None
+
+
+_BACKSLASHED = re.compile(r"""\\+(?:([nrt])|(["'/]))""")
+
+
+def unescaped(text: str, forms: Iterable[str]) -> str:
+    r"""The text with the escapes of another format written out.
+
+    Args:
+        text: A cell.
+        forms: ``html`` (``&#39;`` is an apostrophe) and ``backslash`` (a literal ``\n`` is a line end, ``\"`` a quotation mark).
+
+    >>> unescaped("Men&#39;s 36\\\\\" belt", ["html", "backslash"])
+    'Men\'s 36" belt'
+    """
+    if "backslash" in forms:
+        text = _BACKSLASHED.sub(lambda found: "\n" if found.group(1) else found.group(2), text)
+    return html.unescape(text) if "html" in forms else text
 
 
 def normal(text: str) -> str:

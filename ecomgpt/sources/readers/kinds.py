@@ -3,10 +3,16 @@
 import ast
 from typing import Any
 
-from ecomgpt.sources.readers.attributes import attributes_of, occurrences, paragraph_entities, tagged_entities
+from ecomgpt.sources.readers.attributes import (
+    absent_attributes,
+    attributes_of,
+    occurrences,
+    paragraph_entities,
+    tagged_entities,
+)
 from ecomgpt.sources.readers.cells import Cells, reach
 from ecomgpt.sources.readers.dialogues import dialogue
-from ecomgpt.sources.readers.item import Malformed, clean, joined
+from ecomgpt.sources.readers.item import Malformed, joined
 from ecomgpt.sources.readers.pseudo_json import PSEUDO_JSON, parse_pseudo_json
 from ecomgpt.sources.records import (
     Aspect,
@@ -60,9 +66,11 @@ def question(cells: Cells, kind: str) -> Record | str:
     context = str(cells.raw("context") or "") if span else cells.text("context")
     answers = _spans(cells, context) if span else _answers(cells)
     marker = cells.source.option("marker", "")
-    context = clean(context.removesuffix(marker)) if marker else context
+    context = cells.plain(context.removesuffix(marker)) if span else context
     if cells.source.option("pseudo_json_context") and PSEUDO_JSON.match(context):
-        context = joined(parse_pseudo_json(context), cells.source.dataset.language) or context
+        context = joined(parse_pseudo_json(context), cells.source.dataset.language)
+        if not context:
+            return "attribute without a value"
     head = cells.head(kind, context or text)
     relevance = (
         cells.source.label("relevance", cells.raw("relevance"), head["language"]) if cells.has("relevance") else ""
@@ -83,7 +91,7 @@ def _answers(cells: Cells) -> tuple[str, ...]:
     value = cells.raw("answers") if cells.has("answers") else None
     values = value if isinstance(value, list) else [value]
     texts = (one.get("answerText", one.get("text", "")) if isinstance(one, dict) else one for one in values)
-    return tuple(dict.fromkeys(clean(str(text)) for text in texts if text is not None and clean(str(text))))
+    return tuple(dict.fromkeys(answer for text in texts if text is not None and (answer := cells.plain(str(text)))))
 
 
 def _spans(cells: Cells, context: str) -> tuple[str, ...]:
@@ -101,7 +109,8 @@ def _spans(cells: Cells, context: str) -> tuple[str, ...]:
         if text.strip() != marker:
             cells.note("answer that ran into the end marker, cut there")
         text = text.replace(marker, "")
-    return (text.strip(),) if text.strip() else ()
+    text = cells.plain(text)
+    return (text,) if text else ()
 
 
 def transfer(cells: Cells, kind: str) -> Record | str:
@@ -130,6 +139,7 @@ def product(cells: Cells, kind: str) -> Record | str:
     return Product(
         **head, title=title, category=_category(cells, head["language"]), brand=cells.text("brand"),
         attributes=attributes, description=description, cluster=cluster,
+        absent=absent_attributes(cells, raw) if raw is not None else (),
     )  # fmt: skip
 
 
@@ -146,6 +156,7 @@ def _category(cells: Cells, language: str) -> tuple[str, ...]:
 
 def entity_text(cells: Cells, kind: str) -> Record | str:
     """A text with entities: by offsets where the file gives them, else where its attribute values occur."""
+    absent: tuple[str, ...] = ()
     if cells.source.option("paragraphs"):
         text, entities = paragraph_entities(cells)
     elif cells.source.option("inline_tags"):
@@ -153,6 +164,8 @@ def entity_text(cells: Cells, kind: str) -> Record | str:
     else:
         text = cells.text("text") if cells.has("text") else cells.text("title")
         entities = occurrences(cells, text)
+        if not cells.has("entities"):
+            absent = absent_attributes(cells, cells.raw("attributes"))
     if not text:
         return EMPTY
     head = cells.head(kind, text)
@@ -160,7 +173,8 @@ def entity_text(cells: Cells, kind: str) -> Record | str:
         Entity(cells.source.label("entity", one.type, head["language"]), one.start, one.end, one.term)
         for one in entities
     )
-    return EntityText(**head, text=text, entities=shown)
+    named = tuple(cells.source.label("entity", name, head["language"]) for name in absent)
+    return EntityText(**head, text=text, entities=shown, absent=named)
 
 
 def review(cells: Cells, kind: str) -> Record | str:

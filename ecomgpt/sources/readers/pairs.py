@@ -1,5 +1,6 @@
 """Pairs of offers for matching: Ditto's ``COL name VAL value`` lines, DeepMatcher's tables with left_ and right_."""
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ OPTIONS: dict[str, str] = {
 
 _COLUMN = re.compile(r"(?:^|\s)COL (\S+) VAL(?:\s|$)")
 _TAG = re.compile(r'"\s*@[a-zA-Z]{2,3}(-[a-zA-Z]{2,4})?(?![a-zA-Z])')
+_MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>")
 _QUOTE = re.compile(r'(?<!\d)"|"(?=\w)')
 """Quotation marks, but for one behind a number, which means inches."""
 
@@ -84,12 +86,12 @@ def columns(text: str) -> list[tuple[str, str]]:
 
 
 def web_text(text: str) -> str:
-    """The text without language tags and stray quotation marks.
+    """The text without markup, language tags and stray quotation marks.
 
     >>> web_text('"Red shoe"@en-US, "size 8"@en 24" wide')
     'Red shoe, size 8 24" wide'
     """
-    return " ".join(_QUOTE.sub("", _TAG.sub("", text)).split())
+    return " ".join(_QUOTE.sub("", _TAG.sub("", _MARKUP.sub(" ", html.unescape(text)))).split())
 
 
 def _pair(source: Source, line: int, left: list[tuple[str, str]], right: list[tuple[str, str]], label: str) -> Item:

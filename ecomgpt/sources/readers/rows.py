@@ -16,6 +16,7 @@ from ecomgpt.sources.records import Record
 OPTIONS: dict[str, str] = {
     "drop": "column to {value: reason}: rows to leave out",
     "keep": "column to the values to keep; other rows are left out",
+    "unescape": "escapes to write out: html (&#39;), backslash (a literal \\n)",
     "drop_marks": "text to reason: rows to leave out where any cell holds the text",
     "optional": "fields whose column a row may lack",
     "absent": "values that mean 'there is none', such as n/a or -2",

@@ -13,18 +13,25 @@ OPTIONS: dict[str, str] = {
 }
 
 
+Places = tuple[tuple[int, int], ...]
+"""Where a term stands, as (start, end) among the characters of the sentence that are not white space."""
+
+
 @dataclass(slots=True)
 class _Sentence:
     """A restored sentence with the polarities that each of its terms was given, in the order of the file."""
 
     line: int
-    given: dict[tuple[str, tuple[int, ...]], list[str]] = field(default_factory=dict)
+    text: str
+    given: dict[Places, list[str]] = field(default_factory=dict)
 
 
 def read_triples(source: Source) -> Iterator[Item]:
     """Reads a file of triples into one review a sentence; a row is a triple.
 
-    The triples of one sentence need not be neighbours, so the sentences of one file are held in memory.
+    Restored sentences count as one where they differ in white space only: the placeholder often took the blank before a
+    full stop with it. The shortest spelling is kept. The triples of one sentence need not be neighbours, so the sentences
+    of one file are held in memory.
     """
     sentences: dict[str, _Sentence] = {}
     for lines in _threes(source):
@@ -32,14 +39,15 @@ def read_triples(source: Source) -> Iterator[Item]:
             yield Item(lines[0].number, bad="the last example is cut off: it needs text, aspect and polarity")
             continue
         try:
-            text, term, starts, polarity = _example(source, lines)
+            text, places, polarity = _example(source, lines)
         except Malformed as error:
             yield Item(lines[0].number, bad=str(error))
             continue
-        sentence = sentences.setdefault(text, _Sentence(lines[0].number))
-        sentence.given.setdefault((term, starts), []).append(polarity)
-    for text, sentence in sentences.items():
-        yield from _review(source, text, sentence)
+        sentence = sentences.setdefault("".join(text.split()), _Sentence(lines[0].number, text))
+        sentence.text = min(sentence.text, text, key=len)
+        sentence.given.setdefault(places, []).append(polarity)
+    for sentence in sentences.values():
+        yield from _review(source, sentence)
 
 
 def _threes(source: Source) -> Iterator[list[Line]]:
@@ -55,8 +63,8 @@ def _threes(source: Source) -> Iterator[list[Line]]:
         yield held
 
 
-def _example(source: Source, lines: list[Line]) -> tuple[str, str, tuple[int, ...], str]:
-    """The restored text, its term, the places where the term stood, and the polarity shown."""
+def _example(source: Source, lines: list[Line]) -> tuple[str, Places, str]:
+    """The restored text, the places where the term stood, and the polarity shown."""
     for line in lines:
         if line.bad:
             raise Malformed(f"line {line.number} {line.bad}")
@@ -68,29 +76,38 @@ def _example(source: Source, lines: list[Line]) -> tuple[str, str, tuple[int, ..
         raise Malformed(f"the text holds no {mark}; texts, aspects and polarities are out of step from here on")
     if not term:
         raise Malformed("the aspect is empty")
-    starts, text = [], ""
-    for place, part in enumerate(template.split(mark)):
-        if place:
-            starts.append(len(text))
-            text += term
-        text += part
-    return text, term, tuple(starts), source.label("polarity", clean(lines[2].text), source.language(text))
+    parts, length, at = template.split(mark), _solid(term), 0
+    places: list[tuple[int, int]] = []
+    for part in parts[:-1]:
+        at += _solid(part)
+        places.append((at, at + length))
+        at += length
+    text = term.join(parts)
+    return text, tuple(places), source.label("polarity", clean(lines[2].text), source.language(text))
 
 
-def _review(source: Source, text: str, sentence: _Sentence) -> Iterator[Item]:
+def _solid(text: str) -> int:
+    """How many of its characters are not white space."""
+    return len("".join(text.split()))
+
+
+def _review(source: Source, sentence: _Sentence) -> Iterator[Item]:
+    text = sentence.text
+    solid = [at for at, letter in enumerate(text) if not letter.isspace()]
     aspects: dict[tuple[int, int], Aspect] = {}
     kept, repeated, contrary = 0, 0, 0
-    for (term, starts), polarities in sentence.given.items():
-        spread = len(polarities) <= len(starts)
+    for places, polarities in sentence.given.items():
+        spread = len(polarities) <= len(places)
         if not spread and len(set(polarities)) > 1:
             contrary += len(polarities)
             continue
         # A term that occurs twice was replaced twice in each of its rows: the k-th row speaks of the k-th place.
-        for start, polarity in zip(starts, polarities, strict=False):
-            aspect = Aspect(polarity, term, "", start, start + len(term))
-            known = aspects.setdefault((start, start + len(term)), aspect)
+        for (first, last), polarity in zip(places, polarities, strict=False):
+            start, end = solid[first], solid[last - 1] + 1
+            aspect = Aspect(polarity, text[start:end], "", start, end)
+            known = aspects.setdefault((start, end), aspect)
             kept, repeated = (kept + 1, repeated) if known is aspect else (kept, repeated + 1)
-        repeated += max(0, len(polarities) - len(starts))
+        repeated += max(0, len(polarities) - len(places))
     if repeated:
         yield Item(sentence.line, rows=repeated, dropped="exact repeat")
     if contrary:

@@ -3,6 +3,8 @@
 The option ``axis`` names the labels, of the whole conversation or of its turns.
 """
 
+import re
+
 from ecomgpt.sources.records import Dialogue, Turn
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, one_line, pick
 from ecomgpt.tasks.pool import draw
@@ -34,10 +36,8 @@ def is_label(record: Dialogue, context: Context) -> Built:
 def first_message(record: Dialogue, context: Context) -> Built:
     """The label of the conversation, from the customer's first words alone."""
     label = _label(record, context)
-    customer = [turn for turn in record.turns if turn.speaker in CUSTOMERS][:2]
-    # The very first one is often no more than a greeting.
-    longest = max(customer, key=lambda turn: len(turn.text), default=None)
-    return Draft(_shown((longest,)), (label,), _candidates(record, context)) if label and longest else _UNLABELLED
+    first = next((turn for turn in record.turns[:6] if turn.speaker in CUSTOMERS and _says_something(turn)), None)
+    return Draft(_shown((first,)), (label,), _candidates(record, context)) if label and first else _UNLABELLED
 
 
 def turn_labels(record: Dialogue, context: Context) -> Built:
@@ -129,13 +129,32 @@ def who_speaks(record: Dialogue, context: Context) -> Built:
 def in_order(record: Dialogue, context: Context) -> Built:
     """Whether two neighbouring utterances stand in the order in which they were said."""
     at = 1 + int(context.random.random() * (len(record.turns) - 1)) if len(record.turns) > 1 else 0
-    if not at or one_line(record.turns[at].text) == one_line(record.turns[at - 1].text):
+    pair = record.turns[at - 1 : at + 1] if at else ()
+    # Of two lines that one side says in a row, either may come first.
+    if not pair or pair[0].speaker == pair[1].speaker or one_line(pair[0].text) == one_line(pair[1].text):
         return _SHORT
     holds = context.coin()
-    pair = record.turns[at - 1 : at + 1]
     return Draft(_shown(pair if holds else pair[::-1]), context.verdict(holds), context.candidates)
 
 
+SMALL_TALK = frozenset(
+    {"greet", "greeting", "thank", "give information", "interaction management", "打招呼", "感谢", "提供信息"}
+)
+"""Intents of utterances that do not tell what a conversation is about."""
+
+SHORTEST_MESSAGE = 5
+"""Words (in Chinese: characters) that an utterance without labels needs to say what it is about."""
+
+
+def _says_something(turn: Turn) -> bool:
+    """Whether an utterance is more than a greeting or a bare order number, by its labels where it has some."""
+    intents = [name for axis, names in turn.labels if axis == "intent" for name in names]
+    if intents:
+        return not SMALL_TALK.issuperset(intents)
+    return len(_WORDS.findall(turn.text)) >= SHORTEST_MESSAGE
+
+
+_WORDS = re.compile(r"[\u4e00-\u9fff]|[A-Za-z']+")
 _UNLABELLED = "no single label on this axis"
 _SHORT = "the conversation is too short"
 _NO_OTHER = "no utterance of another conversation that certainly does not fit"
@@ -171,20 +190,26 @@ def _steps(record: Dialogue) -> list[tuple[str, Turn]]:
 
 
 def _other_turns(record: Dialogue, turn: Turn, context: Context, count: int) -> list[Turn]:
-    """Utterances of the same speaker from other conversations; none that also occurs in this one."""
+    """Utterances of the same speaker from other conversations; none that could also stand in this one."""
     own = {one_line(other.text).casefold() for other in record.turns}
-    found = draw(
-        context.random,
-        context.pool.same(record),
-        lambda other: other.group != record.group and _rival(other, turn, own, context) is not None,
-        count,
-    )
-    return [rival for other in found if (rival := _rival(other, turn, own, context))]
+    found: list[Turn] = []
+    for other in draw(
+        context.random, context.pool.same(record), lambda other: other.group != record.group, TRIES_A_RIVAL * count
+    ):
+        rivals = [rival for rival in other.turns[2:] if _rival(rival, turn, own) and rival not in found]
+        if rivals:
+            found.append(context.random.choice(rivals))
+            if len(found) == count:
+                break
+    return found
 
 
-def _rival(other: Dialogue, turn: Turn, own: set[str], context: Context) -> Turn | None:
-    """The first long utterance of the other conversation's same speaker: greetings fit everywhere and are short."""
-    for rival in other.turns[1:]:
-        if rival.speaker == turn.speaker and len(rival.text) > 15 and one_line(rival.text).casefold() not in own:
-            return rival
-    return None
+TRIES_A_RIVAL = 3
+"""Conversations that are looked at for each distractor."""
+
+
+def _rival(rival: Turn, turn: Turn, own: set[str]) -> bool:
+    """Whether another conversation's utterance certainly does not fit: greetings, thanks and the like fit everywhere."""
+    if rival.speaker != turn.speaker or one_line(rival.text).casefold() in own or not _says_something(rival):
+        return False
+    return len(_WORDS.findall(rival.text)) >= SHORTEST_MESSAGE and not set(rival.labels) & set(turn.labels)

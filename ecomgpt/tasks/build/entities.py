@@ -1,6 +1,7 @@
 """Tasks on texts with entities or attribute values: recognise them, type them, or rebuild the text from them."""
 
 import re
+from dataclasses import replace
 
 from ecomgpt.sources.records import Entity, EntityText
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
@@ -52,7 +53,7 @@ def has_type(record: EntityText, context: Context) -> Built:
     present = [type_ for type_ in types if any(entity.type == type_ for entity in record.entities)]
     absent = [type_ for type_ in types if type_ not in present]
     if not present or not absent:
-        return "all types occur or none does"
+        return _ALL_OR_NONE
     holds = context.coin()
     type_ = context.random.choice(present if holds else absent)
     return Draft(record.text, context.verdict(holds), context.candidates, {"type": type_})
@@ -62,7 +63,9 @@ def types_present(record: EntityText, context: Context) -> Built:
     """Which types occur."""
     types = _types(record, context)
     found = tuple(dict.fromkeys(entity.type for entity in record.entities))
-    return Draft(record.text, found, types) if len(types) > 1 else "the source declares no types"
+    if len(types) < 2 or not set(types) - set(found):
+        return _ALL_OR_NONE
+    return Draft(record.text, found, types)
 
 
 def type_fits(record: EntityText, context: Context) -> Built:
@@ -106,7 +109,7 @@ def text_from_entities(record: EntityText, context: Context) -> Built:
 
 
 def entities_fit(record: EntityText, context: Context) -> Built:
-    """Whether entities come from this text or from another one."""
+    """Whether entities are this text's: others come from another text, or are its own with one term exchanged."""
     terms = _terms(record)
     if not terms:
         return "the text has no entity"
@@ -114,7 +117,7 @@ def entities_fit(record: EntityText, context: Context) -> Built:
     if not others:
         return "no other text has different entities"
     holds = context.coin()
-    listing = _listing(record if holds else others[0])
+    listing = _listing(record) if holds else _exchanged(record, others[0], context)
     return Draft(context.fields(Text=record.text, Entities=listing), context.verdict(holds), context.candidates)
 
 
@@ -129,6 +132,21 @@ def pick_text(record: EntityText, context: Context) -> Built:
         CHOICES - 1,
     )
     return pick(context, record.text, [other.text for other in others], "Texts", Entities=_listing(record))
+
+
+_ALL_OR_NONE = "all types occur or none does"
+
+
+def _exchanged(record: EntityText, other: EntityText, context: Context) -> str:
+    """Another text's entities or, in half of the rows, the record's own with one term replaced by one of the other's."""
+    types = {entity.type for entity in other.entities}
+    places = [at for at, entity in enumerate(record.entities) if entity.type in types]
+    if not places or len(_terms(record)) < 2 or context.coin():
+        return _listing(other)
+    at = context.random.choice(places)
+    term = next(entity.term for entity in other.entities if entity.type == record.entities[at].type)
+    entities = [*record.entities[:at], replace(record.entities[at], term=term), *record.entities[at + 1 :]]
+    return _listing(replace(record, entities=tuple(entities)))
 
 
 def _foreign(other: EntityText, record: EntityText) -> bool:
@@ -148,8 +166,9 @@ def _misread(text: str, entity: Entity) -> list[str]:
 
 
 def _types(record: EntityText, context: Context) -> tuple[str, ...]:
-    """The declared types or, in an open set, the record's own."""
-    return context.labels("entity", record.language) or tuple(dict.fromkeys(entity.type for entity in record.entities))
+    """The declared types or, in an open set, those that the text has and those that it certainly lacks."""
+    own = (*(entity.type for entity in record.entities), *record.absent)
+    return context.labels("entity", record.language) or tuple(dict.fromkeys(own))
 
 
 def _terms(record: EntityText, type_: str | None = None) -> tuple[str, ...]:

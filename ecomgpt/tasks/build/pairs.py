@@ -6,15 +6,20 @@ The first label of the axis ``relation`` is the one under which the two belong t
 import re
 
 from ecomgpt.sources.records import TextPair
-from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, one_line, pick
+from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, one_line, pick
 from ecomgpt.tasks.pool import draw
 
-_MODEL = re.compile(r"(?<!\w)(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z])\w[\w.-]{2,}\w(?!\w)")
-"""What looks like a model number: letters and digits in one word."""
+_MODEL = re.compile(r"(?<![A-Za-z0-9.-])(?=[A-Za-z0-9.-]*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])(?![A-Za-z0-9])")
+"""A word with a letter in it; `_models` decides whether it looks like a model number."""
+
+_MEASURE = re.compile(r"[\d.,x/-]+-?[a-z]*|[a-z]{2,4}-?\d{1,2}|(usb|ddr|win|windows|mp|core|cat|wi-?fi|[xhi])-?[\d.]+", re.IGNORECASE)
+"""Sizes, counts and standards, which many products share: 16gb, 1080p, 3-season, usb3.0, win10."""
 
 
 def relate(record: TextPair, context: Context) -> Built:
     """The relation of the two texts."""
+    if context.too_common(record, "relation", lambda other: other.relation):
+        return TOO_COMMON
     first, second = _sides(context)
     shown = f"{first}: {one_line(record.left)}\n{second}: {one_line(record.right)}"
     return Draft(
@@ -57,12 +62,12 @@ def partner(record: TextPair, context: Context) -> Built:
 
 def shared_words(record: TextPair, context: Context) -> Built:
     """The words that look like a model number and stand in both texts."""
-    left, right = _models(record.left), _models(record.right)
-    if not left or not right:
+    shared = _shared(record)
+    if shared is None:
         return "a text has no model number"
+    if context.too_common(record, "shared", lambda other: None if (words := _shared(other)) is None else bool(words)):
+        return TOO_COMMON
     first, second = _sides(context)
-    folded = {word.casefold() for word in right}
-    shared = tuple({word.casefold(): word for word in left if word.casefold() in folded}.values())
     return Draft(f"{first}: {one_line(record.left)}\n{second}: {one_line(record.right)}", shared)
 
 
@@ -73,8 +78,10 @@ def model_numbers(record: TextPair, context: Context) -> Built:
 
 
 def _sides(context: Context) -> tuple[str, str]:
-    sides = context.dataset.sides
-    return (sides[0], sides[1]) if len(sides) == 2 else ("Text 1", "Text 2")
+    """How the two are called, in the wording's language where the dataset declares names for it (``labels: sides.zh``)."""
+    sides = context.dataset.sides if len(context.dataset.sides) == 2 else ["Text 1", "Text 2"]
+    names = {**_CHINESE_SIDES, **context.dataset.names("sides", "zh")} if context.chinese else {}
+    return names.get(sides[0], sides[0]), names.get(sides[1], sides[1])
 
 
 def _together(record: TextPair, context: Context) -> bool:
@@ -86,8 +93,28 @@ def _same_left(record: TextPair, context: Context) -> list[TextPair]:
     return context.pool.same(record, "left", lambda pair: pair.left)
 
 
+_CHINESE_SIDES = {"Text 1": "文本1", "Text 2": "文本2", "Product 1": "商品1", "Product 2": "商品2"}
+
+
 def _models(text: str) -> list[str]:
-    return _MODEL.findall(text)
+    """The words that look like a model number: letters and two digits or more, and no measure.
+
+    >>> _models("sony 16gb camera dsch50b, 3-season, tn-360 (usb3.0) 暖阳K30")
+    ['dsch50b', 'tn-360', 'K30']
+    """
+    return [
+        word
+        for word in _MODEL.findall(text)
+        if sum(letter.isdigit() for letter in word) > 1 and (word[0].isupper() or not _MEASURE.fullmatch(word))
+    ]
+
+
+def _shared(record: TextPair) -> tuple[str, ...] | None:
+    """The model numbers that stand in both texts, as the first spells them; None where one has no model number."""
+    left, right = _models(record.left), {word.casefold() for word in _models(record.right)}
+    if not left or not right:
+        return None
+    return tuple({word.casefold(): word for word in left if word.casefold() in right}.values())
 
 
 def _share_model(text: str, record: TextPair) -> bool:

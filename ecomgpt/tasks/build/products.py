@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ecomgpt.sources.records import Product
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
-from ecomgpt.tasks.pool import draw
+from ecomgpt.tasks.pool import draw, states
 
 
 def brand(record: Product, context: Context) -> Built:
@@ -37,28 +37,30 @@ def is_brand(record: Product, context: Context) -> Built:
 
 
 def attributes_in_title(record: Product, context: Context) -> Built:
-    """The attribute values that stand in the title, under their attribute's name."""
-    if not record.attributes:
+    """The attribute values that stand in the title, under their attribute's name; of some there is none."""
+    if not record.attributes or not record.title:
         return _NO_ATTRIBUTES
     pairs = tuple(dict.fromkeys((name, value) for name, value in record.attributes if value in record.title))
-    return Draft(record.title, pairs, tuple(dict.fromkeys(name for name, _ in record.attributes)))
+    return Draft(record.title, pairs, _names(record))
 
 
 def values_in_title(record: Product, context: Context) -> Built:
     """The attribute values that stand in the title, without names. Slot: names."""
-    if not record.attributes:
+    if not record.attributes or not record.title:
         return _NO_ATTRIBUTES
     values = tuple(dict.fromkeys(value for _, value in record.attributes if value in record.title))
-    names = list(dict.fromkeys(name for name, _ in record.attributes))
+    names = list(_names(record))
     context.random.shuffle(names)
     return Draft(record.title, values, slots={"names": ", ".join(names)})
 
 
 def value_of_attribute(record: Product, context: Context) -> Built:
-    """The value of one attribute, which the title or the description states. Slot: attribute."""
+    """The value of one attribute, which the title or the description states, or certainly does not. Slot: attribute."""
     text = _text(record)
-    single = _single(record)
-    drafts = [Draft(text, (value,), slots={"attribute": name}) for name, value in single.items() if value in text]
+    stated = [((value,), name) for name, value in _single(record).items() if states(text, value)]
+    drafts = [Draft(text, values, slots={"attribute": name}) for values, name in stated]
+    # An answer "None" teaches little when it is all too common: one a record.
+    drafts += [Draft(text, (), slots={"attribute": name}) for name in record.absent[:1] if stated]
     return drafts or "no attribute value stands in the text"
 
 
@@ -66,7 +68,7 @@ def name_of_value(record: Product, context: Context) -> Built:
     """Which attribute a value in the text is of. Slot: value."""
     text, single = _text(record), _single(record)
     values = list(single.values())
-    stated = {value: name for name, value in single.items() if value in text and values.count(value) == 1}
+    stated = {value: name for name, value in single.items() if states(text, value) and values.count(value) == 1}
     if not stated or len(single) < 2:
         return "no attribute value stands in the text"
     value, name = context.random.choice(list(stated.items()))
@@ -82,7 +84,7 @@ def attributes_of_text(record: Product, context: Context) -> Built:
 
 def attribute_fits(record: Product, context: Context) -> Built:
     """Whether one attribute value is this product's or another one's. Slots: attribute, value."""
-    stated = [(name, value) for name, value in record.attributes if value in _text(record)]
+    stated = [(name, value) for name, value in record.attributes if states(_text(record), value)]
     if not stated:
         return "no attribute value stands in the text"
     name, right = context.random.choice(stated)
@@ -199,6 +201,11 @@ def pick_same_product(record: Product, context: Context) -> Built:
         return _NO_CLUSTER
     others = _others(record, context, lambda other: bool(other.cluster), CHOICES - 1)
     return pick(context, like[0].title, [other.title for other in others], "Titles", Product=record.title)
+
+
+def _names(record: Product) -> tuple[str, ...]:
+    """The attributes that may be asked for: those that the product has, and those that it certainly does not state."""
+    return tuple(dict.fromkeys((*(name for name, _ in record.attributes), *record.absent)))
 
 
 _NO_ATTRIBUTES = "the product has no title, or too few attributes"

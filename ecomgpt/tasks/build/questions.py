@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 
 from ecomgpt.sources.records import Question
-from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, one_line, pick
-from ecomgpt.tasks.pool import draw, overlap
+from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, one_line, pick
+from ecomgpt.tasks.pool import draw, overlap, points_to, states
 
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]*")
 
@@ -23,9 +23,13 @@ def extract(record: Question, context: Context) -> Built:
 
 
 def answer_of_product(record: Question, context: Context) -> Built:
-    """The answer from the product's title alone, as a customer who knows it would give it."""
+    """The answer from the product's title alone, where the title tells it."""
     if not record.answers or not record.product:
         return "no answer, or the product is not known"
+    if overlap(record.answers[0], f"{record.product} {record.question}") < 0.75 and not states(
+        record.product, record.answers[0]
+    ):
+        return "the product's title does not tell the answer"
     return Draft(context.fields(Product=record.product, Question=record.question), (record.answers[0].strip(),))
 
 
@@ -33,6 +37,8 @@ def relevance(record: Question, context: Context) -> Built:
     """How far the context answers the question."""
     if not record.relevance or not record.context:
         return "the source does not say how far the context answers"
+    if context.too_common(record, "relevance", lambda other: other.relevance or None):
+        return TOO_COMMON
     shown = context.fields(Context=record.context, Question=record.question)
     return Draft(shown, (record.relevance,), context.labels("relevance", record.language))
 
@@ -42,6 +48,8 @@ def answerable(record: Question, context: Context) -> Built:
     holds = _answers(record, context)
     if holds is None:
         return "the source does not say whether the context answers"
+    if context.too_common(record, "answerable", lambda other: _answers(other, context)):
+        return TOO_COMMON
     return Draft(
         context.fields(Context=record.context, Question=record.question), context.verdict(holds), context.candidates
     )
@@ -148,7 +156,10 @@ def pick_product(record: Question, context: Context) -> Built:
     if not record.product:
         return _NO_PRODUCT
     others = _foreign(record, context, lambda other: bool(other.product) and _irrelevant(other.product, record))
-    return pick(context, record.product, [other.product for other in others], "Products", Question=record.question)
+    wrong = [other.product for other in others]
+    if not points_to(record.question, record.product, wrong):
+        return "the question does not tell its product from others"
+    return pick(context, record.product, wrong, "Products", Question=record.question)
 
 
 _NO_ANSWER = "the question has no answer, or no context that gives it"

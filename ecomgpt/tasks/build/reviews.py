@@ -1,8 +1,10 @@
 """Tasks on reviews with opinions: the aspects, how each is judged, the stars, and the product that is reviewed."""
 
+from dataclasses import replace
+
 from ecomgpt.sources.records import Aspect, Review
-from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, listed, one_line, pick
-from ecomgpt.tasks.pool import draw, overlap
+from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, listed, one_line, pick
+from ecomgpt.tasks.pool import draw, overlap, points_to
 
 
 def terms_by_polarity(record: Review, context: Context) -> Built:
@@ -58,7 +60,10 @@ def terms_of_polarity(record: Review, context: Context) -> Built:
     typed = _polarity_of_terms(record)
     if not typed:
         return _NO_TERMS
-    polarity = context.random.choice(_polarities(record, context))
+    present = tuple(dict.fromkeys(typed.values()))
+    absent = tuple(name for name in _polarities(record, context) if name not in present)
+    # An answer "None" teaches little when it is all too common: ask for an absent polarity in one of four rows.
+    polarity = context.random.choice(absent if absent and context.random.random() < 0.25 else present)
     return Draft(
         record.text, tuple(term for term, its in typed.items() if its == polarity), slots={"polarity": polarity}
     )
@@ -105,11 +110,12 @@ def category_of_term(record: Review, context: Context) -> Built:
 
 def mixed(record: Review, context: Context) -> Built:
     """Whether aspects are judged differently."""
-    if len(record.aspects) < 2:
+    holds = _mixed(record)
+    if holds is None:
         return "fewer than two opinions"
-    return Draft(
-        record.text, context.verdict(len({aspect.polarity for aspect in record.aspects}) > 1), context.candidates
-    )
+    if context.too_common(record, "mixed opinions", _mixed):
+        return TOO_COMMON
+    return Draft(record.text, context.verdict(holds), context.candidates)
 
 
 def rating(record: Review, context: Context) -> Built:
@@ -125,6 +131,8 @@ def satisfied(record: Review, context: Context) -> Built:
         return _NO_RATING
     if record.rating == 3:
         return "three stars are neither high nor low"
+    if context.too_common(record, "satisfied", lambda other: None if other.rating in (None, 3) else other.rating > 3):
+        return TOO_COMMON
     return Draft(record.text, context.verdict(record.rating > 3), context.candidates)
 
 
@@ -147,14 +155,16 @@ def review_from_rating(record: Review, context: Context) -> Built:
 
 
 def opinions_fit(record: Review, context: Context) -> Built:
-    """Whether opinions come from this review or from another one."""
+    """Whether opinions are this review's: others come from another review, or are its own with one judged otherwise."""
     if not record.aspects:
         return "the review has no opinion"
     others = draw(context.random, context.pool.same(record), lambda other: _disagrees(other, record))
-    if not others:
+    turned = _turned(record, context)
+    wrong = [*([others[0].aspects] if others else []), *([turned] if turned else [])]
+    if not wrong:
         return "no other review has different opinions"
     holds = context.coin()
-    opinions = _opinions((record if holds else others[0]).aspects)
+    opinions = _opinions(record.aspects if holds else context.random.choice(wrong))
     return Draft(context.fields(Review=record.text, Opinions=opinions), context.verdict(holds), context.candidates)
 
 
@@ -208,6 +218,11 @@ _NO_CATEGORIES = "the review has no aspect category of one polarity, or all"
 _NO_RATING = "the review has no stars"
 
 
+def _mixed(record: Review) -> bool | None:
+    """Whether the aspects are judged differently; None where there are fewer than two."""
+    return len({aspect.polarity for aspect in record.aspects}) > 1 if len(record.aspects) > 1 else None
+
+
 def _topics(record: Review, context: Context) -> tuple[str, ...]:
     """What reviews may be about: the axis ``aspect`` where ``category`` is taken by the products' categories."""
     return context.labels("aspect", record.language) or context.labels("category", record.language)
@@ -238,6 +253,32 @@ def _opinions(aspects: tuple[Aspect, ...]) -> str:
     return "; ".join(dict.fromkeys(f"{aspect.term or aspect.category}: {aspect.polarity}" for aspect in aspects))
 
 
+def _turned(record: Review, context: Context) -> tuple[Aspect, ...]:
+    """The record's opinions, one of them with the contrary polarity; empty where the polarities have no contrary.
+
+    Positive and negative exclude each other; neutral and conflict are a matter of degree, so they are not turned.
+    """
+    contrary = dict(zip(CONTRARY, reversed(CONTRARY), strict=True))
+    single = _polarity_of_terms(record) or {}
+    places = [
+        at
+        for at, aspect in enumerate(record.aspects)
+        if aspect.polarity in contrary and (not aspect.term or aspect.term in single)
+    ]
+    names = [aspect.term or aspect.category for aspect in record.aspects]
+    places = [at for at in places if names.count(names[at]) == 1]
+    if not places:
+        return ()
+    at = context.random.choice(places)
+    aspects = list(record.aspects)
+    aspects[at] = replace(aspects[at], polarity=contrary[aspects[at].polarity])
+    return tuple(aspects)
+
+
+CONTRARY = ("positive", "正面", "负面", "negative")
+"""Polarities; the first excludes the last, and so on inwards."""
+
+
 def _disagrees(source: Review, review: Review) -> bool:
     """Whether the source's opinions can't be those of a review: none is shared, and a named term is not in the text."""
     if not source.aspects or source.text == review.text:
@@ -256,7 +297,7 @@ def _disagrees(source: Review, review: Review) -> bool:
 def _other_products(record: Review, context: Context, count: int) -> list[str] | str:
     if not record.product:
         return "the review's product is not known"
-    # A review may name the other product's kind; one whose title shares most words with the right one is not certain.
+    # A title that shares most words with the right one may be the same product after all.
     found = draw(
         context.random,
         context.pool.vocabulary(record, "product", lambda other: [other.product] if other.product else []),
@@ -267,4 +308,8 @@ def _other_products(record: Review, context: Context, count: int) -> list[str] |
         ),
         count,
     )
-    return found or "no other product is reviewed"
+    if not found:
+        return "no other product is reviewed"
+    if not points_to(record.text, record.product, found):
+        return "the review does not tell its product from others"
+    return found

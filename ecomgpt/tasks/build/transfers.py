@@ -4,7 +4,7 @@ import re
 
 from ecomgpt.sources.records import Transfer
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
-from ecomgpt.tasks.pool import draw
+from ecomgpt.tasks.pool import draw, states
 
 _FACT = re.compile(r"([^:：;；]+)[:：]\s*([^;；]+)")
 
@@ -54,7 +54,7 @@ def value_of_fact(record: Transfer, context: Context) -> Built:
     """The value of one fact, from the text. Slot: attribute."""
     facts = _facts(record)
     names = [name for name, _ in facts]
-    found = [(name, value) for name, value in facts if value in record.target and names.count(name) == 1]
+    found = [(name, value) for name, value in facts if states(record.target, value) and names.count(name) == 1]
     if not found:
         return "the text states no value word for word"
     name, value = context.random.choice(found)

@@ -1,20 +1,48 @@
 """job=build: the mixture alone, with a table of what is in it and what is missing."""
 
 import dataclasses
+from collections import Counter
+from pathlib import Path
 from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from ecomgpt.config.schema import Config
 from ecomgpt.data.build import Prepared, Protection, prepare
 from ecomgpt.data.fingerprint import changes
+from ecomgpt.data.instructions import catalog, data_root, find
 from ecomgpt.errors import UserError
 from ecomgpt.eval.task import load_eval_tasks
-from ecomgpt.rundir import Run, log, read_json, write_json
+from ecomgpt.report import sources
+from ecomgpt.rundir import Run, log, read_json, write_json, write_text
+from ecomgpt.tasks import chain
+from ecomgpt.tasks.declaration import load_tasks
 
 
 def main(config: Config, run: Run) -> None:
-    """Builds the mixture and shows it."""
+    """Builds the mixture and shows it: what is there, what is missing, figures, and real examples if asked for."""
+    listed = catalogued(config)
+    if not any(source.state == "found" for source in listed):
+        Console().print(sources.table(listed))
+        raise UserError(
+            f"paths.data: none of the {len(listed)} datasets is in '{data_root(config).absolute() / 'raw'}' (the table above says how to get "
+            "each). Give paths.data=<folder> or ECOMGPT_DATA, or use sources=demo"
+        )
     mixture = build(config, run)
-    show(config, mixture)
+    files = write(config, run, mixture, listed)
+    show(config, mixture, listed, files)
+
+
+def catalogued(config: Config) -> list[sources.Source]:
+    """The datasets that the run looks for, with their state on this machine."""
+    found = find(config)
+    names = [dataset.name for dataset in found.datasets]
+    listed = [
+        dataset for dataset in catalog(config, config.sources.datasets) if dataset.reader != "demo" or dataset.name in names
+    ]
+    return sources.sources_of(listed, names, found.excluded, data_root(config))
 
 
 def build(config: Config, run: Run) -> Prepared:
@@ -65,32 +93,77 @@ def protection(config: Config) -> Protection:
     return Protection(config.eval.name, held_out, texts)
 
 
-def show(config: Config, mixture: Prepared) -> None:
-    """Prints the mixture by family, and what is missing or left out."""
-    from rich.console import Console
-    from rich.table import Table
+def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Source]) -> list[Path]:
+    """Writes the tables (data/) and figures (figures/) of the mixture; returns the files in the order to look at them."""
+    from ecomgpt.report.mixture import chinese_rows, draw
 
-    console, manifest = Console(), mixture.manifest
-    table = Table(title=f"{manifest['data']}: {manifest['examples']:,} examples, {manifest['tokens']:,} tokens")
-    for name, side in (("family", "left"), ("tasks", "right"), ("raw", "right"), ("atomic", "right"), ("examples", "right"), ("tokens", "right"), ("cut", "right")):
-        table.add_column(name, justify=side)  # type: ignore[arg-type]
-    families: dict[str, list[dict[str, Any]]] = {}
+    manifest = mixture.manifest
+    examples, datasets = Counter[str](), Counter[str]()
     for task in manifest["tasks"]:
-        families.setdefault(task["family"], []).append(task)
-    for family, tasks in sorted(families.items()):
-        kinds = [task["kind"] for task in tasks]
-        sums = [sum(task[key] for task in tasks) for key in ("examples", "tokens", "truncated")]
-        table.add_row(family, str(len(tasks)), str(kinds.count("raw")), str(kinds.count("atomic")), *(f"{value:,}" for value in sums))
-    console.print(table)
+        name = task["name"].split(".", 1)[1]
+        examples[name] += task["examples"]
+        datasets[name] += 1
+    tasks = load_tasks(sorted(datasets), config.paths.conf)
+    data = run.manifest_file.parent
+    write_text(data / "chain.csv", chain.as_csv(tasks, examples, datasets))
+    write_text(data / "sources.csv", sources.as_csv(listed, manifest))
+    tokens = mixture.examples("train")
+    chinese = chinese_rows(mixture.instructions / "train.arrow")[tokens.rows]
+    drawn = draw(run.path / "figures", tasks, manifest, tokens.lengths, tokens.targets, chinese)
+    return [*drawn, data / "chain.csv", data / "sources.csv", run.manifest_file]
+
+
+def show(config: Config, mixture: Prepared, listed: list[sources.Source], files: list[Path]) -> None:
+    """Prints the mixture by family and by source, and where to look further."""
+    console, manifest = Console(), mixture.manifest
+    console.print(sources.table(listed, manifest))
+    console.print(families(manifest, narrow=console.width < WIDE))
+    by_language = Counter(task["language"] for task in manifest["tasks"])
+    both = f" and {by_language['mul']} in both" if by_language["mul"] else ""
     contamination = manifest["contamination"]
     console.print(
-        f"{len(manifest['tasks'])} tasks from {len(manifest['sources'])} datasets. "
-        f"{contamination['removed']} examples held a text of the evaluation suite '{contamination['checked_against']}' and were removed."
-    )
-    for title, lines in (("Missing", manifest["missing"]), ("Left out", manifest["excluded"])):
-        if lines:
-            console.print(f"\n{title}:", *(f"  {line}" for line in lines), sep="\n", markup=False, highlight=False)
+        f"{len(manifest['tasks'])} tasks ({len({task['name'].split('.', 1)[1] for task in manifest['tasks']})} kinds; {by_language['en']} in English, "
+        f"{by_language['zh']} in Chinese{both}) from {len(manifest['sources'])} datasets.\n"
+        f"{contamination['removed']:,} examples held a text of the evaluation suite '{contamination['checked_against']}' and were removed.",
+        markup=False, highlight=False,
+    )  # fmt: skip
     if config.preview:
         from ecomgpt.data.preview import preview
 
         preview(mixture, config.preview, console)
+    console.print("Written:", *(f"  {file}" for file in files), sep="\n", markup=False, highlight=False, soft_wrap=True)
+
+
+WIDE = 100
+"""Columns of a terminal that has room for every way in which tasks are made."""
+
+
+def families(manifest: dict[str, Any], narrow: bool = False) -> Table:
+    """The mixture by family: tasks by how they were made, examples, tokens, and examples whose input was cut."""
+    table = Table(
+        title=f"{manifest['data']}: {manifest['examples']:,} examples, {manifest['tokens']:,} tokens", title_justify="left", box=box.SIMPLE_HEAD,
+        pad_edge=False, show_footer=True,
+    )  # fmt: skip
+    by_family: dict[str, list[dict[str, Any]]] = {}
+    for task in manifest["tasks"]:
+        by_family.setdefault(task["family"], []).append(task)
+    rows = [(family, _sums(tasks, narrow)) for family, tasks in sorted(by_family.items())]
+    total = _sums(manifest["tasks"], narrow)
+    table.add_column("family", footer="all", min_width=16)
+    for name, value in total.items():
+        table.add_column(name, footer=f"{value:,}", justify="right", no_wrap=True)
+    for family, sums in rows:
+        table.add_row(family.replace("_", " "), *(f"{value:,}" if value else "" for value in sums.values()))
+    return table
+
+
+def _sums(tasks: list[dict[str, Any]], narrow: bool) -> dict[str, int]:
+    made = Counter("raw" if task["kind"] == "raw" else task["operation"] or "pseudo" for task in tasks)
+    short = {"raw": "raw", "simplification": "simpl.", "reversal": "rev.", "recombination": "recomb.", "pseudo": "pseudo"}
+    numbers = {"examples": "examples", "tokens": "tokens", "truncated": "cut"}
+    by_way = {title: made[name] for name, title in short.items()}
+    return {
+        "tasks": len(tasks),
+        **({"raw": made["raw"], "atomic": len(tasks) - made["raw"]} if narrow else by_way),
+        **{title: sum(task[key] for task in tasks) for key, title in numbers.items()},
+    }

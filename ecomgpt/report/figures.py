@@ -17,7 +17,7 @@ from ecomgpt.report.load import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "text.parse_math": False,  # a "$" in a title is a price
     "text.color": COLOURS["ink"],
@@ -63,7 +63,7 @@ def draw(run: Run, folder: Path, names: tuple[str, ...] = tuple(CHARTS)) -> dict
 
     found = {}
     folder.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context({**_STYLE, "font.family": list(families())}):
+    with matplotlib.rc_context({**STYLE, "font.family": list(families())}):
         for name in names:
             drawn = CHARTS[name](run)
             if drawn is None:

@@ -1,5 +1,7 @@
 """The chain of tasks as data: which atomic tasks feed which final families, and by which operation they came to be."""
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Iterable
 
@@ -33,3 +35,22 @@ def table(tasks: Iterable[Task]) -> dict[str, Counter[str]]:
     for task, family in edges(known):
         rows[family][sort_of(task)] += 1
     return rows
+
+
+def as_csv(tasks: Iterable[Task], examples: dict[str, int], datasets: dict[str, int]) -> str:
+    """The graph as CSV: a row an edge, from an atomic task to a family that it feeds; raw tasks feed their own family.
+
+    Args:
+        tasks: The declarations.
+        examples: Training examples by declaration.
+        datasets: How many datasets give the task, by declaration.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["task", "made_by", "label", "record", "own_family", "feeds", "datasets", "examples"])
+    for task in sorted(tasks, key=lambda task: (SORTS.index(sort_of(task)), task.family, task.name)):
+        for family in task.serves or [task.family]:
+            writer.writerow(
+                [task.name, sort_of(task), task.label, task.record, task.family, family, datasets[task.name], examples[task.name]]
+            )
+    return stream.getvalue()

@@ -57,7 +57,8 @@ def test_all_problems_of_all_files_at_once(tmp_path):
     (folder / "a.yaml").write_text(
         good.replace("reader: csv", "reader: cvs").replace("[LabelledText]", "[LabeledText]")
     )
-    (folder / "b.yaml").write_text(good.replace('{"": [', "{trian: [") + "options: {delimeter: x}\n")
+    broken = good.replace('{"": [', "{trian: [").replace("options: {conflicts: drop}", "options: {delimeter: x}")
+    (folder / "b.yaml").write_text(broken)
     (folder / "c.yaml").write_text(good.replace("licence:", "license:"))
     with pytest.raises(UserError) as caught:
         load_catalog(None, str(tmp_path))

@@ -84,8 +84,8 @@ def label_text(raw: object) -> str:
     return str(raw).strip()
 
 
-_NOISE = re.compile(r"[\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Byte order marks and control characters (C0 but for tab and line ends, DEL, C1): nothing that a person wrote."""
+_NOISE = re.compile(r"[\ufeff\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+"""Byte order marks and control characters (C0 and C1 but for those that are white space, DEL): nothing that a person wrote."""
 
 
 def clean(text: str) -> str:

@@ -1,0 +1,91 @@
+"""The catalogue as a table: which datasets are found, which are missing and how to get them, and what became of their rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ecomgpt.sources.catalog import folder
+from ecomgpt.sources.dataset import Dataset
+
+STATES = {"found": "green", "left out": "yellow", "missing": "red"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One dataset of the catalogue as this run sees it; ``note`` says how to get it, or why it is left out."""
+
+    dataset: Dataset
+    state: str
+    note: str = ""
+
+
+def sources_of(datasets: Sequence[Dataset], found: Sequence[str], excluded: Sequence[str], data_root: Path) -> list[Source]:
+    """The catalogue's datasets with their state, those that are used first.
+
+    Args:
+        datasets: All that the run looked for.
+        found: The names of those that it uses.
+        excluded: ``name: reason`` lines of those that it leaves out.
+        data_root: The folder with ``raw/``.
+    """
+    reasons = dict(line.split(": ", 1) for line in excluded)
+    listed = []
+    for dataset in datasets:
+        if dataset.name in found:
+            listed.append(Source(dataset, "found"))
+        elif dataset.name in reasons:
+            listed.append(Source(dataset, "left out", reasons[dataset.name] + f"; sources.include_excluded=[{dataset.name}] takes it in"))
+        else:
+            patterns = ", ".join(pattern for patterns in dataset.files.values() for pattern in patterns)
+            listed.append(Source(dataset, "missing", f"{dataset.obtain} Looked for {patterns} in {folder(dataset, data_root)}."))
+    return sorted(listed, key=lambda source: (list(STATES).index(source.state), source.dataset.name))
+
+
+def table(listed: Sequence[Source], manifest: dict[str, Any] | None = None) -> Table:
+    """The table for the terminal; with a manifest it also says what became of the rows of the datasets that are used."""
+    counts = {state: sum(source.state == state for source in listed) for state in STATES}
+    shown = Table(
+        title="Datasets: " + ", ".join(f"{number} {state}" for state, number in counts.items()), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    shown.add_column("dataset", overflow="fold")
+    shown.add_column("", no_wrap=True)
+    shown.add_column("state", no_wrap=True)
+    shown.add_column("rows and tasks" if manifest else "how to get it", overflow="fold", ratio=1)
+    for source in listed:
+        note = _rows(source.dataset.name, manifest) if source.state == "found" and manifest else source.note
+        shown.add_row(Text(source.dataset.name), source.dataset.language, Text(source.state, STATES[source.state]), Text(note))
+    return shown
+
+
+def _rows(name: str, manifest: dict[str, Any]) -> str:
+    rows = manifest["sources"][name]
+    tasks = [task for task in manifest["tasks"] if task["source"] == name]
+    dropped = sum(rows["dropped"].values())
+    reasons = "; ".join(f"{number:,} {reason}" for reason, number in sorted(rows["dropped"].items(), key=lambda item: -item[1])[:3])
+    lost = f", {dropped:,} dropped ({reasons})" if dropped else ""
+    return f"{rows['read']:,} read = {rows['kept']:,} kept{lost}; {len(tasks)} tasks, {sum(task['examples'] for task in tasks):,} examples"
+
+
+def as_csv(listed: Sequence[Source], manifest: dict[str, Any]) -> str:
+    """The same as CSV, with what a person needs to cite and license the mixture."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["name", "title", "language", "state", "read", "kept", "dropped", "family", "domain", "licence", "citation", "homepage", "note"])
+    for source in listed:
+        dataset = source.dataset
+        rows = manifest["sources"].get(dataset.name)
+        numbers = [rows["read"], rows["kept"], sum(rows["dropped"].values())] if rows else ["", "", ""]
+        writer.writerow(
+            [dataset.name, dataset.title, dataset.language, source.state, *numbers, dataset.family, dataset.domain, dataset.licence,
+             dataset.citation, dataset.homepage, source.note]
+        )  # fmt: skip
+    return stream.getvalue()

@@ -26,3 +26,7 @@ lint:
 # Run the main job on the embedded demo store
 demo *arguments:
     python -m ecomgpt {{arguments}}
+
+# Compare the memory estimate with measured peaks
+bench-memory *arguments:
+    python experiments/benchmarks/bench_memory.py {{arguments}}

@@ -1,4 +1,8 @@
-"""How much memory a run needs on each device, by part, from the model's shape alone."""
+"""How much memory a run needs on each device, by part, from the model's shape alone.
+
+The coefficients are what the code really allocates: `tests/strategy/test_memory.py` compares them with every allocation of
+PyTorch, and `experiments/benchmarks/bench_memory.py` with the peak of real processes.
+"""
 
 from dataclasses import dataclass
 
@@ -8,6 +12,21 @@ CHUNK = 1024
 """Answer tokens whose logits exist at once (`ecomgpt.model.network.CHUNK`); repeated here so that planning needs no torch."""
 ANSWER_SHARE = 0.08
 """Share of a row's tokens that are answers, in instruction data (about 10 of 180)."""
+LIBRARIES = 650e6
+"""Main memory of a process before it holds a model: Python, PyTorch, Lightning, transformers."""
+CONTEXT = 600e6
+"""GPU memory of a process before it holds a model: CUDA's context and the libraries' kernels."""
+BUCKET = 500e6
+"""Elements that DeepSpeed reduces at once (its ``reduce_bucket_size``); one buffer of that size is kept."""
+LIVE = 1e9
+"""Parameters that ZeRO-3 may leave gathered between forward and backward pass (its ``stage3_max_live_parameters``)."""
+
+# Bytes that a block keeps for the backward pass, per token and unit of width, and what its backward pass needs beside
+# them; (float32 or 16 bit alone, per byte of their size) and (16-bit autocast over float32, in bytes). BLOOM keeps 16 h:
+# two norms' inputs and outputs, 3 h of query, key and value, their context, and 4 h before and after GELU. Adapters keep
+# dropout's mask and output for each linear layer.
+KEPT = {"full": (16, 36), "lora": (24, 67)}
+WORK = {"full": (21, 35), "lora": (16, 42)}
 
 
 @dataclass(frozen=True)
@@ -16,11 +35,12 @@ class Memory:
 
     Attributes:
         weights: Parameters.
-        gradients: Of the trained parameters.
-        optimizer: AdamW's two moments, and float32 master weights under DeepSpeed in half precision.
-        activations: Kept for the backward pass, attention bias included.
-        logits: Of the answer tokens, with their gradients.
-        host: Bytes of main memory for what is offloaded.
+        gradients: Of the trained parameters, with the buffers that exchange them.
+        optimizer: AdamW's two moments, and float32 master weights under DeepSpeed.
+        activations: Kept for the backward pass, with the attention bias, and 16-bit copies of weights that autocast makes.
+        logits: Of the answer tokens, with their gradients, or what else is alive for a moment and larger.
+        libraries: What a process holds before it has a model.
+        host: Bytes of main memory for what is offloaded, for all processes of a machine.
     """
 
     weights: float
@@ -28,11 +48,18 @@ class Memory:
     optimizer: float
     activations: float
     logits: float
+    libraries: float
     host: float = 0.0
 
     @property
-    def device(self) -> float:
+    def model(self) -> float:
+        """What comes on top of the libraries."""
         return self.weights + self.gradients + self.optimizer + self.activations + self.logits
+
+    @property
+    def device(self) -> float:
+        """All of it."""
+        return self.model + self.libraries
 
 
 def parameters(model: ModelConfig) -> int | None:
@@ -44,10 +71,15 @@ def parameters(model: ModelConfig) -> int | None:
     width, layers, rows = model.hidden_size, model.layers, model.vocabulary
     if not (width and layers and rows):
         return None
+    return rows * width + 4 * width + layers * _block_parameters(model)
+
+
+def _block_parameters(model: ModelConfig) -> int:
+    width = model.hidden_size or 0
     if model.family == "bloom":
-        return rows * width + 2 * width + layers * (12 * width * width + 13 * width) + 2 * width
+        return 12 * width * width + 13 * width
     inner = model.intermediate_size or 4 * width
-    return rows * width + layers * (2 * width * width + 2 * width * width // 3 + 3 * width * inner + 2 * width) + width
+    return 2 * width * width + 2 * width * width // 3 + 3 * width * inner + 2 * width
 
 
 def trained_parameters(config: Config) -> int:
@@ -61,13 +93,14 @@ def trained_parameters(config: Config) -> int:
     return total - (model.vocabulary or 0) * width if config.tuning.freeze_embeddings else total
 
 
-def estimate(config: Config, half: bool, mixed: bool) -> Memory | None:
+def estimate(config: Config, half: bool, mixed: bool, gpu: bool = False) -> Memory | None:
     """Memory of a training run on each device.
 
     Args:
         config: The run's configuration.
         half: Whether activations are 16-bit.
         mixed: Whether weights stay float32 beside 16-bit activations.
+        gpu: Whether the device is a GPU, for what the libraries take.
 
     Returns:
         None where the model's shape is not declared.
@@ -75,38 +108,101 @@ def estimate(config: Config, half: bool, mixed: bool) -> Memory | None:
     total = parameters(config.model)
     if total is None:
         return None
-    strategy, processes = config.strategy, config.trainer.devices * config.trainer.nodes
-    trained = trained_parameters(config)
-    zero = strategy.kind == "deepspeed"
-    shard = {
-        "weights": processes if strategy.kind == "fsdp" or (zero and strategy.stage >= 3) else 1,
-        "gradients": processes if strategy.kind == "fsdp" or (zero and strategy.stage >= 2) else 1,
-        "optimizer": processes if strategy.kind == "fsdp" or (zero and strategy.stage >= 1) else 1,
-    }
-    # DeepSpeed keeps 16-bit weights and gradients on the device, and float32 master weights with the optimiser.
-    size = 2 if half and (zero or not mixed) else 4
-    weights = total * size / shard["weights"]
-    gradients = trained * size / shard["gradients"]
-    optimizer = trained * (12 if zero and half else 8 if size == 4 else 4) / shard["optimizer"]
-    activations, logits = _activations(config, 2 if half else 4)
+    weights, gradients, optimizer, host = _states(config, total, half, mixed)
+    kept, moment = _activations(config, half, mixed, gpu)
+    return Memory(weights, gradients, optimizer, kept, moment, CONTEXT if gpu else LIBRARIES, host)
+
+
+def _size(config: Config, half: bool, mixed: bool) -> int:
+    """Bytes of a weight: DeepSpeed keeps 16-bit weights on the device, and float32 master weights with the optimiser."""
+    return 2 if half and (config.strategy.kind == "deepspeed" or not mixed) else 4
+
+
+def _states(config: Config, total: int, half: bool, mixed: bool) -> tuple[float, float, float, float]:
+    """Weights, gradients and optimiser states on a device, and what lies in main memory instead."""
+    strategy = config.strategy
+    trained, size = trained_parameters(config), _size(config, half, mixed)
+    weights, gradients = total * size, trained * size
+    # AdamW's moments have the weights' format; DeepSpeed keeps float32 master weights beside float32 moments.
+    optimizer = trained * (12 if strategy.kind == "deepspeed" else 2 * size)
     host = 0.0
+    if strategy.kind == "ddp":
+        # Buckets in which gradients are exchanged hold a copy of each.
+        return weights, 2 * gradients, optimizer, host
+    if strategy.kind == "fsdp":
+        return _fsdp(config, weights, gradients, optimizer, 2 if half else 4)
+    if strategy.kind == "deepspeed":
+        return _zero(config, total, weights, gradients, optimizer, size)
+    return weights, gradients, optimizer, host
+
+
+def _fsdp(config: Config, weights: float, gradients: float, optimizer: float, size: int) -> tuple[float, float, float, float]:
+    """Shards, and whole: the root unit (embedding and head) with its gradient, and two blocks, one of them fetched ahead."""
+    processes = config.trainer.devices * config.trainer.nodes
+    root = (config.model.vocabulary or 0) * (config.model.hidden_size or 0)
+    whole = (root + 2 * _block_parameters(config.model)) * size
+    return weights / processes + whole, gradients / processes, optimizer / processes, 0.0
+
+
+def _zero(
+    config: Config, total: int, weights: float, gradients: float, optimizer: float, size: int
+) -> tuple[float, float, float, float]:
+    """ZeRO: stage 1 shards the optimiser's states, 2 the gradients as well, 3 the weights as well."""
+    strategy, processes = config.strategy, config.trainer.devices * config.trainer.nodes
+    bucket = min(BUCKET * size, gradients)
+    optimizer /= processes
+    gradients = (gradients / processes if strategy.stage >= 2 else gradients) + bucket
+    host = 0.0
+    if strategy.stage >= 3:
+        weights = weights / processes + min(LIVE, total) * size
     if strategy.offload_optimizer:
-        host, optimizer = host + optimizer * processes, 0.0
+        host, optimizer = host + optimizer * config.trainer.devices, 0.0
     if strategy.offload_parameters:
-        host, weights = host + weights * processes, weights / (config.model.layers or 1)
-    return Memory(weights, gradients, optimizer, activations, logits, host)
+        shard = total * size / processes
+        host, weights = host + shard * config.trainer.devices, weights - shard
+    return weights, gradients, optimizer, host
 
 
-def _activations(config: Config, size: int) -> tuple[float, float]:
-    model, trainer = config.model, config.trainer
-    tokens = (trainer.row_tokens or config.data.max_length) * (trainer.micro_rows or 1)
-    width, layers, heads = model.hidden_size or 0, model.layers or 0, model.heads or 1
-    # A block keeps about 34 h bytes a token in 16 bit (Korthikanti et al. 2022, without the attention matrix, which the
-    # fused call does not keep); with checkpointing one hidden state a block and one block's whole.
-    block = 17 * width * size * tokens
-    kept = layers * width * size * tokens + block if trainer.gradient_checkpointing else layers * block
-    row = trainer.row_tokens or config.data.max_length
-    bias = (trainer.micro_rows or 1) * heads * row * row * size if model.family == "bloom" else row * row * size
-    answers = min(CHUNK, tokens * ANSWER_SHARE)
-    logits = answers * (model.vocabulary or 0) * (4 + 4 + size)
-    return kept + 2 * bias, logits
+def _activations(config: Config, half: bool, mixed: bool, gpu: bool) -> tuple[float, float]:
+    """What is kept for the backward pass, and the most that is alive beside it for a moment."""
+    model, trainer, size = config.model, config.trainer, 2 if half else 4
+    row, rows = trainer.row_tokens or config.data.max_length, trainer.micro_rows or 1
+    tokens, width, layers = row * rows, model.hidden_size or 0, model.layers or 0
+    residual = 4 if mixed else size
+    block, work = (tokens * width * part for part in _block(config, half and mixed, size))
+    kept = layers * tokens * width * residual if trainer.gradient_checkpointing else layers * block
+    if trainer.gradient_checkpointing:
+        work += block
+    if half and mixed and config.strategy.kind in ("single", "ddp"):
+        # Autocast makes 16-bit copies of the linear layers' weights, and keeps them for the backward pass.
+        blocks = 1 if trainer.gradient_checkpointing else layers
+        kept += 2 * (blocks * _block_parameters(model) + (model.vocabulary or 0) * width)
+    kept += attention_bias(model, row, rows, size) + 2 * tokens * width * residual
+    logits = min(CHUNK, tokens * ANSWER_SHARE) * (model.vocabulary or 0) * 4
+    trains_head = config.tuning.name == "full" and not config.tuning.freeze_embeddings
+    head = (model.vocabulary or 0) * width * _size(config, half, mixed) if trains_head else 0
+    # The backward pass begins with the logits: their softmax and two gradients; then the head's gradient, which waits
+    # beside everything for the embedding's, because the two are one weight. At the end, these two and their sum are alone;
+    # on a CPU, beside what the activations' fragments still hold.
+    begin, end = max(3 * logits, logits + head, head + work), 3 * head
+    accumulate = trainer.batch_tokens // max(1, tokens * trainer.devices * trainer.nodes)
+    if accumulate <= 1:
+        # Gradients come into being while activations go.
+        begin, end = max(2 * logits, begin - trained_parameters(config) * _size(config, half, mixed)), 2 * head
+    return kept, max(begin, end - kept if gpu else end)
+
+
+def _block(config: Config, autocast: bool, size: int) -> tuple[float, float]:
+    """Bytes per token and unit of width: what a block keeps, and what its backward pass needs beside it."""
+    kept, work = KEPT[config.tuning.name], WORK[config.tuning.name]
+    if config.model.family == "bloom":
+        return (kept[1], work[1]) if autocast else (kept[0] * size, work[0] * size)
+    # Llama-style: ten widths in attention and norms (rotated and repeated keys included), four of the MLP's inner width.
+    inner = (config.model.intermediate_size or 0) / (config.model.hidden_size or 1) or 4
+    scale = (10 + 4 * inner) / 16
+    return (kept[1] * scale, work[1] * scale) if autocast else (kept[0] * size * scale, work[0] * size * scale)
+
+
+def attention_bias(model: ModelConfig, row: int, rows: int, size: int) -> float:
+    """The bias of `ecomgpt.model.attention` in bytes: one matrix a head for ALiBi, else one a row."""
+    return rows * row * row * size * ((model.heads or 1) if model.family == "bloom" else 1)

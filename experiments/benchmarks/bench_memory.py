@@ -1,0 +1,117 @@
+"""The memory that `ecomgpt.strategy.memory` estimates, against the peak of real processes.
+
+    python experiments/benchmarks/bench_memory.py            # all, into bench_memory.csv and bench_memory.md beside this file
+    python experiments/benchmarks/bench_memory.py lora       # those whose name holds "lora", on the screen alone
+
+Each combination trains two optimiser steps of two micro-batches on random weights and tokens.
+"""
+
+import csv
+import dataclasses
+import platform
+import sys
+from datetime import date
+from pathlib import Path
+
+import psutil
+import torch
+
+from ecomgpt.config import compose, files
+from ecomgpt.config.schema import Config
+from ecomgpt.job.measure import measure, random_model
+from ecomgpt.needs import SIZES, of_size
+from ecomgpt.strategy.memory import estimate
+from ecomgpt.strategy.profile import peak_bytes
+
+HERE = Path(__file__).parent
+SHAPES = {**{name: shape for name, *shape in SIZES}, "110m": (512, 8, 8)}
+"""Width, blocks and heads; the small one keeps BLOOM's 250,880 rows."""
+COMBINATIONS = (
+    # name, size, row tokens, rows at once, more of the configuration
+    ("110m full, 4 rows of 512", "110m", 512, 4, []),
+    ("110m full, 1 row of 2048", "110m", 2048, 1, []),
+    ("110m full, 4 rows of 512, checkpointing", "110m", 512, 4, ["trainer.gradient_checkpointing=true"]),
+    ("110m lora, 2 rows of 1024", "110m", 1024, 2, ["tuning=lora"]),
+    ("110m full, 2 rows of 512, bf16-mixed", "110m", 512, 2, ["trainer.precision=bf16-mixed"]),
+    ("560m full, 1 row of 256", "560m", 256, 1, []),
+    ("560m lora, 1 row of 512", "560m", 512, 1, ["tuning=lora"]),
+    ("560m lora, 1 row of 512, checkpointing", "560m", 512, 1, ["tuning=lora", "trainer.gradient_checkpointing=true"]),
+    ("110m full, 1 row of 512, ddp over 2", "110m", 512, 1, ["strategy=ddp", "trainer.devices=2"]),
+    ("110m full, 1 row of 512, fsdp over 2", "110m", 512, 1, ["strategy=fsdp", "trainer.devices=2"]),
+    ("110m full, 1 row of 512, zero2 over 2", "110m", 512, 1, ["strategy=deepspeed_zero2", "trainer.devices=2"]),
+    ("110m full, 1 row of 512, zero3 over 2", "110m", 512, 1, ["strategy=deepspeed_zero3", "trainer.devices=2"]),
+)
+"""Run as real processes."""
+COUNTED = (
+    ("560m full, 4 rows of 1024", "560m", 1024, 4, []),
+    ("560m full, 4 rows of 1024, bf16-mixed, checkpointing", "560m", 1024, 4, ["trainer.precision=bf16-mixed", "trainer.gradient_checkpointing=true"]),
+    ("1b7 lora, 2 rows of 1024, bf16-true", "1b7", 1024, 2, ["tuning=lora", "trainer.precision=bf16-true"]),
+    ("3b full, 1 row of 1024, bf16-mixed", "3b", 1024, 1, ["trainer.precision=bf16-mixed"]),
+    ("3b lora, 4 rows of 1024, bf16-mixed", "3b", 1024, 4, ["tuning=lora", "trainer.precision=bf16-mixed"]),
+    ("7b1 full, 2 rows of 2048, bf16-mixed", "7b1", 2048, 2, ["trainer.precision=bf16-mixed"]),
+    ("7b1 lora, 4 rows of 2048, bf16-mixed, checkpointing", "7b1", 2048, 4, ["tuning=lora", "trainer.precision=bf16-mixed", "trainer.gradient_checkpointing=true"]),
+)
+"""Too large for small machines: every allocation of PyTorch is counted on tensors without memory."""
+
+
+def configuration(size: str, row: int, rows: int, more: list[str]) -> Config:
+    """The run's configuration, through the command line's own way."""
+    overrides = ["model=bloomz_560m", "trainer.accelerator=cpu", f"data.max_length={row}", f"trainer.micro_rows={rows}", *more]
+    devices = 2 if "trainer.devices=2" in more else 1
+    overrides.append(f"trainer.batch_tokens={row * rows * devices * 2}")
+    config = compose.checked(compose.composed(overrides, files.search_roots(overrides)))
+    return dataclasses.replace(config, model=of_size(config.model, *SHAPES[size]))
+
+
+def formats(config: Config) -> tuple[bool, bool]:
+    """Whether activations are 16-bit, and whether weights stay float32 beside them."""
+    return config.trainer.precision.startswith("bf16"), config.trainer.precision == "bf16-mixed"
+
+
+def main(part: str = "") -> None:
+    """Measures what is asked for."""
+    done = []
+    for way, combinations, find in (("process", COMBINATIONS, resident), ("counted", COUNTED, counted)):
+        for name, size, row, count, more in combinations:
+            if part in name:
+                config = configuration(size, row, count, more)
+                guess = estimate(config, *formats(config), gpu=way == "counted")
+                assert guess is not None
+                found = find(config)
+                done.append([name, way, round(guess.model / 1e6), round(found / 1e6), round(100 * (guess.model / found - 1), 1)])
+                print(*done[-1], sep="\t", flush=True)
+    if not part:
+        with (HERE / "bench_memory.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["combination", "way", "estimated_mb", "measured_mb", "error_percent"], *done])
+        (HERE / "bench_memory.md").write_text(table(done), encoding="utf-8")
+
+
+def resident(config: Config) -> int:
+    """Peak of a process over what it held before it had a model."""
+    found = measure(config, steps=2)
+    return found.peak_bytes - found.baseline_bytes
+
+
+def counted(config: Config) -> int:
+    """Peak of the sum of all tensors."""
+    with torch.device("meta"):
+        model = random_model(config)
+    return peak_bytes(config, model, *formats(config))
+
+
+def table(rows: list[list]) -> str:
+    """For people."""
+    machine = f"{platform.machine()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB, no GPU, torch {torch.__version__}"
+    lines = [
+        "# Estimated and measured memory", "",
+        f"`just bench-memory` on {date.today()} ({machine}). Two optimiser steps of two micro-batches each. Measured of a *process*: the highest "
+        "resident memory of the largest one, less what it held before it had a model. *Counted*: the peak of all of PyTorch's allocations, by "
+        "the real code on tensors without memory, as a GPU would hold them.", "",
+        "| combination | way | estimated | measured | error |", "| - | - | -: | -: | -: |",
+        *(f"| {name} | {way} | {guess:,} MB | {found:,} MB | {error:+.1f} % |" for name, way, guess, found, error in rows), "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -34,8 +34,13 @@ def start(config: Config, command: Sequence[str]) -> int:
     if config.job.name in IN_PLACE:
         function(config, existing_run(config.run)[0] if config.run else None)
         return 0
+    from ecomgpt.strategy.batch import settle
+
     with torchrun.leading():
+        chosen = settle(config)
         preflight(config)
+        if chosen:
+            print(f"  {chosen}", flush=True)
         run = open_run(config, command)
         torchrun.tell_run(run)
         return execute(config, run)

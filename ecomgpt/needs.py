@@ -12,6 +12,7 @@ from ecomgpt.config.schema import Config, ModelConfig
 from ecomgpt.errors import UserError
 from ecomgpt.rundir import trained_run
 from ecomgpt.strategy.memory import Memory, estimate, parameters
+from ecomgpt.units import size
 
 SIZES = (("560m", 1024, 24, 16), ("1b1", 1536, 24, 16), ("1b7", 2048, 24, 16), ("3b", 2560, 30, 32), ("7b1", 4096, 30, 32))
 """Width, blocks and heads of BLOOM's sizes."""
@@ -74,7 +75,7 @@ def machine(config: Config) -> Machine:
 
 def need(config: Config, here: Machine) -> Memory | None:
     """The estimate for this machine."""
-    return estimate(config, here.half, config.trainer.precision != "bf16-true")
+    return estimate(config, here.half, config.trainer.precision != "bf16-true", gpu=here.devices > 0)
 
 
 def fits(config: Config, here: Machine) -> bool:
@@ -193,14 +194,14 @@ def _needed(config: Config, here: Machine) -> str:
     assert wanted is not None
     return (
         f"training {config.model.name} with tuning={config.tuning.name} strategy={config.strategy.name} needs "
-        f"{gigabytes(wanted.device)} a device,\nthis machine has {gigabytes(here.device_bytes)} ({here.name}): {_parts(wanted)}"
+        f"{size(wanted.device)} a device,\nthis machine has {size(here.device_bytes)} ({here.name}): {_parts(wanted)}"
     )
 
 
 def _advice(config: Config, here: Machine, lacks_memory: bool) -> Iterator[str]:
     if lacks_memory:
         options = list(_variants(config, here))
-        yield f"What this machine ({here.name}, {gigabytes(here.device_bytes)}) could train:"
+        yield f"What this machine ({here.name}, {size(here.device_bytes)}) could train:"
         yield from (f"  {text}" for text in options[:4] or ["model=bloom_tiny (no size of BLOOM(Z) fits)"])
     elif need(config, here) is not None:
         yield f"Memory: {_needed(config, here)}"
@@ -210,7 +211,7 @@ def _advice(config: Config, here: Machine, lacks_memory: bool) -> Iterator[str]:
 def _variants(config: Config, here: Machine) -> Iterator[str]:
     """What fits, the largest model first: as it is, with checkpointing, with adapters, with both."""
     family = config.model.name.split("_")[0] if config.model.name.startswith(("bloom_", "bloomz_")) else "bloomz"
-    sizes = [(f"{family}_{size}", of_size(config.model, *shape)) for size, *shape in reversed(SIZES)]
+    sizes = [(f"{family}_{label}", of_size(config.model, *shape)) for label, *shape in reversed(SIZES)]
     total = parameters(config.model) or 0
     for name, model in [(config.model.name, config.model), *(item for item in sizes if (parameters(item[1]) or 0) < total)]:
         for tuning, checkpointing in itertools.product(("full", "lora"), (False, True)):
@@ -232,9 +233,4 @@ def of_size(model: ModelConfig, width: int, layers: int, heads: int) -> ModelCon
 
 def _parts(memory: Memory) -> str:
     names = ("weights", "gradients", "optimizer", "activations", "logits")
-    return ", ".join(f"{name} {gigabytes(getattr(memory, name))}" for name in names)
-
-
-def gigabytes(size: float) -> str:
-    """For people."""
-    return f"{size / 1e9:.1f} GB"
+    return ", ".join(f"{name} {size(getattr(memory, name))}" for name in names)

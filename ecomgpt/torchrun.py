@@ -147,6 +147,9 @@ def _train(config: Config, run: Run) -> int:
 def _same(own: Config, leader: Config) -> None:
     """All processes must have been given the same command; only where things lie may differ between machines."""
     spread = ("name", "paths")
+    if leader.trainer.batch == "auto":
+        # What process 0 has chosen holds for all.
+        own.trainer.micro_rows, own.trainer.gradient_checkpointing = leader.trainer.micro_rows, leader.trainer.gradient_checkpointing
     found = list(differences(dataclasses.asdict(leader), dataclasses.asdict(own), free=spread))
     if found:
         raise UserError("the machines were started with different commands:", *found)

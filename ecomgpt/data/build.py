@@ -109,6 +109,24 @@ def prepare(
     return Prepared(tokens, texts, made, {**manifest.whole(_read(texts), _read(tokens), tokens_name), "made_of": made_of})
 
 
+def prepared_before(
+    config: Config,
+    protection: Protection,
+    tokenizer: Callable[[Callable[[], Iterator[str]]], "PreTrainedTokenizerFast"],
+) -> dict[str, Any] | None:
+    """The manifest of a mixture that lies in the cache; None where it was never built. Arguments as of `prepare`."""
+    found = find(config)
+    cache = Path(config.paths.cache).expanduser()
+    name = fingerprint.of_instructions(config, found, protection.tasks, protection.texts)
+    texts = cache / "instructions" / name
+    if not (texts / "manifest.json").is_file():
+        return None
+    made = tokenizer(lambda: _texts(texts))
+    tokens_name = fingerprint.of_tokens(name, fingerprint.of_tokenizer(made), config.data.max_length)
+    tokens = cache / "tokens" / tokens_name
+    return manifest.whole(_read(texts), _read(tokens), tokens_name) if (tokens / "manifest.json").is_file() else None
+
+
 def _write_instructions(config: Config, found: Found, protection: Protection, folder: Path) -> None:
     """Stage one: records to instructions, leaks out, capped and balanced."""
     if not found.datasets:

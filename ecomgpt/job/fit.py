@@ -134,6 +134,10 @@ def facts(rows: list[dict[str, Any]], data: Any) -> dict[str, Any]:
         "final_loss": next((row["loss"] for row in reversed(rows) if math.isfinite(row["loss"])), None),
         "validation_loss": next((row["validation_loss"] for row in reversed(rows) if row["validation_loss"] is not None), None),
         "peak_memory_bytes": int(max((row["memory_bytes"] for row in rows), default=0)),
+        "batch": {
+            "rows_at_once": data.micro_rows, "accumulate": data.accumulate,
+            "gradient_checkpointing": data.config.trainer.gradient_checkpointing, "chosen": data.config.trainer.batch,
+        },
         "packing": float(data.train.lengths.sum() / (len(data.plan.rows) * data.row_tokens)) if data.plan.steps else None,
     }
 

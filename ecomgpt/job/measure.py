@@ -5,8 +5,6 @@ Neither depends on the values of weights and tokens, so nothing is loaded and no
 
 import dataclasses
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecomgpt.config.schema import Config
-from ecomgpt.launch import RANK_VARIABLES, GroupFailure, group
+from ecomgpt.group import run_group
 from ecomgpt.rundir import Run, read_json, save, write_json
 from ecomgpt.strategy.memory import ANSWER_SHARE
 
@@ -50,7 +48,7 @@ def measure(config: Config, steps: int = STEPS) -> Measured:
     """Trains in new processes; they leave nothing behind.
 
     Raises:
-        GroupFailure: If they fail, for lack of memory for example.
+        JobFailure: If they fail, for lack of memory for example.
     """
     trainer = config.trainer
     unit = (trainer.row_tokens or config.data.max_length) * (trainer.micro_rows or 1) * trainer.devices
@@ -61,23 +59,11 @@ def measure(config: Config, steps: int = STEPS) -> Measured:
         run = Run(Path(folder))
         run.logs.mkdir()
         save(config, run)
-        if trainer.devices > 1:
-            group(config, run, f"{__name__}:worker")
-        else:
-            _alone(run)
+        run_group(config, run, f"{__name__}:worker")
         found = [read_json(path) for path in sorted(run.path.glob("measured-*.json"))]
     first = found[0]
     top = max(found, key=lambda item: item["peak_bytes"])
     return Measured(first["tokens_per_second"], top["peak_bytes"], top["baseline_bytes"], first["step_tokens"])
-
-
-def _alone(run: Run) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
-    command = [sys.executable, "-m", "ecomgpt.worker", str(run.path), f"{__name__}:worker"]
-    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        cause = "killed, for lack of memory perhaps" if done.returncode == -9 else (done.stderr.strip().split("\n") or ["?"])[-1]
-        raise GroupFailure(run.status().get("error") or cause)
 
 
 def worker(config: Config, run: Run) -> None:
@@ -95,8 +81,7 @@ def worker(config: Config, run: Run) -> None:
     torch.set_num_threads(config.trainer.threads or max(1, (os.cpu_count() or 1) // config.trainer.devices))
     L.seed_everything(config.seed, verbose=False)
     folder = run.path / f"rows-{os.environ.get('RANK', '0')}"
-    examples = random_examples(config, folder)
-    data = Mixture(config, examples, Nothing(), 0)
+    data = Mixture(config, random_examples(config, folder), no_examples(folder / "validation"), 0)
     module = InstructionTuner(config, lambda: random_model(config), strategy_module(config).shard, data.accumulate, data.plan.steps)
     clock = _clock()
     trainer = lightning_trainer(config, data, [clock], [], run.path)
@@ -131,11 +116,14 @@ def random_examples(config: Config, folder: Path) -> Any:
     return Examples(folder)
 
 
-class Nothing:
-    """No validation examples."""
+def no_examples(folder: Path) -> Any:
+    """An empty set."""
+    from ecomgpt.data.store import Examples, TokenWriter
 
-    def __len__(self) -> int:
-        return 0
+    folder.mkdir()
+    with TokenWriter(folder):
+        pass
+    return Examples(folder)
 
 
 def random_model(config: Config) -> "PreTrainedModel":
@@ -148,7 +136,7 @@ def random_model(config: Config) -> "PreTrainedModel":
     if model.family == "bloom":
         shape = {"hidden_size": model.hidden_size, "n_layer": model.layers, "n_head": model.heads, "vocab_size": model.vocabulary}
         return BloomForCausalLM(BloomConfig(**shape, hidden_dropout=0.0, attention_dropout=0.0))  # type: ignore[arg-type]
-    path = locate(config).path or model.path
+    path = locate(config).path or model.path or ""
     return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path, gguf_file=model.gguf_file, trust_remote_code=False))
 
 

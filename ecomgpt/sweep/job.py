@@ -52,6 +52,11 @@ def run_job(raw: DictConfig) -> float | None:
 
 
 def _run(config: Config, overrides: list[str]) -> None:
+    from ecomgpt.strategy.batch import settle
+
+    chosen = settle(config)
+    if chosen:
+        print(f"  {chosen}", flush=True)
     run = open_run(config, overrides)
     write_json(run.path / "overrides.json", overrides)
     # A session of its own: the terminal's Ctrl-C reaches the job once, from here, and ends it at a step's border.

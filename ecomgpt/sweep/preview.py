@@ -8,11 +8,12 @@ from typing import Any
 from ecomgpt.config import compose
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
-from ecomgpt.needs import Machine, fits, gigabytes, machine, need
+from ecomgpt.needs import Machine, fits, machine, need
 from ecomgpt.rundir import read_json
 from ecomgpt.sweep.plan import Sweep
 from ecomgpt.sweep.results import Job, jobs
 from ecomgpt.sweep.table import STYLES, elapsed
+from ecomgpt.units import size
 
 QUIET = ("name", "paths.output")
 
@@ -91,7 +92,7 @@ def _memory(config: Config, here: Machine) -> Any:
     wanted = need(config, here) if config.job.name in ("run", "fit") else None
     if wanted is None:
         return "-"
-    text = gigabytes(wanted.device)
+    text = size(wanted.device)
     return Text(text, style="green") if fits(config, here) else Text(f"{text}, does not fit", style="red")
 
 

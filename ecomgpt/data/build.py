@@ -117,7 +117,7 @@ def prepared_before(
     """The manifest of a mixture that lies in the cache; None where it was never built. Arguments as of `prepare`."""
     found = find(config)
     cache = Path(config.paths.cache).expanduser()
-    name = fingerprint.of_instructions(config, found, protection.tasks, protection.texts)
+    name = fingerprint.digest(fingerprint.parts(config, found, protection.tasks, protection.texts))
     texts = cache / "instructions" / name
     if not (texts / "manifest.json").is_file():
         return None

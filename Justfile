@@ -30,3 +30,7 @@ demo *arguments:
 # Compare the memory estimate with measured peaks
 bench-memory *arguments:
     python experiments/benchmarks/bench_memory.py {{arguments}}
+
+# Measure decoding against a plain loop over generate (needs the held-out data: ECOMGPT_DATA)
+bench-eval *arguments:
+    python experiments/benchmarks/bench_eval.py {{arguments}}

@@ -36,7 +36,8 @@ def _limits(config: Config) -> Iterator[str]:
 
 def _job(config: Config) -> Iterator[str]:
     job = config.job.name
-    if job in NEEDS_RUN and not config.run:
+    suite_alone = job == "export" and config.format == "lm_eval"  # The suite of a run, or the one that eval= names.
+    if job in NEEDS_RUN and not config.run and not suite_alone:
         yield f"job={job} works on an existing run; give run=<its directory>"
     if config.run and not (Path(config.run) / "config.yaml").is_file():
         yield f"run: '{config.run}' is no run directory (it holds no config.yaml)"

@@ -254,6 +254,7 @@ class Config:
     measure: bool | None = option(None, "job=plan trains two steps to measure speed and memory; null for models that take seconds")
     push_to: str | None = option(None, "job=export also uploads to this hub id, <owner>/<name>, as a private repository")
     merge: bool = option(True, "job=export merges LoRA weights into the backbone; false writes them as a peft folder")
+    format: str = option("model", "job=export writes the run's model, or its suite as tasks of lm-evaluation-harness", choices=("model", "lm_eval"))
     dtype: str = option("float32", "job=export writes weights so", choices=("float32", "bfloat16"))
 
 

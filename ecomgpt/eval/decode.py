@@ -69,7 +69,7 @@ def answer(
         yield Reply(closed[one].index, choice, closed[one].cut)
     ranked = {one.index for one in closed}
     open_ = [one for one in encoded if one.index not in ranked]
-    write = partial(_stream, prefix=prefix) if known(model) else _batched
+    write = partial(stream, prefix=prefix) if known(model) else _batched
     for at, tokens in write(model, tokenizer, [one.ids for one in open_], settings):
         yield Reply(open_[at].index, text_of(tokenizer, tokens), open_[at].cut)
 
@@ -118,7 +118,7 @@ def text_of(tokenizer: "PreTrainedTokenizerFast", tokens: list[int]) -> str:
     return str(tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
-def _stream(
+def stream(
     model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", prompts: list[list[int]], settings: Decoding,
     prefix: Sequence[int],
 ) -> Iterator[tuple[int, list[int]]]:

@@ -124,7 +124,8 @@ def scored(
         metrics["changes"] = changes(before, after, suite)
     if config.eval.baselines:
         metrics["baselines"] = baselines(suite)
-    return {**metrics, "training": training, "settings": described}
+    cut = [answer.cut for answers in after.values() for answer in answers if answer.cut]
+    return {**metrics, "training": training, "settings": {**described, "cut_prompts": len(cut), "cut_tokens": sum(cut)}}
 
 
 def trained_as(config: Config, run: Run) -> tuple[Config, dict[str, Any], dict[str, Any]]:

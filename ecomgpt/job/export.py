@@ -1,4 +1,8 @@
-"""job=export: a run's newest checkpoint as a Hugging Face folder, ``<run>/model``."""
+"""job=export: a run's newest checkpoint as a Hugging Face folder, ``<run>/model``, or a suite for lm-evaluation-harness."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,8 +17,11 @@ from ecomgpt.trainer.stored import language_model_weights, newest_readable
 from ecomgpt.tuning.apply import apply_tuning
 
 
-def main(config: Config, run: Run) -> None:
+def main(config: Config, run: Run | None) -> None:
     """Exports; a finished run's model is written again in the wanted number format."""
+    if config.format == "lm_eval":
+        return export_tasks(config, run)
+    assert run is not None  # A rule of the configuration.
     _, trained = existing_run(str(run.path))
     dtype = getattr(torch, config.dtype)
     found = newest_readable(run.checkpoints)
@@ -28,3 +35,25 @@ def main(config: Config, run: Run) -> None:
     else:
         raise UserError(f"run: '{run.path}' holds neither checkpoints nor a model; train it first")
     print(f"Exported to {folder}")
+
+
+def export_tasks(config: Config, run: Run | None) -> None:
+    """Writes the suite that ``eval=`` names, or the one of a run, with the questions that the run was asked."""
+    from ecomgpt.eval.harness import export_suite
+    from ecomgpt.eval.suite import load_suite
+    from ecomgpt.job.evaluate import trained_as
+
+    manifest: dict[str, Any] = {}
+    tokenizer = None
+    folder = Path(config.paths.output or "./outputs").expanduser() / (config.name or config.eval.name) / "lm_eval"
+    if run:
+        own = existing_run(str(run.path))[1]
+        config, manifest, _ = trained_as(dataclasses.replace(own, paths=config.paths), run)
+        folder = run.path / "lm_eval"
+        model = Path(own.run) / run.model.name if own.run else run.model
+        tokenizer = read_tokenizer(model) if (model / "tokenizer.json").is_file() else None
+    suite = load_suite(config, manifest)
+    if not suite:
+        raise UserError(f"eval={config.eval.name} has no tasks to export; choose a suite with eval=<suite>")
+    cut = export_suite(suite, folder, config, tokenizer)
+    print(f"Exported {len(suite)} tasks to {folder}" + (f"; {cut} inputs were cut to fit" if cut else ""))

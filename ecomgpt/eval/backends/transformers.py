@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ecomgpt.config.schema import Config
 from ecomgpt.eval.backends import Reply, Subject
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.task import EvalTask
@@ -39,21 +40,22 @@ class Transformers:
         from ecomgpt.eval.decode import Decoding
 
         settings = self.subject.config.eval
+        most_prompt, most_new = limits(self.subject.config, task)
         return Decoding(
-            max_new_tokens=min(task.max_new_tokens, settings.max_new_tokens or task.max_new_tokens),
-            max_prompt_tokens=task.max_prompt_tokens or settings.max_prompt_tokens,
+            max_new_tokens=most_new,
+            max_prompt_tokens=most_prompt,
             batch_tokens=settings.batch_tokens,
             beams=settings.beams,
             rank=settings.decoding == "rank",
         )
 
     def settings(self) -> dict[str, Any]:
-        """Scores move with batch size and padding in low precision, so both stand beside them."""
+        """In low precision scores move with the batches, so their size stands beside them."""
         settings = self.subject.config.eval
         return {
             "decoding": settings.decoding, "beams": settings.beams, "batch_tokens": settings.batch_tokens,
             "max_prompt_tokens": settings.max_prompt_tokens, "max_new_tokens": settings.max_new_tokens,
-            "dtype": str(self.dtype()).removeprefix("torch."), "padding": "left",
+            "dtype": str(number_format(self.subject.config)).removeprefix("torch."),
         }
 
     @cached_property
@@ -67,22 +69,30 @@ class Transformers:
         config, folder = self.subject.config, self.subject.folder
         torch.set_grad_enabled(True)
         if folder:
-            model, tokenizer = read_model(folder, self.dtype()), read_tokenizer(folder)
+            model, tokenizer = read_model(folder, number_format(self.subject.config)), read_tokenizer(folder)
         else:
             tokenizer = self.subject.tokenizer() if self.subject.tokenizer else load_tokenizer(config)
-            model = load_model(config, tokenizer, self.dtype())
+            model = load_model(config, tokenizer, number_format(self.subject.config))
         # Of several processes each has a device of its own.
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if on_gpu(config) else "cpu"
         placed: Any = model.to(device)  # type: ignore[arg-type]
         return placed.eval(), tokenizer
 
-    def dtype(self) -> "torch.dtype":
-        """The number format of decoding: that of training."""
-        import torch
 
-        from ecomgpt.strategy.build import precision
+def limits(config: Config, task: EvalTask) -> tuple[int, int]:
+    """Most tokens of a task's prompts and answers."""
+    settings = config.eval
+    most_new = min(task.max_new_tokens, settings.max_new_tokens or task.max_new_tokens)
+    return task.max_prompt_tokens or settings.max_prompt_tokens, most_new
 
-        return {"b": torch.bfloat16, "1": torch.float16, "3": torch.float32}[precision(self.subject.config)[0]]
+
+def number_format(config: Config) -> "torch.dtype":
+    """The number format of decoding: that of training."""
+    import torch
+
+    from ecomgpt.strategy.build import precision
+
+    return {"b": torch.bfloat16, "1": torch.float16, "3": torch.float32}[precision(config)[0]]
 
 
 def make(subject: Subject) -> Transformers:

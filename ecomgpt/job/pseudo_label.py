@@ -71,7 +71,7 @@ def tell(works: list[Work], chat: Chat) -> None:
         part = estimate(requests(work), chat.settings, chat.cache)
         whole = whole.plus(part)
         figures = (part.questions, part.known, part.prompt_tokens, part.answer_tokens)
-        table.add_row(work.dataset.name, work.labelling.name, *(f"{figure:,}" for figure in figures))
+        table.add_row(work.name, *(f"{figure:,}" for figure in figures))
     console = Console()
     console.print(table)
     console.print(whole.line(chat.settings), highlight=False)
@@ -88,7 +88,7 @@ def show(manifests: list[dict[str, Any]], chat: Chat) -> None:
         reasons.update(texts["rejected"])
         cost = "?" if manifest["cost_usd"] is None else f"{manifest['cost_usd']:.4f}"
         figures = (f"{texts['chosen']:,}", f"{texts['labelled']:,}", f"{sum(texts['rejected'].values()):,}", cost)
-        table.add_row(manifest["dataset"], manifest["labelling"], *figures)
+        table.add_row(f"{manifest['dataset']} {manifest['labelling']}", *figures)
     console = Console()
     console.print(table)
     if reasons:
@@ -97,12 +97,12 @@ def show(manifests: list[dict[str, Any]], chat: Chat) -> None:
 
 
 def _table(title: str, *figures: str) -> "Table":
+    from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title))
-    for name in ("dataset", "labels"):
-        table.add_column(name, overflow="fold")
+    table = Table(title=escape(title), box=SIMPLE_HEAD)
+    table.add_column("dataset and labels", overflow="fold")
     for name in figures:
         table.add_column(name, justify="right")
     return table

@@ -66,7 +66,9 @@ class Cache:
                     raise OSError(28, "No space left on device")
                 self._places[key] = os.lseek(self._out, 0, os.SEEK_CUR) - len(line)
             except OSError as error:
-                raise UserError(f"{self.path}: cannot keep an answer: {error.strerror}; give paths.cache=<folder>") from error
+                raise UserError(
+                    f"{self.path}: cannot keep an answer: {error.strerror}; give paths.cache=<folder>"
+                ) from error
 
     def close(self) -> None:
         """Closes the file."""

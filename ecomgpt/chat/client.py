@@ -10,7 +10,7 @@ from types import TracebackType
 
 from ecomgpt.chat.cache import Cache, cache_file
 from ecomgpt.chat.endpoint import Endpoint, Refused, Transient
-from ecomgpt.chat.ledger import Ledger
+from ecomgpt.chat.ledger import Ledger, OverBudget
 from ecomgpt.chat.limits import Limiter, Stopped
 from ecomgpt.chat.messages import Reply, Request
 from ecomgpt.config.schema import ChatConfig
@@ -48,7 +48,9 @@ class Chat:
     def __enter__(self) -> "Chat":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         if kind is KeyboardInterrupt:
             print("\nWaiting for the answers that are on their way; they are paid for.", file=sys.stderr, flush=True)
@@ -63,7 +65,8 @@ class Chat:
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[int, Reply]]:
         """Answers questions; each once, in the order in which the answers come.
 
-        A question that can't be answered after all retries gives a reply with its ``failure``; equal questions are asked once.
+        A question that can't be answered after all retries gives a reply with its ``failure``. Equal questions are asked
+        once.
 
         Yields:
             The question's position, and its answer.
@@ -101,27 +104,32 @@ class Chat:
                     continue
                 except UserError as found_error:
                     error = error or found_error
+                    if not isinstance(error, OverBudget):
+                        self._stop.set()  # Retries would fail likewise; answers on their way still come.
                     continue
                 failed = failed + 1 if reply.failure else 0
-                if failed >= self.settings.give_up:
-                    error = error or UserError(
-                        f"chat: {failed} requests to {self.settings.base_url} failed in a row, the last with: {reply.failure}. "
-                        "What is paid for is kept; the same command goes on from there"
-                    )
+                if failed >= self.settings.give_up and error is None:
+                    error = self._given_up(failed, reply.failure)
+                    self._stop.set()
                 for index in askers.pop(key):
                     yield index, reply
         if error is not None:
             raise error
 
+    def _given_up(self, failed: int, last: str) -> UserError:
+        return UserError(
+            f"chat: {failed} requests to {self.settings.base_url} failed in a row, the last with: {last}. "
+            "What is paid for is kept; the same command goes on from there"
+        )
+
     def _answer(self, key: str, request: Request) -> Reply:
         """One answer, after as many tries as it takes; kept in the cache before anybody sees it."""
         reason = ""
         for attempt in range(self.settings.retries + 1):
-            self._limiter.wait(request.about_tokens() + request.limit(self.settings))
             try:
                 reply = self._paid(request)
             except Refused as error:
-                return Reply(failure=str(error))
+                return Reply(finish="bad_request", failure=str(error))
             except Transient as error:
                 reason = error.reason
                 if attempt < self.settings.retries:
@@ -130,12 +138,13 @@ class Chat:
                 continue
             self.cache.put(key, reply)
             return reply
-        return Reply(failure=f"{reason}, {self.settings.retries + 1} times")
+        return Reply(finish="none", failure=f"{reason}, {self.settings.retries + 1} times")
 
     def _paid(self, request: Request) -> Reply:
         reserved = self.ledger.reserve(request, self._stop)
         reply, uncertain = None, False
         try:
+            self._limiter.wait(request.about_tokens() + request.limit(self.settings))
             reply = self.endpoint.ask(request)
         except Transient as error:
             uncertain = error.charged

@@ -3,6 +3,7 @@
 import email.utils
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -83,13 +84,15 @@ class Endpoint:
         except openai.APITimeoutError:
             raise Transient("timeout", charged=True) from None
         except openai.APIConnectionError as error:
-            cause = self._clean(str(error.__cause__ or error))
+            cause = self._line(str(error.__cause__ or error))
             if not self.reached:
                 raise Fatal(f"chat.base_url: {self.settings.base_url} cannot be reached ({cause})") from None
             raise Transient("connection", charged=True) from None
         except openai.APIStatusError as error:
             self.reached = True
             return self._status(error.status_code, error.response.headers, error.body, error.message)
+        except openai.OpenAIError as error:
+            raise Transient(type(error).__name__, charged=True) from None
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         body = request.body(self.settings)
@@ -117,7 +120,7 @@ class Endpoint:
         return Reply(content, finish, prompt, answer, self._clean(str(body.get("model") or "")), _now())
 
     def _status(self, status: int, headers: Mapping[str, str], body: object, text: str) -> Reply:
-        settings, detail = self.settings, self._clean(text)[:300]
+        settings, detail = self.settings, self._line(re.sub(r"^Error code: \d+ - ", "", text))
         code = str(body.get("code") or body.get("type") or "") if isinstance(body, dict) else ""
         if "content_filter" in code or "content_filter" in detail:
             return Reply(finish="content_filter", date=_now())
@@ -125,15 +128,24 @@ class Endpoint:
             source = f"${settings.key_variable}" if settings.key_variable else "no key (chat.key_variable=null)"
             raise Fatal(f"chat.key_variable: {settings.base_url} refuses {source} ({status}: {detail})")
         if status == 404:
-            raise Fatal(f"chat.model: {settings.base_url} knows no model '{settings.model}', or chat.base_url is wrong ({status}: {detail})")
+            raise Fatal(
+                f"chat.model: {settings.base_url} knows no model '{settings.model}', or chat.base_url is wrong ({status}: {detail})"
+            )
         if status == 402 or code in ("insufficient_quota", "billing_hard_limit_reached"):
             raise Fatal(f"chat: the account at {settings.base_url} has no credit left ({status}: {detail})")
         if status in (408, 409, 429) or status >= 500:
             wait = retry_after(headers)
             if wait is not None and wait > LONGEST_PAUSE:
-                raise Fatal(f"chat: {settings.base_url} wants no request for {wait:.0f} s ({status}: {detail}); the same command goes on then")
+                raise Fatal(
+                    f"chat: {settings.base_url} wants no request for {wait:.0f} s ({status}: {detail}); the same command goes on then"
+                )
             raise Transient(f"HTTP {status}", wait)
         raise Refused(f"HTTP {status}: {detail}")
+
+    def _line(self, text: str) -> str:
+        """A message of the other side as one short line that can do a terminal no harm."""
+        printable = "".join(sign if sign.isprintable() else " " for sign in self._clean(text))
+        return " ".join(printable.split())[:300]
 
     def _clean(self, text: str) -> str:
         """The text without the key, should an endpoint echo it."""

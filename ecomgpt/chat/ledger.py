@@ -102,5 +102,7 @@ class Ledger:
         if self.settings.price_input is not None:
             parts.append(f"{self.cost:.4f} USD" + (f", perhaps {self.uncertain:.4f} more" if self.uncertain else ""))
         if self.retries:
-            parts.append("sent again: " + ", ".join(f"{reason} {number:,}" for reason, number in self.retries.most_common()))
+            parts.append(
+                "sent again: " + ", ".join(f"{reason} {number:,}" for reason, number in self.retries.most_common())
+            )
         return "; ".join(parts)

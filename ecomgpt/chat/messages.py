@@ -71,7 +71,8 @@ class Reply:
 
     Attributes:
         text: The answer; empty where there is none.
-        finish: ``stop``, ``length`` (cut off at the limit), ``content_filter``, ``refusal``, or what the endpoint says.
+        finish: ``stop``, ``length`` (cut off at the limit), ``content_filter``, ``refusal``, or what the endpoint says;
+            ``bad_request`` where it refuses the request itself, such as a prompt that is too long.
         prompt_tokens: As the endpoint counts them, or estimated where it does not.
         answer_tokens: Likewise.
         model: The model's name as the endpoint reports it.

@@ -1,5 +1,6 @@
 """job=pseudo_label: labels unlabelled texts with a chat model; mixtures pick the result up as atomic tasks with the label "pseudo"."""
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,30 +35,39 @@ def main(config: Config, run: Run) -> None:
         for work in works:
             found, stopped = label(chat, work)
             if found.replies:
-                manifests.append(write(found, pseudo_root(config) / work.dataset.name, chat, official_test(config, work.dataset)))
+                manifests.append(
+                    write(found, pseudo_root(config) / work.dataset.name, chat, official_test(config, work.dataset))
+                )
                 write_json(run.path / "pseudo.json", {"labelled": manifests})
             if stopped:
                 break
         if manifests:
             show(manifests, chat)
-            print(f"Written to {pseudo_root(config)}; mixtures with pseudo labels (data=full_cot, data=pseudo_only) take it in.")
+            print(
+                f"Written to {pseudo_root(config)}; mixtures with pseudo labels (data=full_cot, data=pseudo_only) take it in."
+            )
         log.info("%s", chat.ledger.line())
     failed = sum(manifest["texts"]["rejected"].get("no answer from the endpoint", 0) for manifest in manifests)
     if stopped:
         raise stopped
     if failed:
-        raise UserError(f"chat: {failed} questions got no answer after all retries; the same command asks for them again")
+        raise UserError(
+            f"chat: {failed} questions got no answer after all retries; the same command asks for them again"
+        )
 
 
 def gather(config: Config) -> list[Work]:
     """The texts of every dataset and labelling that fit."""
     labellings = load_labellings(config.pseudo.tasks, config.paths.conf)
-    found = find(config)
-    works = [work for dataset in found.datasets if not dataset.splits_of for work in choose(config, dataset, labellings)]
+    # Without the labels that are there: they are no texts to label, and broken ones are to be replaced.
+    found = find(dataclasses.replace(config, data=dataclasses.replace(config.data, labels=["golden"])))
+    works = [work for dataset in found.datasets for work in choose(config, dataset, labellings)]
     works = [work for work in works if work.texts]
     if not works:
         names = ", ".join(labelling.name for labelling in labellings)
-        raise UserError(f"sources={config.sources.name}: no dataset that is found has texts for {names}", *found.missing)
+        raise UserError(
+            f"sources={config.sources.name}: no dataset that is found has texts for {names}", *found.missing
+        )
     return works
 
 
@@ -92,7 +102,10 @@ def show(manifests: list[dict[str, Any]], chat: Chat) -> None:
     console = Console()
     console.print(table)
     if reasons:
-        console.print("Rejected: " + "; ".join(f"{reason} {number:,}" for reason, number in reasons.most_common()), highlight=False)
+        console.print(
+            "Rejected: " + "; ".join(f"{reason} {number:,}" for reason, number in reasons.most_common()),
+            highlight=False,
+        )
     console.print(chat.ledger.line(), highlight=False)
 
 

@@ -17,6 +17,7 @@ UNFINISHED = {
     "length": "cut off at the token limit",
     "content_filter": "stopped by the endpoint's content filter",
     "refusal": "refused",
+    "bad_request": "a request that the endpoint does not take",
 }
 Axes = Mapping[str, Sequence[str]]
 """Axis to the labels to choose from, in one language."""
@@ -93,10 +94,10 @@ def read(reply: Reply) -> Any:
     Raises:
         Rejected: If there is none.
     """
+    if reply.finish in UNFINISHED:
+        raise Rejected(UNFINISHED[reply.finish], reply.failure)
     if reply.failure:
         raise Rejected("no answer from the endpoint", reply.failure)
-    if reply.finish in UNFINISHED:
-        raise Rejected(UNFINISHED[reply.finish])
     text = reply.text.strip()
     if not text:
         raise Rejected("an empty answer")

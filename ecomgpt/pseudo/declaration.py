@@ -27,7 +27,9 @@ class TextFrom:
 
     record: str = option("", "the kind of record", choices=list(KINDS))
     field: str = option("text", "which text of it, a key of ecomgpt.pseudo.declaration.VIEWS")
-    axis: str | None = option(None, "only of datasets that declare labels on this axis, which tells reviews from messages")
+    axis: str | None = option(
+        None, "only of datasets that declare labels on this axis, which tells reviews from messages"
+    )
 
 
 @dataclass
@@ -46,8 +48,12 @@ class Labelling:
     title: str = option(help="what is labelled, for people")
     family: str = option(help="the task family that the labels serve", choices=list(FAMILIES))
     texts: list[TextFrom] = option(help="which records give texts; the first that fits counts")
-    form: str = option(help="what the answer holds and becomes, a key of ecomgpt.pseudo.forms.FORMS", choices=list(FORMS))
-    instruction: dict[str, str] = option(help="the system message by language; {axis} is replaced by that axis's labels")
+    form: str = option(
+        help="what the answer holds and becomes, a key of ecomgpt.pseudo.forms.FORMS", choices=list(FORMS)
+    )
+    instruction: dict[str, str] = option(
+        help="the system message by language; {axis} is replaced by that axis's labels"
+    )
     examples: dict[str, list[Example]] = option(help="by language, at least one each")
     axes: dict[str, dict[str, list[str]]] = option(factory=dict, help="axis to the labels to choose from, by language")
     max_tokens: int = option(512, "the longest answer", low=16)
@@ -61,7 +67,9 @@ class Labelling:
 
     def applies(self, dataset: Dataset) -> bool:
         """Whether a dataset may hold texts for it."""
-        return any(one.record in dataset.records and (one.axis is None or one.axis in _axes(dataset)) for one in self.texts)
+        return any(
+            one.record in dataset.records and (one.axis is None or one.axis in _axes(dataset)) for one in self.texts
+        )
 
     @property
     def made(self) -> Form:
@@ -93,7 +101,9 @@ class Labelling:
         """Names everything that is said to the model besides the text: another prompt, another name."""
         from ecomgpt.data.fingerprint import digest
 
-        return digest([[self.request("", language).messages, self.request("", language).schema] for language in LANGUAGES])
+        return digest(
+            [[self.request("", language).messages, self.request("", language).schema] for language in LANGUAGES]
+        )
 
 
 def _axes(dataset: Dataset) -> set[str]:
@@ -163,7 +173,11 @@ def load_labellings(names: list[str] | None = None, own: str | None = None) -> l
             continue
         problems += (f"{path}: {problem}" for problem in _problems(labelling, path.stem))
         found[labelling.name] = labelling
-    problems += (f"pseudo.tasks: no '{name}' in conf/pseudo{suggestion(name, list(found))}" for name in names or [] if name not in found)
+    problems += (
+        f"pseudo.tasks: no '{name}' in conf/pseudo{suggestion(name, list(found))}"
+        for name in names or []
+        if name not in found
+    )
     if problems:
         raise UserError(*problems)
     return [found[name] for name in sorted(found) if names is None or name in names]

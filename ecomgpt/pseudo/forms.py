@@ -61,8 +61,13 @@ class Form:
 def entities(text: Text, items: Items) -> Record:
     """Typed spans of a text; where a term occurs several times, its first occurrence."""
     types = _one_each(items, "term", "type")
-    spans = [Entity(type_, _place(term, text.text), _place(term, text.text) + len(term), term) for term, type_ in types.items()]
-    return EntityText(**text.head(), text=text.text, entities=tuple(sorted(spans, key=lambda span: (span.start, span.end))))
+    spans = [
+        Entity(type_, _place(term, text.text), _place(term, text.text) + len(term), term)
+        for term, type_ in types.items()
+    ]
+    return EntityText(
+        **text.head(), text=text.text, entities=tuple(sorted(spans, key=lambda span: (span.start, span.end)))
+    )
 
 
 def attributes(text: Text, items: Items) -> Record:
@@ -128,7 +133,9 @@ def question(text: Text, items: Items) -> Record:
     if answer in asked:
         raise Rejected("the question gives the answer away", asked[:200])
     product = text.record.title if isinstance(text.record, Product) else getattr(text.record, "product", "")
-    return Question(**text.head(), question=asked, context=text.text, answers=(answer,), product=product, extractive=True)
+    return Question(
+        **text.head(), question=asked, context=text.text, answers=(answer,), product=product, extractive=True
+    )
 
 
 FORMS: dict[str, Form] = {

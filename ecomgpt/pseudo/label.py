@@ -41,7 +41,7 @@ class Labelled:
     @property
     def unanswered(self) -> int:
         """Texts that were not asked about, because the budget was spent, or that got no answer after all retries."""
-        return len(self.work.texts) - sum(not reply.failure for reply in self.replies)
+        return len(self.work.texts) - sum(not reply.failure or reply.finish == "bad_request" for reply in self.replies)
 
 
 def requests(work: Work) -> Iterable[Request]:

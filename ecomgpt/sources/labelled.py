@@ -41,7 +41,11 @@ def labelled_datasets(base: Dataset, folder: Path) -> list[Dataset]:
                 files={"": [f"{name}.jsonl"]},
                 folder=str(path.parent.absolute()),
                 columns={"id": "id"},
-                labels={f"{axis}.{language}": {label: label for label in labels} for axis, by in manifest["axes"].items() for language, labels in by.items()},
+                labels={
+                    f"{axis}.{language}": {label: label for label in labels}
+                    for axis, by in manifest["axes"].items()
+                    for language, labels in by.items()
+                },
                 sides=[],
                 options={"pseudo": "only", "official_test": bool(manifest.get("official_test"))},
                 hub=None,
@@ -57,7 +61,10 @@ def provenance(dataset: Dataset) -> dict[str, Any] | None:
     if dataset.reader != "labelled":
         return None
     manifest = read_manifest(Path(dataset.path))
-    return {name: manifest.get(name) for name in ("model", "served_models", "endpoint", "prompt", "parameters", "answered", "complete")}
+    return {
+        name: manifest.get(name)
+        for name in ("model", "served_models", "endpoint", "prompt", "parameters", "answered", "complete")
+    }
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -75,5 +82,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
             raise UserError(f"{path}: '{key}' is missing or no {kind.__name__}; {again}")
     if manifest["record"] not in KINDS or path.name != f"{manifest['labelling']}.manifest.json":
-        raise UserError(f"{path}: does not belong to '{manifest['labelling']}' of records '{manifest['record']}'; {again}")
+        raise UserError(
+            f"{path}: does not belong to '{manifest['labelling']}' of records '{manifest['record']}'; {again}"
+        )
     return manifest

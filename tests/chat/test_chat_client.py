@@ -147,6 +147,16 @@ def test_what_no_retry_can_mend_stops_at_once(tmp_path: Path, answer: Answer, sa
         assert len(served.requests) <= 2 and KEY not in str(caught.value) and len(caught.value.problems) == 1
 
 
+def test_messages_of_the_other_side_do_a_terminal_no_harm(tmp_path: Path) -> None:
+    with (
+        serve(lambda body, number: error(403, "\x1b[2Jgone\r\nnext\x07 line" + "!" * 900)) as served,
+        pytest.raises(UserError) as caught,
+    ):
+        answers(tmp_path, served.url, asked("x"))
+    message = str(caught.value)
+    assert "[2Jgone next line!" in message and message.isprintable() and len(message) < 500
+
+
 def test_an_endpoint_that_is_not_there(tmp_path: Path) -> None:
     with serve(lambda body, number: Answer()) as served:
         url = served.url

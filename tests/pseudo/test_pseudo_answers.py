@@ -119,7 +119,7 @@ def test_everything_else_is_rejected_with_its_reason(name: str, text: Text, answ
     ("reply", "reason"),
     [
         (Reply('{"rating": "5"}', finish="length"), "cut off at the token limit"), (Reply("", finish="refusal"), "refused"),
-        (Reply("", finish="content_filter"), "stopped by the endpoint's content filter"), (Reply(failure="HTTP 500, 3 times"), "no answer from the endpoint"),
+        (Reply("", finish="content_filter"), "stopped by the endpoint's content filter"), (Reply(finish="bad_request", failure="HTTP 400: too long"), "a request that the endpoint does not take"), (Reply(failure="HTTP 500, 3 times"), "no answer from the endpoint"),
     ],
 )  # fmt: skip
 def test_an_answer_that_did_not_come_whole_is_none(reply: Reply, reason: str) -> None:

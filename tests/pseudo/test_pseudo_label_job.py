@@ -62,16 +62,20 @@ def test_labels_are_checked_counted_and_paid_for_once(tmp_path: Path, capsys: py
     spoil = {
         2: Answer('{"sentiment": "posi'), 4: Answer("", refusal="no"), 5: Answer('{"entities": [{"type": "Brand", "term": "Hallucinated Inc."}]}'),
         6: error(429, "slow", retry_after="0.01"), 7: error(500, "oops"), 9: Answer(body='{"choices": []}'), 11: Answer(body="<p>", content_type="text/html"),
-        12: Answer("```json\n{}\n```"), 13: Answer("x", finish="length"), 15: error(400, "filtered", "content_filter"), 17: Answer(f"my key is {KEY}"),
+        12: Answer("```json\n{}\n```"), 13: Answer("x", finish="length"), 15: error(400, "filtered", "content_filter"), 16: error(400, "too long"), 17: Answer(f"my key is {KEY}"),
     }  # fmt: skip
     with serve(lambda body, number: spoil.get(number) or Answer(labeller(body))) as served:
         assert label(tmp_path, served, "chat.concurrency=1") == 0
         captured = capsys.readouterr()
         assert "24 questions, 0 of them answered before" in captured.out and "USD; chat.budget is 5 USD" in captured.out
         assert "words that are not in the text 1" in captured.out or "JSON of another shape" in captured.out
+        rejected = [row for name in ("title_entities", "review_sentiment") for row in lines(folder(tmp_path) / f"{name}.rejected.jsonl")]
+        assert [row["detail"] for row in rejected if row["reason"] == "a request that the endpoint does not take"] == ["HTTP 400: too long"]
+        # It was not paid for and is asked again; nothing else is.
+        assert len(served.requests) == 24 + 4 and label(tmp_path, served, "overwrite=true") == 0 and len(served.requests) == 24 + 5
         paid, first = len(served.requests), contents(tmp_path)
         assert label(tmp_path, served, "chat.concurrency=3", "overwrite=true") == 0
-        assert len(served.requests) == paid == 24 + 4 and contents(tmp_path) == first
+        assert len(served.requests) == paid and contents(tmp_path) == first
     for name in ("title_entities", "review_sentiment"):
         manifest = json.loads(first[f"{name}.manifest.json"])
         texts, records, rejects = manifest["texts"], lines(folder(tmp_path) / f"{name}.jsonl"), lines(folder(tmp_path) / f"{name}.rejected.jsonl")
@@ -82,7 +86,7 @@ def test_labels_are_checked_counted_and_paid_for_once(tmp_path: Path, capsys: py
         assert manifest["prompt"] == load_labellings([name])[0].digest() and manifest["answered"]["first"] <= manifest["answered"]["last"]
         assert all(from_json(row) for row in records)
     reasons = Counter(row["reason"] for name in ("title_entities", "review_sentiment") for row in lines(folder(tmp_path) / f"{name}.rejected.jsonl"))
-    assert sum(reasons.values()) == 7, reasons
+    assert sum(reasons.values()) == 7 and reasons["a request that the endpoint does not take"] == 0, reasons
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 

@@ -35,20 +35,28 @@ class OpenAI:
         self.ledger = Ledger(self.chat)
 
     def answer(self, task: EvalTask, rows: Sequence[EvalRow]) -> Iterator[Reply]:
-        """Answers rows; a refused or filtered question gets an empty answer, which counts as invalid.
+        """Answers rows; a question that is refused or filtered, or too long, gets an empty answer, which counts as invalid.
 
         Raises:
             UserError: If questions got no answer after all retries; the others are answered by then.
         """
         requests = [self.request(task, row) for row in rows]
-        failures = []
+        failures: list[str] = []
+        refused: list[str] = []
         with Chat(self.chat, self.folder, self.ledger) as chat:
             print(f"  {task.name}: {estimate(requests, self.chat, chat.cache).line(self.chat)}", flush=True)
             for index, reply in chat.ask(requests):
-                if reply.failure:
+                if reply.finish == "bad_request":
+                    refused.append(reply.failure)
+                if reply.failure and reply.finish != "bad_request":
                     failures.append(reply.failure)
                 else:
                     yield Reply(index, reply.text)
+        if refused:
+            print(
+                f"  {task.name}: {len(refused)} requests were not taken and count as invalid ({refused[-1]})",
+                flush=True,
+            )
         log.info("%s: %s", self.name, self.ledger.line())
         if failures:
             raise UserError(

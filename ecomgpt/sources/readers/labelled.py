@@ -48,7 +48,9 @@ def from_json(values: Any) -> Record:
     if isinstance(record, EntityText):
         spans = [(span.start, span.end, span.term) for span in record.entities]
     else:
-        spans = [(one.start, one.end, one.term) for one in record.aspects if one.term] if isinstance(record, Review) else []
+        spans = (
+            [(one.start, one.end, one.term) for one in record.aspects if one.term] if isinstance(record, Review) else []
+        )
     for start, end, term in spans:
         if start < 0 or record.text[start:end] != term:
             raise Malformed(f"the term '{term[:60]}' does not stand at {start} to {end} of the text")
@@ -73,7 +75,9 @@ def _value(hint: Any, value: Any, key: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return _build(hint, value, f"{key}.")
     if origin in (typing.Union, types.UnionType):
-        return None if value is None else _value(next(one for one in arguments if one is not types.NoneType), value, key)
+        return (
+            None if value is None else _value(next(one for one in arguments if one is not types.NoneType), value, key)
+        )
     if origin is tuple and isinstance(value, list):
         if arguments[-1] is Ellipsis:
             return tuple(_value(arguments[0], one, key) for one in value)

@@ -143,16 +143,22 @@ def _write_instructions(config: Config, found: Found, protection: Protection, fo
     validation = Selection(_fewer(config.data), config.seed, families)
     counts: dict[str, Counts] = {}
     leaks: dict[str, Counter[str]] = {}
+    broken: list[str] = []
     for dataset in found.datasets:
         counts[dataset.name] = Counts()
         stream = make(config, dataset, plan[dataset.name], SPLITS, counts[dataset.name], config.seed)
-        for instruction in track(stream, f"building {dataset.name}"):
-            # Inputs and answers, one by one: what all examples share, the wording, is no evidence.
-            against = guard.leak(instruction.prompt.input) or guard.leak(instruction.target)
-            if against:
-                leaks.setdefault(instruction.task, Counter())[f"{instruction.split}: {against}"] += 1
-            else:
-                (selection if instruction.split == "train" else validation).add(instruction)
+        try:
+            for instruction in track(stream, f"building {dataset.name}"):
+                # Inputs and answers, one by one: what all examples share, the wording, is no evidence.
+                against = guard.leak(instruction.prompt.input) or guard.leak(instruction.target)
+                if against:
+                    leaks.setdefault(instruction.task, Counter())[f"{instruction.split}: {against}"] += 1
+                else:
+                    (selection if instruction.split == "train" else validation).add(instruction)
+        except UserError as error:
+            broken += error.problems  # The other datasets may be broken too: people want to know it all at once.
+    if broken:
+        raise UserError(*broken)
     written = {split: Counter[str]() for split in SPLITS}
     kept = {"train": list(selection.tasks()), "validation": []}
     for split, chosen in (("train", selection), ("validation", validation)):

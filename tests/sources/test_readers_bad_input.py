@@ -1,6 +1,7 @@
 """Files as they should not be: one message with file and line, few tolerated rows, nothing lost silently."""
 
 import json
+import tracemalloc
 
 import pytest
 from readers_help import declare, put, take
@@ -49,7 +50,12 @@ BAD = {
     "broken JSON": (JSON, '[{"text": "fine", "label": 1},\n{"text": fine}]', 2, "broken JSON: Expecting value"),
     "binary JSON": (JSON, b'[{"text": "a",\n"label": \x00}]', 2, "NUL bytes"),
     "Latin-1 JSON": (JSON, b'[{"text": "a",\n"label": "\xe9"}]', 2, "is not utf-8"),
-    "no tag": (CONLL, "Acme B-BRAND\n\nlamp\n", 3, "line 3 has 1 column(s): 'lamp'"),
+    "no tag": (CONLL, "Acme B-BRAND\n\nlamp\n", 3, "has 1 column(s): 'lamp'"),
+    "no tag within": (CONLL, "a O\n\nAcme B-BRAND\nlamp\nshade O\n", 4, "has 1 column(s): 'lamp'"),
+    "strange tag within": (CONLL, "Acme B-BRAND\nlamp O\nshade Z\n", 3, "the tag 'Z' is not O, B-type or I-type"),
+    "unknown type within": (CONLL, "lamp O\nAcme B-BRND\n", 2, "the entity 'BRND' is none of its labels"),
+    "bytes within": (CONLL, b"lamp O\n\xe9 O\n", 2, "is not utf-8"),
+    "bytes within a triple": (TRIPLES, b"a $T$\nfan\nPositiv\xe9\n", 3, "is not utf-8"),
     "strange tag": (CONLL, "Acme X-BRAND\n", 1, "the tag 'X-BRAND' is not O, B-type or I-type"),
     "unknown type": (CONLL, "Acme B-BRND\n", 1, "the entity 'BRND' is none of its labels; did you mean 'BRAND'?"),
     "cut XML": (XML, "<s>\n<sentence><text>A", 2, "is empty or cut off"),
@@ -82,16 +88,34 @@ def test_one_message_with_file_and_line(tmp_path, name):
     assert words in problem
 
 
-def test_a_hundred_megabytes_in_one_line(tmp_path):
+DEEPMATCHER = declare("deepmatcher", ["TextPair"])
+RETRIEVAL = declare("retrieval", ["Search"], options={"queries": {"data": "queries.tsv"}})
+ENDLESS = {
+    "csv": (CSV, b"text,label\n", 2), "jsonl": (JSONL, b'{"text": "a", "label": 1}\n{"text": "', 2),
+    "json": (JSON, b'[{"text": "', 1), "conll": (CONLL, b"a O\n", 2), "semeval14": (XML, b"<s>\n<sentence><text>", 2),
+    "semeval15": (OPINIONS, b"<s>\n<sentence><text>", 2), "triples": (TRIPLES, b"a $T$\n", 2), "ditto": (DITTO, b"COL t VAL ", 1),
+    "deepmatcher": (DEEPMATCHER, b"left_t,right_t,label\n", 2), "retrieval": (RETRIEVAL, b"q1\t0\tp1\t1\n", 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_hundred_megabytes_in_one_line(tmp_path, name):
+    """Refused with file and line, long before it is held in memory."""
+    dataset, begin, line = ENDLESS[name]
     path = tmp_path / "raw" / "shop" / "data"
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
-        file.write(b"text,label\n")
-        file.seek(100 * 2**20)
-        file.write(b"x")
-    for dataset in (CSV, CONLL, TRIPLES):
-        with pytest.raises(UserError, match="data:2: the line is longer than 10 MB"):
-            take(tmp_path, dataset)
+        file.write(begin)
+        for _ in range(100):
+            file.write(b"x" * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=f"data:{line}: ") as caught:
+            take(tmp_path, dataset, max_bad_rows=5)
+        assert "10 MB" in str(caught.value) or "broken JSON" in str(caught.value)
+        assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_long_line_of_text_is_refused_before_it_is_held(tmp_path, monkeypatch):

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readers_help import declare, put, take
 
+from ecomgpt.errors import UserError
+from ecomgpt.sources.readers import READERS
 from ecomgpt.sources.readers.conll import spans
 from ecomgpt.sources.readers.item import Source
 from ecomgpt.sources.readers.pseudo_json import parse_pseudo_json
@@ -21,6 +23,7 @@ TEXT = st.text(CHARACTERS, min_size=1, max_size=30).map(str.strip).filter(bool)
 WORD = st.text(CHARACTERS, min_size=1, max_size=8).filter(lambda word: not any(sign.isspace() for sign in word))
 LABELS = {"sentiment": {"1": "positive", "0": "negative"}}
 FEW = settings(max_examples=60, deadline=None)
+FEWER = settings(max_examples=25, deadline=None)
 
 
 def back(content, dataset):
@@ -148,15 +151,89 @@ def test_pseudo_json(values):
     assert parse_pseudo_json(f"some_name: {written}") == [("some name", value) for value in values]
 
 
-@FEW
-@given(st.binary(max_size=300), st.sampled_from(["csv", "jsonl", "json", "conll", "semeval14", "triples", "ditto"]))
-def test_any_bytes_end_in_records_or_one_clear_error(content, reader):
-    from ecomgpt.errors import UserError
+@FEWER
+@given(st.lists(st.tuples(TEXT, TEXT, TEXT, st.sampled_from(["positive", "negative"])), min_size=1))
+def test_semeval15(rows):
+    """With words of its own, and without (target NULL)."""
+    rows = distinct(rows, key=lambda row: row[:3])
+    parts = []
+    for number, (before, term, after, polarity) in enumerate(rows):
+        start = len(before) + 1
+        target = f'target={quoteattr(term)} from="{start}" to="{start + len(term)}"' if number % 2 else 'target="NULL" from="0" to="0"'
+        parts.append(
+            f"<sentence><text>{escape(f'{before} {term} {after}')}</text><Opinions>"
+            f'<Opinion {target} category="FOOD#QUALITY" polarity="{polarity}"/></Opinions></sentence>'
+        )
+    records, counts = back(f"<s>{''.join(parts)}</s>", declare("semeval15", ["Review"]))
+    assert counts.read == len(rows) == len(records) + sum(counts.dropped.values())
+    for record in records:
+        (aspect,) = record.aspects
+        assert aspect.category == "FOOD#QUALITY"
+        assert aspect.term == (record.text[aspect.start : aspect.end] if aspect.start >= 0 else "")
 
-    kind = {"conll": "EntityText", "semeval14": "Review", "triples": "Review", "ditto": "TextPair"}.get(
-        reader, "LabelledText"
-    )
+
+@FEWER
+@given(st.lists(st.tuples(TEXT, TEXT, TEXT, TEXT, st.sampled_from("10")), min_size=1))
+def test_deepmatcher(rows):
+    rows = distinct(rows)
+    stream = io.StringIO()
+    header = ("left_title", "left_brand", "right_title", "right_brand", "label")
+    csv.writer(stream).writerows([header, *rows])
+    records, counts = back(stream.getvalue(), declare("deepmatcher", ["TextPair"], labels={"relation": {"1": "same", "0": "other"}}))
+    expected = {(f"title: {a}; brand: {b}", f"title: {c}; brand: {d}") for a, b, c, d, _ in rows}
+    assert counts.read == len(rows) and {(record.left, record.right) for record in records} == expected
+
+
+LINE = st.text(CHARACTERS, min_size=1, max_size=30).map(lambda text: " ".join(text.split())).filter(bool)
+
+
+@FEWER
+@given(st.lists(st.tuples(LINE, st.lists(LINE, min_size=1, max_size=4, unique=True)), min_size=1, max_size=5))
+def test_retrieval(searches):
+    dataset = declare("retrieval", ["Search"], files={"train": ["qrels.tsv"]}, options={"queries": {"qrels.tsv": "queries.tsv"}})
+    with tempfile.TemporaryDirectory() as folder:
+        judged, corpus = [], []
+        for number, (_, passages) in enumerate(searches):
+            for place, passage in enumerate(passages):
+                judged.append(f"q{number}\t0\tp{number}-{place}\t1\n")
+                corpus.append(f"p{number}-{place}\t{passage}\n")
+        put(Path(folder), "".join(judged), "qrels.tsv")
+        put(Path(folder), "".join(corpus), "corpus.tsv")
+        put(Path(folder), "".join(f"q{number}\t{query}\n" for number, (query, _) in enumerate(searches)), "queries.tsv")
+        records, counts = take(Path(folder), dataset)
+    assert counts.read == len(judged)
+    shown = {(record.query, tuple(title for title, _ in record.results)) for record in records}
+    assert shown == {(query, tuple(passages)) for query, passages in searches}
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.lists(st.tuples(TEXT, st.sampled_from("10")), min_size=1))
+def test_hub(rows):
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    rows = distinct(rows)
+    dataset = declare("hub", ["LabelledText"], columns={"text": "text", "sentiment": "label"}, labels=LABELS)
+    with tempfile.TemporaryDirectory() as folder:
+        path = put(Path(folder), b"", "data.parquet")
+        parquet.write_table(pa.Table.from_pylist([{"text": text, "label": label} for text, label in rows]), path)
+        records, _ = take(Path(folder), dataset)
+    assert [record.text for record in records] == [text for text, _ in rows]
+
+
+KIND = {
+    "conll": "EntityText", "semeval14": "Review", "semeval15": "Review", "triples": "Review", "ditto": "TextPair",
+    "deepmatcher": "TextPair", "retrieval": "Search",
+}  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from([name for name in READERS if name != "demo"]))
+def test_any_bytes_end_in_records_or_one_clear_error(content, reader):
+    dataset = declare(
+        reader, [KIND.get(reader, "LabelledText")], columns={"text": "text"}, options={"queries": {"data": "data"}, "corpus": "data"} if reader == "retrieval" else {}
+    )  # fmt: skip
     try:
-        back(content, declare(reader, [kind], columns={"text": "text"}))
+        back(content, dataset)
     except UserError as error:
         assert all("data" in problem for problem in error.problems)

@@ -15,21 +15,22 @@ OPTIONS: dict[str, str] = {
 
 
 def read_conll(source: Source) -> Iterator[Item]:
-    """Reads a CoNLL file; a row is a sentence. One malformed line spoils its sentence alone."""
+    """Reads a CoNLL file; a row is a sentence. One malformed line spoils its sentence alone, and is named itself."""
     tokens: list[tuple[str, str]] = []
-    start, bad = 0, ""
+    start, bad = 0, (0, "")
     for line in read_lines(source.path, source.option("encoding", "utf-8")):
         if not line.bad and not line.text.strip():
             if start:
                 yield _sentence(source, start, tokens, bad)
-            tokens, start, bad = [], 0, ""
+            tokens, start, bad = [], 0, (0, "")
             continue
         start = start or line.number
         try:
-            tokens.append(_token(source, line.text) if not line.bad else ("", ""))
-            bad = bad or (f"line {line.number} {line.bad}" if line.bad else "")
+            if line.bad:
+                raise Malformed(line.bad)
+            tokens.append(_token(source, line.text))
         except Malformed as error:
-            bad = bad or f"line {line.number} {error}"
+            bad = bad if bad[0] else (line.number, str(error))
     if start:
         yield _sentence(source, start, tokens, bad)
 
@@ -40,17 +41,22 @@ def _token(source: Source, text: str) -> tuple[str, str]:
     needed = max(token, tag if tag >= 0 else 0, -tag - 1) + 1
     if len(cells) < max(needed, 2):
         raise Malformed(f"has {len(cells)} column(s): {text[:40]!r}")
+    mark, _, kind = cells[tag].strip().partition("-")
+    if mark not in ("O", "B", "I") or (mark == "O") == bool(kind):
+        raise Malformed(f"the tag '{cells[tag].strip()[:40]}' is not O, B-type or I-type")
+    if kind:
+        source.label("entity", kind, "")  # Of an undeclared type, this line is to be named.
     return cells[token], cells[tag].strip()
 
 
-def _sentence(source: Source, start: int, tokens: list[tuple[str, str]], bad: str) -> Item:
-    if bad:
-        return Item(start, bad=bad)
+def _sentence(source: Source, start: int, tokens: list[tuple[str, str]], bad: tuple[int, str]) -> Item:
+    if bad[0]:
+        return Item(bad[0], bad=bad[1])
     language = source.language("".join(token for token, _ in tokens))
     joiner = source.option("joiner", "" if language == "zh" else " ")
     try:
         text, entities = spans(source, tokens, joiner, language)
-    except Malformed as error:
+    except Malformed as error:  # A type that is declared for another language only.
         return Item(start, bad=str(error))
     return Item(start, (EntityText(**source.head(start, text, language), text=text, entities=entities),))
 
@@ -59,15 +65,10 @@ def spans(source: Source, tokens: list[tuple[str, str]], joiner: str, language: 
     """The text and its entities.
 
     ``I-X`` without a ``B-X`` or ``I-X`` before it begins an entity, as the original CoNLL scorer reads it.
-
-    Raises:
-        Malformed: For a tag that is neither O, B-type nor I-type.
     """
     text, found, open_type, begun, end = "", [], "", 0, 0
     for token, tag in [*tokens, ("", "O")]:
         mark, _, kind = tag.partition("-")
-        if mark not in ("O", "B", "I") or (mark == "O") == bool(kind):
-            raise Malformed(f"the tag '{tag[:40]}' is not O, B-type or I-type")
         if open_type and not (mark == "I" and kind == open_type):
             found.append(Entity(source.label("entity", open_type, language), begun, end, text[begun:end]))
             open_type = ""

@@ -35,6 +35,10 @@ def read_triples(source: Source) -> Iterator[Item]:
     """
     sentences: dict[str, _Sentence] = {}
     for lines in _threes(source):
+        spoiled = next((line for line in lines if line.bad), None)
+        if spoiled:
+            yield Item(spoiled.number, bad=spoiled.bad)
+            continue
         if len(lines) < 3:
             yield Item(lines[0].number, bad="the last example is cut off: it needs text, aspect and polarity")
             continue
@@ -65,9 +69,6 @@ def _threes(source: Source) -> Iterator[list[Line]]:
 
 def _example(source: Source, lines: list[Line]) -> tuple[str, Places, str]:
     """The restored text, the places where the term stood, and the polarity shown."""
-    for line in lines:
-        if line.bad:
-            raise Malformed(f"line {line.number} {line.bad}")
     mark = source.option("placeholder", "$T$")
     template, term = clean(lines[0].text), clean(lines[1].text)
     if source.option("spaced"):

@@ -88,6 +88,7 @@ class SourcesConfig:
     datasets: list[str] | None = option(None, "names from conf/sources/datasets; null for all that are found")
     include_excluded: list[str] = option(factory=list, help="datasets that are left out by default, to use all the same")
     options: dict[str, dict[str, Any]] = option(factory=dict, help="changes a dataset's own reader options: {dataset: {option: value}}")
+    fetch: bool = option(False, "job=build downloads what is missing from the Hugging Face hub, where that needs no registration")
     max_bad_rows: int = option(0, "malformed rows a dataset may hold before the build stops", low=0)
 
 

@@ -17,6 +17,8 @@ from ecomgpt.errors import UserError
 from ecomgpt.eval.task import load_eval_tasks
 from ecomgpt.report import sources
 from ecomgpt.rundir import Run, log, read_json, write_json, write_text
+from ecomgpt.sources.catalog import folder
+from ecomgpt.sources.dataset import Dataset
 from ecomgpt.tasks import chain
 from ecomgpt.tasks.declaration import load_tasks
 
@@ -24,6 +26,9 @@ from ecomgpt.tasks.declaration import load_tasks
 def main(config: Config, run: Run) -> None:
     """Builds the mixture and shows it: what is there, what is missing, figures, and real examples if asked for."""
     listed = catalogued(config)
+    if config.sources.fetch and any(source.fetchable for source in listed):
+        fetch(config, [source.dataset for source in listed if source.fetchable])
+        listed = catalogued(config)
     if not any(source.state == "found" for source in listed):
         Console().print(sources.table(listed))
         raise UserError(
@@ -43,6 +48,16 @@ def catalogued(config: Config) -> list[sources.Source]:
         dataset for dataset in catalog(config, config.sources.datasets) if dataset.reader != "demo" or dataset.name in names
     ]
     return sources.sources_of(listed, names, found.excluded, data_root(config))
+
+
+def fetch(config: Config, datasets: list[Dataset]) -> None:
+    """Downloads datasets from the hub into ``<paths.data>/raw/<name>/``."""
+    from ecomgpt.sources.readers import hub
+
+    for dataset in datasets:
+        log.info("fetching %s from the hub as '%s'", dataset.name, dataset.hub)
+        for path in hub.fetch(dataset, folder(dataset, data_root(config))):
+            log.info("wrote %s", path)
 
 
 def build(config: Config, run: Run) -> Prepared:

@@ -27,6 +27,11 @@ class Source:
     state: str
     note: str = ""
 
+    @property
+    def fetchable(self) -> bool:
+        """Whether ``sources.fetch=true`` downloads it: it is missing, on the hub, and needs no registration."""
+        return self.state == "missing" and self.dataset.hub is not None and bool(self.dataset.options.get("download", True))
+
 
 def sources_of(datasets: Sequence[Dataset], found: Sequence[str], excluded: Sequence[str], data_root: Path) -> list[Source]:
     """The catalogue's datasets with their state, those that are used first.
@@ -46,7 +51,8 @@ def sources_of(datasets: Sequence[Dataset], found: Sequence[str], excluded: Sequ
             listed.append(Source(dataset, "left out", reasons[dataset.name] + f"; sources.include_excluded=[{dataset.name}] takes it in"))
         else:
             patterns = ", ".join(pattern for patterns in dataset.files.values() for pattern in patterns)
-            listed.append(Source(dataset, "missing", f"{dataset.obtain} Looked for {patterns} in {folder(dataset, data_root)}."))
+            fetched = " sources.fetch=true downloads it." if dataset.hub and dataset.options.get("download", True) else ""
+            listed.append(Source(dataset, "missing", f"{dataset.obtain}{fetched} Looked for {patterns} in {folder(dataset, data_root)}."))
     return sorted(listed, key=lambda source: (list(STATES).index(source.state), source.dataset.name))
 
 

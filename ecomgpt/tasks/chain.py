@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 
-from ecomgpt.tasks.declaration import Task
+from ecomgpt.tasks.declaration import Task, load_tasks
 from ecomgpt.tasks.families import FAMILIES
 
 SORTS = ("raw", "simplification", "reversal", "recombination", "pseudo")
@@ -54,3 +54,30 @@ def as_csv(tasks: Iterable[Task], examples: dict[str, int], datasets: dict[str, 
                 [task.name, sort_of(task), task.label, task.record, task.family, family, datasets[task.name], examples[task.name]]
             )
     return stream.getvalue()
+
+
+def as_markdown(tasks: Iterable[Task]) -> str:
+    """Every task by family, with how it was made and what it feeds: ``docs/tasks.md``."""
+    known = list(tasks)
+    made = Counter(sort_of(task) for task in known)
+    lines = [
+        "# The tasks",
+        "",
+        "(Written by `just docs`; a test compares it with the declarations.)",
+        "",
+        f"{len(known)} declarations in `conf/tasks/`: " + ", ".join(f"{made[sort]} {sort}" for sort in SORTS) + ". Each dataset with the right",
+        "records and labels gives one task of the mixture, `<dataset>.<task>`; `job=build` draws the chain of those that were found.",
+    ]
+    for family, meaning in FAMILIES.items():
+        own = sorted((task for task in known if task.family == family), key=lambda task: (SORTS.index(sort_of(task)), task.name))
+        if own:
+            lines += ["", f"## {family.replace('_', ' ').capitalize()}", "", f"To {meaning}.", ""]
+            lines += ["| task | made by | from | answer | feeds |", "| - | - | - | - | - |"]
+        for task in own:
+            feeds = ", ".join(name.replace("_", " ") for name in task.serves)
+            lines.append(f"| {task.name} | {sort_of(task)} | {task.record} | {task.form} | {feeds} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(as_markdown(load_tasks()), end="")

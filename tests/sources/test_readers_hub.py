@@ -28,6 +28,12 @@ ROWS = {
         },
         {"task": "Product_Matching", "instruction": "Match.", "input": "a, b", "output": "no", "split": "train"},
     ],
+    "amazon_products_2023": [
+        {
+            "title": "Soft Soap, 3 Bars", "store": "Zorb", "description": ["Mild."], "parent_asin": "B1",
+            "details": {"Scent": "Lemon", "Best Sellers Rank": {"Beauty": 12}, "Item Form": "Bar"}, "main_category": "All Beauty",
+        }
+    ],
     "amazon_reviews_2023": [{"rating": 5.0, "title": "Nice", "text": "Soft and warm.", "parent_asin": "B1"}],
 }
 
@@ -58,6 +64,9 @@ def test_local_copies_of_catalogued_schemas(tmp_path, declared, name, form):
         assert counts.dropped == {"'product_locale' is none of those kept": 1}
     if name == "ecinstruct":
         assert (records[0].source, records[0].target) == ("Is it red?", "Yes.")
+    if name == "amazon_products_2023":
+        assert records[0].attributes == (("Scent", "Lemon"), ("Item Form", "Bar")) and records[0].brand == "Zorb"
+        assert records[0].description == "Mild."
     if name == "amazon_reviews_2023":
         assert records[0].rating == 5
 
@@ -126,6 +135,16 @@ def test_fetch_loads_through_datasets_and_is_then_read(tmp_path):
     assert sorted(path.name for path in written) == ["test.parquet", "train.parquet"]
     records, _ = take(tmp_path, dataset)
     assert [(record.split, record.text) for record in records] == [("test", "bad"), ("train", "good")]
+
+
+def test_fetch_takes_single_files(tmp_path):
+    (tmp_path / "reviews.jsonl").write_text('{"text": "good", "label": "1"}\n')
+    dataset = declare(
+        "hub", ["LabelledText"], hub="x/y", columns={"text": "text", "sentiment": "label"}, files={"": ["full.parquet"]},
+        options={"remote": {"full": str(tmp_path / "reviews.jsonl")}, "local": {"full": "full"}},
+    )  # fmt: skip
+    fetch(dataset, tmp_path / "raw" / "shop")
+    assert [record.text for record in take(tmp_path, dataset)[0]] == ["good"]
 
 
 def test_fetch_says_what_keeps_it(tmp_path, monkeypatch):

@@ -122,3 +122,8 @@ def test_the_chain():
     assert list(table) == list(FAMILIES) and all(task.kind == "atomic" for task, _ in edges)
     assert sum(sum(row.values()) for row in table.values()) == len(edges) + sum(task.kind == "raw" for task in TASKS)
     assert {chain.sort_of(task) for task in TASKS} == set(chain.SORTS)
+
+
+def test_the_page_of_tasks_is_current():
+    page = Path(__file__).parents[2] / "docs" / "tasks.md"
+    assert page.read_text(encoding="utf-8") == chain.as_markdown(TASKS), "run `just docs`"

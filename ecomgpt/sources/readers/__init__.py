@@ -31,6 +31,7 @@ COMMON_OPTIONS: dict[str, str] = {
     "conflicts": "'drop' leaves out texts that stand there with contradicting labels, by a first pass over the files (keep)",
     "connect": "true joins groups that share a text, by a first pass over the files (false)",
     "local": "how a copy from the hub lies below the folder: {split of the hub: split here}",
+    "remote": "single files on the hub, where it holds more than the dataset: {split: hf://datasets/<id>/<file>}",
     "config": "the hub's configuration name",
     "download": "false where the hub's copy needs a registration or a conversion by hand (true)",
 }

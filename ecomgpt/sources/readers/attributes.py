@@ -53,14 +53,18 @@ def _all(cells: Cells, value: Any) -> list[tuple[str, str]]:
     elif form == "name_value":
         found = [(str(one["name"]), str(one["value"])) for one in value]
     elif isinstance(value, dict):
-        found = [(name, str(one)) for name, values in value.items() for one in _listed(values) if one is not None]
+        # An object as a value lists {value: score} in the form of scores; elsewhere it is no value that a text could state.
+        listed = [(name, one) for name, values in value.items() for one in _listed(values, form) if one is not None]
+        found = [(name, str(one)) for name, one in listed]
     else:
         raise Malformed(f"the attributes {str(value)[:60]!r} are not an object of names and values")
     return [(clean(name), cells.plain(one)) for name, one in found]
 
 
-def _listed(values: Any) -> list[Any]:
-    return list(values) if isinstance(values, dict | list) else [values]
+def _listed(values: Any, form: str) -> list[Any]:
+    if isinstance(values, dict):
+        return list(values) if form == "scores" else []
+    return values if isinstance(values, list) else [values]
 
 
 def _split(text: str, item: str, pair: str) -> list[tuple[str, str]]:

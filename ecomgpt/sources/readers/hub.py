@@ -70,9 +70,15 @@ def fetch(dataset: Dataset, folder: Path) -> list[Path]:
         raise UserError(f"{dataset.name}: cannot be fetched automatically. {dataset.obtain}")
     import datasets
 
+    datasets.utils.logging.set_verbosity_error()
     written = []
     try:
-        found = datasets.load_dataset(dataset.hub, dataset.options.get("config"))
+        remote = dataset.options.get("remote")
+        if remote:  # Single files: repositories with a loading script are refused, and run no code here.
+            form = Path(next(iter(remote.values()))).suffix.removeprefix(".")
+            found = datasets.load_dataset({"jsonl": "json"}.get(form, form), data_files=remote)
+        else:
+            found = datasets.load_dataset(dataset.hub, dataset.options.get("config"))
     except Exception as error:  # The hub's client raises a dozen kinds; all mean that it could not be fetched.
         reason = str(error).split("\n")[0][:200]
         raise UserError(

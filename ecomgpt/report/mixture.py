@@ -221,7 +221,7 @@ def token_lengths(prompts: np.ndarray, answers: np.ndarray, chinese: np.ndarray)
     figure, both = _panels(9.0, 3.0)
     for axes, values, title in zip(both, (prompts, answers), ("prompt tokens", "answer tokens, end of sequence included"), strict=True):
         # Bins of whole numbers: there are no answers of two and a half tokens.
-        edges = (np.unique(np.round(np.geomspace(max(1, values.min()), values.max() + 1, 41))) - 0.5).tolist()
+        edges = (np.unique(np.round(np.geomspace(max(1, values.min()), values.max() + 1, 25))) - 0.5).tolist()
         for mask, colour, name in ((~chinese, COLOURS["blue"], "English"), (chinese, COLOURS["orange"], "Chinese")):
             if mask.any():
                 median = int(np.median(values[mask]))

@@ -34,6 +34,7 @@ bench-memory *arguments:
 # Measure decoding against a plain loop over generate (needs the held-out data: ECOMGPT_DATA)
 bench-eval *arguments:
     python experiments/benchmarks/bench_eval.py {{arguments}}
+
 # Write the pages that are made from the declarations
 docs:
     python -m ecomgpt.tasks.chain > docs/tasks.md

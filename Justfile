@@ -14,9 +14,9 @@ test *arguments:
 test-slow *arguments:
     python -m pytest -m "slow" {{arguments}}
 
-# Run the tests that start several processes
+# Run the tests that start several processes, with --write-docs to renew the table in docs/strategies.md
 test-dist *arguments:
-    python -m pytest -m "dist" {{arguments}}
+    OMP_NUM_THREADS=1 python -m pytest -m "dist" {{arguments}}
 
 # Check style and types
 lint:

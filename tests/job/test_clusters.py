@@ -56,7 +56,7 @@ def test_a_sweep_on_slurm(slurm: dict[str, str], tmp_path: Path) -> None:
         "model.heads=2", "model.vocabulary=600", "sources.options.demo_store.products=12", "data.tasks=[product_category]",
         "trainer.batch_tokens=1024", "trainer.row_tokens=256", "trainer.micro_rows=1", "trainer.max_steps=3", "trainer.loggers=[]", "trainer.accelerator=cpu",
     ]
-    done = subprocess.run(command, cwd=tmp_path, env=slurm, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(command, cwd=tmp_path, env=slurm, capture_output=True, text=True, timeout=1200)
     printed = done.stdout + done.stderr + "".join(path.read_text() for path in tmp_path.glob("task-*.txt"))
     assert done.returncode == 0, printed
     sweep = tmp_path / "multirun" / "cluster"

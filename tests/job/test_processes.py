@@ -21,13 +21,16 @@ TINY = [
 ]
 TWO = ["strategy=ddp", "trainer.devices=2", "trainer.checkpoint_every=4"]
 
+PATIENCE = 1200
+"""Seconds after which a process counts as hanging, on a machine with other work to do."""
+
 pytestmark = pytest.mark.dist
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    assert start(folder, "name=one", "trainer.max_steps=24").wait(300) == 0, output(folder)
+    assert start(folder, "name=one", "trainer.max_steps=24").wait(PATIENCE) == 0, output(folder)
     return folder
 
 
@@ -42,7 +45,7 @@ def output(folder: Path) -> str:
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen) -> None:
-    deadline = time.time() + 300
+    deadline = time.time() + PATIENCE
     while not condition() and process.poll() is None and time.time() < deadline:
         time.sleep(0.02)
     assert condition(), "it ended before it could be stopped"
@@ -69,10 +72,10 @@ def test_preempted_and_gone_on(home: Path) -> None:
     wait_for(lambda: saved(run), process)
     for member in [process, *psutil.Process(process.pid).children()]:
         member.send_signal(signal.SIGTERM)
-    assert process.wait(120) == 1 and status(run)["state"] == "interrupted", output(home)
+    assert process.wait(PATIENCE) == 1 and status(run)["state"] == "interrupted", output(home)
     assert "name=preempted continues" in output(home) and "Traceback" not in output(home)
     assert not (run / "model").exists()
-    assert start(home, "name=preempted", *TWO, "trainer.max_steps=24").wait(300) == 0, output(home)
+    assert start(home, "name=preempted", *TWO, "trainer.max_steps=24").wait(PATIENCE) == 0, output(home)
     assert "continuing from step-" in output(home) and difference(home, "one", "preempted") < 5e-5
     steps = [line.split(",")[0] for line in (run / "logs" / "metrics.csv").read_text().strip().split("\n")[1:]]
     assert steps == [str(step) for step in range(1, 25)]
@@ -86,7 +89,7 @@ def test_a_process_that_is_killed_ends_the_job_at_once(home: Path, victim: int) 
     members = sorted(psutil.Process(process.pid).children(), key=lambda member: member.pid)
     assert len(members) == 2
     members[victim].kill()
-    assert process.wait(60) == 1, "it hangs"
+    assert process.wait(PATIENCE) == 1
     cause = f"training process {victim} was killed by SIGKILL"
     assert cause in output(home) and cause in status(run)["error"] and status(run)["state"] == "failed"
     assert "Traceback" not in output(home)
@@ -99,7 +102,7 @@ def test_processes_whose_parent_is_killed_do_not_stay(home: Path) -> None:
     wait_for(lambda: saved(run), process)
     members = psutil.Process(process.pid).children()
     process.kill()
-    assert not psutil.wait_procs(members, 60)[1], "processes are left"
+    assert not psutil.wait_procs(members, PATIENCE)[1], "processes are left"
     assert status(run)["state"] == "running"  # Nobody was there to say otherwise; the next start finds no such process.
     assert max(int(path.stem[5:]) for path in saved(run)) >= 4
 
@@ -111,14 +114,14 @@ def test_a_mistake_in_a_process_is_told_once(home: Path) -> None:
     (run / "checkpoints").write_text("a file in the place of the folder")
     write = '{"state": "failed"}'
     (run / "status.json").write_text(write)
-    assert start(home, "name=mistake", *TWO, "trainer.max_steps=8").wait(120) == 1
+    assert start(home, "name=mistake", *TWO, "trainer.max_steps=8").wait(PATIENCE) == 1
     assert output(home).count("the job failed") == 1 and "checkpoints" in output(home) and "Traceback" not in output(home)
 
 
 def test_a_sweep_over_world_sizes_replays_nothing(home: Path) -> None:
     """Each job is a process group of its own; children know nothing of the sweep (lightning #11617, hydra #2070)."""
     process = start(home, "--multirun", "strategy=ddp", "trainer.devices=1,2", "trainer.max_steps=8", "name=worlds")
-    assert process.wait(400) == 0, output(home)
+    assert process.wait(PATIENCE) == 0, output(home)
     sweep = home / "multirun" / "worlds"
     runs = sorted(path.parent for path in sweep.glob("*/config.yaml"))
     assert [status(run)["state"] for run in runs] == ["done", "done"]
@@ -131,7 +134,7 @@ def test_a_sweep_over_world_sizes_replays_nothing(home: Path) -> None:
 
 def test_torchrun_on_one_machine(home: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "ecomgpt")
-    assert start(home, "strategy=ddp", "name=torchrun", "trainer.max_steps=24", launcher=launcher).wait(300) == 0, output(home)
+    assert start(home, "strategy=ddp", "name=torchrun", "trainer.max_steps=24", launcher=launcher).wait(PATIENCE) == 0, output(home)
     assert difference(home, "one", "torchrun") < 5e-5
     assert status(home / "outputs" / "torchrun")["state"] == "done"
 
@@ -147,7 +150,7 @@ def test_torchrun_on_two_machines(home: Path) -> None:
     )
     arguments = ("strategy=fsdp", "name=machines", "trainer.max_steps=24", "trainer.checkpoint_every=12")
     machines = [start(home, *arguments, launcher=launcher, ECOMGPT_CACHE=str(home / f"cache-{number}")) for number in range(2)]
-    assert [machine.wait(400) for machine in machines] == [0, 0], output(home)
+    assert [machine.wait(PATIENCE) for machine in machines] == [0, 0], output(home)
     assert difference(home, "one", "machines") < 5e-5
     origin = json.loads((home / "outputs/machines/checkpoints/step-24.ckpt/origin.json").read_text())
     assert origin["processes"] == 2
@@ -156,8 +159,8 @@ def test_torchrun_on_two_machines(home: Path) -> None:
 def test_what_torchrun_can_not_do_is_refused_everywhere(home: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "ecomgpt")
     process = start(home, "strategy=ddp", "trainer.devices=4", "name=wrong", launcher=launcher)
-    assert process.wait(120) == 1
+    assert process.wait(PATIENCE) == 1
     assert "trainer.devices=4, but torchrun has started 2; leave the key out" in output(home)
     process = start(home, "strategy=ddp", "trainer.nodes=2", "name=wrong")
-    assert process.wait(60) == 2 and "torchrun --nnodes=2 --nproc_per_node=1" in output(home)
+    assert process.wait(PATIENCE) == 2 and "torchrun --nnodes=2 --nproc_per_node=1" in output(home)
     assert not (home / "outputs" / "wrong").exists()

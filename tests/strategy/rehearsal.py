@@ -1,8 +1,10 @@
 """Training runs for the tests of strategies: small, ragged, accumulated and clipped, started without the command's own imports."""
 
 import csv
+import dataclasses
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +50,13 @@ class Outcome:
         """The exported weights."""
         return load_file(self.run.model / "model.safetensors")
 
+    @cached_property
     def scores(self) -> dict[str, Any]:
-        """Every metric of every evaluation task."""
-        evaluate.after_training(self.config, self.run, self.mixture)
+        """Every metric of every evaluation task; DDP's processes share the rows out, the others' models are scored by one."""
+        config = self.config
+        if config.strategy.kind != "ddp":
+            config = dataclasses.replace(config, trainer=dataclasses.replace(config.trainer, devices=1))
+        evaluate.after_training(config, self.run, self.mixture)
         return read_json(self.run.metrics_file)["tasks"]
 
 

@@ -50,7 +50,7 @@ def same(one: Outcome, other: Outcome) -> None:
     worst = max(abs(a - b) for a, b in zip(one.losses(), other.losses(), strict=True))
     assert worst < LOSS, f"the loss differs by {worst}"
     assert difference(one.weights(), other.weights()) < WEIGHT
-    assert one.scores() == other.scores()
+    assert one.scores == other.scores
 
 
 def loss_of(folder: Path, outcome: Outcome) -> float:

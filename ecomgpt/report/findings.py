@@ -7,21 +7,25 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ecomgpt.report.load import Run, Score, TaskScores
+from ecomgpt.report.load import Change, Run, Score, TaskScores
 from ecomgpt.report.text import points
 
 LOWER_IS_BETTER = frozenset({"invalid_rate"})
+SIGNIFICANT = 0.05
+GENERAL = "general"
+"""The family of tasks outside e-commerce, which no mean over the others includes."""
 
 
 @dataclass(frozen=True)
 class Difference:
     """How much better the first arm is (positive is better), with a 95 % interval, and the verdict on it.
 
-    The verdict is `win`, `tie`, `loss`, or `open` where there is no interval to judge by.
+    The verdict is `win`, `tie`, `loss`, or `open` where there is no interval to judge by. ``p`` is the p-value behind it, if any.
     """
 
     score: Score
     verdict: str
+    p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,20 +42,19 @@ class Comparison:
         return Counter(difference.verdict for difference in self.tasks.values())
 
 
-def difference(arm: Score, reference: Score, metric: str = "", paired: Score | None = None) -> Difference | None:
+def difference(arm: Score, reference: Score, metric: str = "", paired: Change | None = None) -> Difference | None:
     """The difference of two scores of one task, or None where one of them is not known.
 
     Without ``paired`` the interval comes from the two arms' own intervals by the square-and-add rule (Newcombe 1998, method 10;
     Zou and Donner 2008), which takes them as independent and is therefore cautious for two models that answered the same
     rows; a win or loss then means that the two intervals do not overlap. ``paired`` is the difference (arm minus reference)
-    with the interval of a paired test; a win or loss then means that this interval leaves out zero.
+    with the interval of a paired test; a win or loss then means that its p-value is below `SIGNIFICANT`.
     """
     if not (arm.known and reference.known):
         return None
     if paired is not None:
-        low, high = paired.low, paired.high
-        value = paired.value
-        wins, losses = low > 0, high < 0
+        value, low, high = paired.score.value, paired.score.low, paired.score.high
+        wins, losses = value > 0 and paired.p < SIGNIFICANT, value < 0 and paired.p < SIGNIFICANT
     else:
         value = arm.value - reference.value
         low = value - math.hypot(arm.value - arm.low, reference.high - reference.value)
@@ -62,11 +65,11 @@ def difference(arm: Score, reference: Score, metric: str = "", paired: Score | N
     score = Score(value, low, high)
     if not score.has_interval:
         return Difference(score, "open")
-    return Difference(score, "win" if wins else "loss" if losses else "tie")
+    return Difference(score, "win" if wins else "loss" if losses else "tie", paired.p if paired else None)
 
 
 def compare(
-    arm: Mapping[str, TaskScores], reference: Mapping[str, TaskScores], paired: Mapping[str, Score] | None = None
+    arm: Mapping[str, TaskScores], reference: Mapping[str, TaskScores], paired: Mapping[str, Change] | None = None
 ) -> Comparison:
     """Compare two arms by each task's metric of record, over the tasks whose scores both arms know.
 
@@ -117,7 +120,9 @@ def headline(run: Run) -> str:
     scored = [task for task in run.tasks.values() if task.score().known]
     if not scored:
         return "No evaluation task has a score in this run."
-    comparison = compare(run.tasks, run.untrained)
+    # A mean over both would hide forgetting.
+    scored = [task for task in scored if task.family != GENERAL] or scored
+    comparison = compare({task.name: task for task in scored}, run.untrained, run.changes)
     if not comparison.tasks:
         return _versus_baselines(run, scored)
     return _versus_untrained(comparison) + _above_baselines(run, scored)
@@ -154,7 +159,9 @@ def _above_baselines(run: Run, scored: list[TaskScores]) -> str:
 
 
 def _versus_baselines(run: Run, scored: list[TaskScores]) -> str:
-    average = mean([task.score() for task in scored])
+    stored = run.averages.get("all")
+    same = stored is not None and set(stored.tasks) == {task.name for task in scored}
+    average = stored.score if stored and same else mean([task.score() for task in scored])
     spread = f" (95 % interval {points(average.low)} to {points(average.high)})" if average.has_interval else ""
     sentence = f"The model scores {points(average.value)} points{spread} on average over {plural(len(scored), 'evaluation task')}"
     rivals = [(task, found[1]) for task in scored if (found := best_baseline(run, task))]

@@ -47,11 +47,20 @@ class TaskScores:
     metrics: dict[str, Score]
     language: str = ""
     family: str = ""
+    relation: str = ""
     published: dict[str, Any] = field(default_factory=dict)
 
     def score(self, metric: str | None = None) -> Score:
         """The score of ``metric``, or of the metric of record."""
         return self.metrics.get(metric or self.primary, UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What training changed on a task, by a paired bootstrap over its rows; ``p`` is Holm-corrected over the tasks."""
+
+    score: Score
+    p: float
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,7 @@ class Run:
     path: Path
     tasks: dict[str, TaskScores]
     untrained: dict[str, TaskScores]
+    changes: dict[str, Change]
     baselines: dict[str, dict[str, dict[str, Score]]]
     averages: dict[str, Average]
     untrained_averages: dict[str, Average]
@@ -144,6 +154,7 @@ def load(run_dir: Path) -> Run:
         path=run_dir,
         tasks=_tasks(metrics.get("tasks")),
         untrained=_tasks(untrained.get("tasks")),
+        changes=_changes(metrics.get("changes")),
         baselines=_baselines(metrics.get("baselines")),
         averages=_averages(metrics.get("averages")),
         untrained_averages=_averages(untrained.get("averages")),
@@ -206,9 +217,20 @@ def _tasks(value: object) -> dict[str, TaskScores]:
             metrics=metrics,
             language=str(entry.get("language") or ""),
             family=str(entry.get("family") or ""),
+            relation=str(entry.get("relation") or ""),
             published=_mapping(entry.get("published")),
         )
     return tasks
+
+
+def _changes(value: object) -> dict[str, Change]:
+    found = {}
+    for task, entry in _mapping(value).items():
+        entry = _mapping(entry)
+        p = number(entry.get("p_holm"))
+        if p is not None:
+            found[task] = Change(_score(entry), p)
+    return found
 
 
 def _baselines(value: object) -> dict[str, dict[str, dict[str, Score]]]:

@@ -12,6 +12,14 @@ from ecomgpt.report.text import count, points
 
 FEW_ROWS = 100
 MANY_INVALID = 0.05
+PAIRED = (
+    "A task counts as better or worse where the p-value of a paired bootstrap over its rows, Holm-corrected over the tasks, "
+    "is below 0.05. "
+)
+OVERLAP = (
+    "A task counts as better or worse where the two intervals do not overlap. The interval of the mean difference treats both "
+    "models' scores as independent, which is cautious since they answered the same rows. "
+)
 
 
 def notes(run: Run, readings: Mapping[str, Reading]) -> list[str]:
@@ -88,9 +96,7 @@ def _method(run: Run) -> list[str]:
         )
     if run.tasks.keys() & run.untrained.keys():
         found.append(
-            "A task counts as better or worse where the two intervals do not overlap. The interval of the mean difference "
-            "treats both models' scores as independent, which is cautious since they answered the same rows; "
-            "it averages each task's metric of record, so it mixes metrics."
+            (PAIRED if run.changes else OVERLAP) + "The mean difference averages each task's metric of record, so it mixes metrics."
         )
     if published_rows(run):
         found.append(

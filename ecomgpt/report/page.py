@@ -21,6 +21,7 @@ FILTERS = {
     "interval": text.interval,
     "count": text.count,
     "metric": text.metric_name,
+    "probability": text.probability,
 }
 
 

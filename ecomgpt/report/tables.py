@@ -13,12 +13,16 @@ from ecomgpt.report.findings import Difference, best_baseline, compare, differen
 from ecomgpt.report.load import DataTask, Run, Score, TaskScores, number
 from ecomgpt.report.text import count, duration, metric_name, size
 
+RELATIONS = {"cross_dataset": "cross-dataset", "cross_task": "cross-task", "in_domain": "in-domain"}
+"""How groups of tasks by what training has seen are written; the others lose their underscores."""
+
 
 @dataclass(frozen=True)
 class ScoreRow:
     """A task by its metric of record."""
 
     task: TaskScores
+    relation: str
     metric: str
     score: Score
     untrained: Score | None
@@ -45,7 +49,7 @@ class PublishedRow:
     metric: str
     score: Score
     published: float
-    note: str
+    verdicts: str
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,11 @@ class DroppedRow:
 
 def score_rows(run: Run) -> list[ScoreRow]:
     """A row for every evaluated task, in the order of `metrics.json`."""
-    differences = compare(run.tasks, run.untrained).tasks
+    differences = compare(run.tasks, run.untrained, run.changes).tasks
     return [
         ScoreRow(
             task=task,
+            relation=relation_name(task.relation),
             metric=metric_name(task.primary) if task.primary else "",
             score=task.score(),
             untrained=run.untrained[name].score(task.primary) if name in run.untrained else None,
@@ -80,9 +85,14 @@ def average_rows(run: Run) -> list[AverageRow]:
             continue
         untrained = _untrained_average(run, group)
         change = difference(average.score, untrained) if untrained else None
-        name = group.replace("/", ": ").replace("_", " ")
+        name = RELATIONS.get(group, group.replace("/", ": ")).replace("_", " ")
         rows.append(AverageRow(name, len(average.tasks), average.score, untrained, change))
     return rows
+
+
+def relation_name(relation: str) -> str:
+    """``cross_task`` as ``cross-task``."""
+    return RELATIONS.get(relation, relation.replace("_", " "))
 
 
 def _untrained_average(run: Run, group: str) -> Score | None:
@@ -113,13 +123,11 @@ def published_rows(run: Run) -> list[PublishedRow]:
     rows = []
     for task in run.tasks.values():
         verdicts = [number(task.published.get(key)) for key in ("win", "tie", "loss")]
-        note = ""
-        if None not in verdicts:
-            note = "people there, against ChatGPT: {} % win, {} % tie, {} % loss".format(*map(count, verdicts))
+        shown = " / ".join(map(count, verdicts)) if None not in verdicts else ""
         for metric, value in task.published.items():
             known = number(value)
             if known is not None and metric not in ("win", "tie", "loss"):
-                rows.append(PublishedRow(task, metric_name(metric), task.score(metric), known, note))
+                rows.append(PublishedRow(task, metric_name(metric), task.score(metric), known, shown))
     return rows
 
 

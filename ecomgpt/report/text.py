@@ -18,6 +18,8 @@ METRICS = {
     "exact_match": "exact match",
     "invalid_rate": "invalid",
     "chrf": "chrF",
+    "partial_f1": "partial F1",
+    "token_f1": "token F1",
 }
 # Directional marks and overrides can reorder the page around them; line and paragraph separators break lines unseen.
 _INVISIBLE = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
@@ -33,6 +35,12 @@ def points(value: object, signed: bool = False) -> str:
     text = f"{known * 100:+.1f}" if signed else f"{known * 100:.1f}"
     text = text[1:] if text in ("-0.0", "+0.0") else text
     return text.replace("-", "\u2212")
+
+
+def probability(value: object) -> str:
+    """A p-value: three decimals, or ``< 0.001``."""
+    known = number(value)
+    return NONE if known is None else "< 0.001" if known < 0.001 else f"{known:.3f}"
 
 
 def interval(score: Score) -> str:

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from invented_run import HOSTILE_TITLE, make_run, prediction, write_json, write_predictions
+from invented_run import HOSTILE_TITLE, make_metrics, make_run, prediction, write_json, write_predictions
 from rich.cells import cell_len
 from rich.console import Console
 
 from ecomgpt.report import fonts, summary
 from ecomgpt.report.charts import _smooth
-from ecomgpt.report.findings import compare, difference, mean
-from ecomgpt.report.load import Score, TaskScores, load
+from ecomgpt.report.findings import compare, difference, headline, mean
+from ecomgpt.report.load import Change, Score, TaskScores, load
 from ecomgpt.report.predictions import read
 from ecomgpt.report.text import (
     clip,
@@ -64,10 +64,19 @@ def test_the_interval_of_a_difference_is_newcombes() -> None:
     assert (round(found.score.low, 4), round(found.score.high, 4)) == (0.0524, 0.3339)
 
 
-def test_a_paired_interval_takes_the_place_of_the_overlap() -> None:
+@pytest.mark.parametrize(("p", "verdict"), [(0.049, "win"), (0.051, "tie")])
+def test_a_paired_test_takes_the_place_of_the_overlap(p: float, verdict: str) -> None:
     arm, reference = {"t": task(0.5, 0.4, 0.6)}, {"t": task(0.45, 0.35, 0.55)}
     assert compare(arm, reference).tasks["t"].verdict == "tie"
-    assert compare(arm, reference, {"t": Score(0.05, 0.01, 0.09)}).tasks["t"].verdict == "win"
+    found = compare(arm, reference, {"t": Change(Score(0.05, 0.01, 0.09), p)}).tasks["t"]
+    assert (found.verdict, found.p, found.score) == (verdict, p, Score(0.05, 0.01, 0.09))
+
+
+def test_tasks_outside_e_commerce_do_not_enter_the_headline(tmp_path: Path) -> None:
+    metrics = make_metrics()
+    before = headline(load(make_run(tmp_path / "without", **metrics)))
+    metrics["tasks"]["general"] = {**metrics["tasks"]["titles"], "family": "general"}
+    assert headline(load(make_run(tmp_path / "with", **metrics))) == before
 
 
 def test_less_is_better_for_invalid_answers() -> None:
@@ -89,7 +98,7 @@ def test_the_mean_adds_half_widths_in_squares() -> None:
         (interval(Score(0.5, 0.41, 0.502)), "[41.0, 50.2]"), (interval(Score(0.5)), "–"),
         (count(1234567), "1,234,567"), (size(2_100_000_000), "2.1 GB"), (size(999), "999 B"), (size(0.5), "0 B"), (size(10**18), "1000000.0 TB"),
         (duration(4.26), "4.3 s"), (duration(125), "2 min 05 s"), (duration(3 * 3600 + 1200), "3 h 20 min"), (duration(-1), "–"),
-        (metric_name("released_rouge_l"), "ROUGE-L (released)"), (metric_name("token_f1"), "token f1"),
+        (metric_name("released_rouge_l"), "ROUGE-L (released)"), (metric_name("token_f1"), "token F1"),
         (visible("a\x1b[0m\r\n\tb\u202e\ud800"), "a\\x1b[0m\n\tb\\u202e\\ud800"),
         (markdown("a|b\n<i>*x*</i> `c` & www.x"), "a\\|b ⏎ &lt;i&gt;\\*x\\*&lt;/i&gt; \\`c\\` &amp; www\\.x"),
         (code_block("a```b"), "````\na```b\n````"), (clip("abc", 3), "abc"),

@@ -26,9 +26,7 @@ def answer_of_product(record: Question, context: Context) -> Built:
     """The answer from the product's title alone, where the title tells it."""
     if not record.answers or not record.product:
         return "no answer, or the product is not known"
-    if overlap(record.answers[0], f"{record.product} {record.question}") < 0.75 and not states(
-        record.product, record.answers[0]
-    ):
+    if not _told(record.answers[0], record):
         return "the product's title does not tell the answer"
     return Draft(context.fields(Product=record.product, Question=record.question), (record.answers[0].strip(),))
 
@@ -178,6 +176,13 @@ def _answers(record: Question, context: Context) -> bool | None:
     if record.relevance:
         return None
     return bool(record.answers)
+
+
+def _told(text: str, record: Question) -> bool:
+    """Whether title and question hold an answer: word for word, or nearly all of its words and every number."""
+    known = f"{record.product} {record.question}"
+    invented = set(re.findall(r"\d+", text)) - set(re.findall(r"\d+", known))
+    return states(record.product, text) or (overlap(text, known) >= 0.75 and not invented)
 
 
 def _same_question(record: Question, context: Context) -> list[Question]:

@@ -47,7 +47,7 @@ def of_instructions(
         "sources": {
             name: {
                 "read": count.rows.read, "kept": count.rows.kept, "dropped": dict(count.rows.dropped),
-                "records": dict(count.rows.records), "splits": dict(count.splits), **_labelled_by(found, name),
+                "left_out": dict(count.rows.left_out), "records": dict(count.rows.records), "splits": dict(count.splits), **_labelled_by(found, name),
             }
             for name, count in counts.items()
         },

@@ -17,6 +17,7 @@ NEEDS_RUN = ("rescore", "report", "export", "predict")
 # One folder below paths.output, on every file system; letters of any script.
 NAME = re.compile(r"(?!\.)[\w .+,@-]{1,200}(?<! )")
 LOGGERS = ["csv", "tensorboard", "wandb", "mlflow"]
+HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*", re.ASCII)
 SECRET = re.compile(r"(?i)(^|_)(api_?key|token|secret|password)s?$")
 
 
@@ -45,6 +46,8 @@ def _job(config: Config) -> Iterator[str]:
         yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` a line"
     if config.input and not Path(config.input).is_file():
         yield f"input: the file '{config.input}' does not exist"
+    if config.push_to is not None and (job != "export" or not HUB_ID.fullmatch(config.push_to)):
+        yield f"push_to={config.push_to}: job=export takes a hub id <owner>/<name> there"
     if config.name is not None and not NAME.fullmatch(config.name):
         yield f"name: '{config.name[:80]}' can't name a directory; use letters, digits, '-', '_' and '.', at most 200"
 

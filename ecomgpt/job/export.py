@@ -1,4 +1,5 @@
-"""job=export: a run's newest checkpoint as a Hugging Face folder, ``<run>/model``, or a suite for lm-evaluation-harness."""
+"""job=export: a run's newest checkpoint as a Hugging Face folder, ``<run>/model``, its adapters alone, ``<run>/adapter``,
+or a suite for lm-evaluation-harness."""
 
 import dataclasses
 from pathlib import Path
@@ -11,30 +12,53 @@ from ecomgpt.data.build import prepare
 from ecomgpt.errors import UserError
 from ecomgpt.job.build import protection
 from ecomgpt.model.backbone import load_model, load_tokenizer, read_model, read_tokenizer
-from ecomgpt.model.export import export
+from ecomgpt.model.export import export, export_adapter
+from ecomgpt.model.push import push
 from ecomgpt.rundir import Run, existing_run
 from ecomgpt.trainer.stored import language_model_weights, newest_readable
 from ecomgpt.tuning.apply import apply_tuning
 
 
 def main(config: Config, run: Run | None) -> None:
-    """Exports; a finished run's model is written again in the wanted number format."""
+    """Exports, verifies, and uploads where that is asked for; a finished run's model is written again in the wanted format."""
     if config.format == "lm_eval":
         return export_tasks(config, run)
     assert run is not None  # A rule of the configuration.
     _, trained = existing_run(str(run.path))
-    dtype = getattr(torch, config.dtype)
+    folder = _adapter(run, trained) if not config.merge else _whole(run, trained, getattr(torch, config.dtype))
+    print(f"Exported to {folder}; transformers reads the same model from it")
+    if config.push_to:
+        print(f"Uploaded to {push(folder, config.push_to)}")
+
+
+def _whole(run: Run, trained: Config, dtype: torch.dtype) -> Path:
     found = newest_readable(run.checkpoints)
     if found:
-        texts = prepare(trained, protection(trained), lambda texts: load_tokenizer(trained, texts))
-        model = apply_tuning(load_model(trained, texts.tokenizer), trained.tuning)
-        folder = export(model, language_model_weights(found, model), texts.tokenizer, run, trained, dtype)
-    elif run.model.is_dir():
+        tokenizer = _tokenizer(run, trained)
+        model = apply_tuning(load_model(trained, tokenizer), trained.tuning)
+        return export(model, language_model_weights(found, model), tokenizer, run, trained, dtype)
+    if run.model.is_dir():
         model = read_model(run.model)
-        folder = export(model, model.state_dict(), read_tokenizer(run.model), run, trained, dtype)
-    else:
-        raise UserError(f"run: '{run.path}' holds neither checkpoints nor a model; train it first")
-    print(f"Exported to {folder}")
+        return export(model, model.state_dict(), read_tokenizer(run.model), run, trained, dtype)
+    raise UserError(f"run: '{run.path}' holds neither checkpoints nor a model; train it first")
+
+
+def _adapter(run: Run, trained: Config) -> Path:
+    if trained.tuning.name != "lora":
+        raise UserError(f"merge=false: '{run.path}' was trained with tuning={trained.tuning.name}, so it has no adapters; leave merge out")
+    found = newest_readable(run.checkpoints)
+    if found is None:
+        raise UserError(f"merge=false: '{run.path}' holds no checkpoint any more, and in its model/ the adapters are merged")
+    tokenizer = _tokenizer(run, trained)
+    model = apply_tuning(load_model(trained, tokenizer), trained.tuning)
+    return export_adapter(model, load_model(trained, tokenizer), language_model_weights(found, model), tokenizer, run, trained)
+
+
+def _tokenizer(run: Run, trained: Config) -> Any:
+    """The run's own: exported already, or made again from the mixture."""
+    if (run.model / "tokenizer.json").is_file():
+        return read_tokenizer(run.model)
+    return prepare(trained, protection(trained), lambda texts: load_tokenizer(trained, texts)).tokenizer
 
 
 def export_tasks(config: Config, run: Run | None) -> None:

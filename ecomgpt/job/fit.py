@@ -138,7 +138,7 @@ def facts(rows: list[dict[str, Any]], data: Any) -> dict[str, Any]:
             "rows_at_once": data.micro_rows, "accumulate": data.accumulate,
             "gradient_checkpointing": data.config.trainer.gradient_checkpointing, "chosen": data.config.trainer.batch,
         },
-        "packing": float(data.train.lengths.sum() / (len(data.plan.rows) * data.row_tokens)) if data.plan.steps else None,
+        "packing": data.totals()[1] / (len(data.plan.rows) * data.row_tokens) if data.plan.steps else None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from ecomgpt.config.schema import Config
 from ecomgpt.job import build, evaluate, fit, report
+from ecomgpt.model.card import write_card
 from ecomgpt.rundir import Run
 
 
@@ -11,3 +12,4 @@ def main(config: Config, run: Run) -> None:
     fit.fit(config, run, mixture)
     evaluate.after_training(config, run, mixture)
     report.write(run)
+    write_card(run, config)

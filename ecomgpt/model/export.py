@@ -1,7 +1,6 @@
-"""A trained model as a Hugging Face folder: safetensors, tokenizer, generation config and a model card."""
+"""A trained model as a Hugging Face folder: safetensors, tokenizer, generation config and a model card; read again before it counts."""
 
 import contextlib
-import json
 import shutil
 import sys
 import tempfile
@@ -13,10 +12,14 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ecomgpt.config.schema import Config, TuningConfig
+from ecomgpt.model.card import card
+from ecomgpt.model.verify import compare, logits, verify
 from ecomgpt.rundir import Run
 from ecomgpt.tuning.apply import apply_tuning, merge_adapters
 
 SHARD = "5GB"
+ADAPTER = "adapter"
+"""The folder of a run where adapters lie that were not merged."""
 
 
 def export(
@@ -25,9 +28,9 @@ def export(
     tokenizer: PreTrainedTokenizerFast,
     run: Run,
     config: Config,
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Path:
-    """Writes ``model/`` in one step: it is whole or not there.
+    """Writes ``model/`` in one step: it is whole and says what the model says, or it is not there.
 
     Args:
         model: Gives class and configuration; adapters in it are merged.
@@ -35,28 +38,65 @@ def export(
         tokenizer: The tokenizer of the run.
         run: Whose ``model/`` is written.
         config: The run's configuration, for the card.
-        dtype: Number format of the file; None keeps that of the weights.
+        dtype: Number format of the file.
 
     Returns:
         The folder.
+
+    Raises:
+        JobFailure: If transformers reads something else from it.
     """
-    plain = materialised(model, weights, config.tuning)
-    if dtype is not None:
-        plain = plain.to(dtype=dtype)  # type: ignore[call-arg]
-    run.path.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=run.path, prefix=".model."))
-    try:
-        with _quietly():
-            plain.save_pretrained(temporary, max_shard_size=SHARD)
-        tokenizer.save_pretrained(temporary)
-        (temporary / "README.md").write_text(card(run, config), encoding="utf-8")
-        if run.model.exists():
-            shutil.rmtree(run.model)
-        temporary.chmod(0o755)
-        temporary.replace(run.model)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    plain = materialised(model, weights, config.tuning).to(device="cpu", dtype=dtype)  # type: ignore[call-arg]
+    with _aside(run.model) as folder, _quietly():
+        plain.save_pretrained(folder, max_shard_size=SHARD)
+        tokenizer.save_pretrained(folder)
+        (folder / "README.md").write_text(card(run, config), encoding="utf-8")
+        verify(folder, plain, tokenizer, dtype)
     return run.model
+
+
+def export_adapter(
+    model: PreTrainedModel, base: PreTrainedModel, weights: dict[str, torch.Tensor], tokenizer: PreTrainedTokenizerFast, run: Run, config: Config
+) -> Path:
+    """Writes the adapters alone as a peft folder, ``adapter/``, which is put on the backbone again before it counts.
+
+    A backbone that was built and not loaded lies nowhere else, so it comes with them, in ``adapter/backbone``.
+
+    Args:
+        model: The backbone with adapters.
+        base: The backbone without.
+        weights: All weights of a checkpoint.
+        tokenizer: The tokenizer of the run.
+        run: Whose ``adapter/`` is written.
+        config: The run's configuration.
+
+    Returns:
+        The folder.
+
+    Raises:
+        JobFailure: If peft makes another model of it.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    _load(model, weights)
+    settings: Any = model.peft_config["default"]
+    settings.task_type, settings.inference_mode = "CAUSAL_LM", True
+    folder = run.path / ADAPTER
+    built = config.model.source == "build"
+    settings.base_model_name_or_path = str(folder / "backbone") if built else config.model.path
+    ours = logits(model, tokenizer)
+    with _aside(folder) as aside, _quietly():
+        own = {f"base_model.model.{name}": value.contiguous() for name, value in get_peft_model_state_dict(model, save_embedding_layers=False).items()}
+        save_file(own, aside / "adapter_model.safetensors", metadata={"format": "pt"})
+        settings.save_pretrained(aside)
+        tokenizer.save_pretrained(aside)
+        (aside / "README.md").write_text(card(run, config, adapter=True), encoding="utf-8")
+        if built:
+            base.save_pretrained(aside / "backbone", max_shard_size=SHARD)
+            tokenizer.save_pretrained(aside / "backbone")
+        compare(ours, logits(PeftModel.from_pretrained(base, aside), tokenizer), torch.float32, aside)
+    return folder
 
 
 def materialised(model: PreTrainedModel, weights: dict[str, torch.Tensor], tuning: TuningConfig) -> PreTrainedModel:
@@ -65,34 +105,32 @@ def materialised(model: PreTrainedModel, weights: dict[str, torch.Tensor], tunin
     sharded = any(type(value) is not torch.Tensor and hasattr(value, "full_tensor") for value in own.values())
     if sharded or any(value.numel() == 0 for value in own.values()):
         model = apply_tuning(type(model)(model.config), tuning)
-    tied = set(getattr(model, "_tied_weights_keys", None) or ())
-    lost = set(model.load_state_dict(weights, strict=False).missing_keys) - tied
-    if lost:
-        raise RuntimeError(f"the checkpoint lacks {len(lost)} weights, the first is {min(lost)}")
+    _load(model, weights)
     model = merge_adapters(model)
     model.tie_weights()
     return model
 
 
-def card(run: Run, config: Config) -> str:
-    """The model card, with how the model came to be."""
-    manifest = _read(run.manifest_file)
-    environment = _read(run.path / "environment.json")
-    lines = [
-        "---", "library_name: transformers", "pipeline_tag: text-generation", "language: [en, zh]",
-        f"base_model: {config.model.path or config.model.name}", "tags: [e-commerce, instruction-tuning, ecomgpt]", "---", "",
-        f"# {config.model.name}, instruction-tuned on e-commerce tasks", "",
-        f"Trained with ecomgpt on the mixture `{config.data.name}`: {manifest.get('examples', 0):,} examples of "
-        f"{len(manifest.get('tasks', []))} tasks (fingerprint `{manifest.get('fingerprint')}`).", "",
-        f"- command: `{environment.get('command')}`", f"- commit: {environment.get('git_commit')}",
-        f"- seed: {config.seed}", f"- tuning: {config.tuning.name}", "",
-        "## Prompt", "", "```", "Below is an instruction that describes the <task> task. Write a response that appropriately completes the request.",
-        "### Instruction:", "<input text>", "<instruction>", "### Response:", "```", "",
-        "The answer follows directly after `### Response:`.", "", "## Licence", "",
-        "The backbone's licence and the licences of the training data apply. Datasets:", "",
-        *(f"- {name}" for name in manifest.get("sources", {})), "",
-    ]
-    return "\n".join(lines)
+def _load(model: PreTrainedModel, weights: dict[str, torch.Tensor]) -> None:
+    tied = set(getattr(model, "_tied_weights_keys", None) or ())
+    lost = set(model.load_state_dict(weights, strict=False).missing_keys) - tied
+    if lost:
+        raise RuntimeError(f"the checkpoint lacks {len(lost)} weights, the first is {min(lost)}")
+
+
+@contextlib.contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """A folder that takes the place of ``folder`` when the block has ended well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.chmod(0o755)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -112,7 +150,3 @@ def _quietly() -> Iterator[None]:
             del sys.modules["deepspeed"]
         if shown:
             logging.enable_progress_bar()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

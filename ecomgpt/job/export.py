@@ -13,7 +13,7 @@ from ecomgpt.errors import UserError
 from ecomgpt.job.build import protection
 from ecomgpt.model.backbone import load_model, load_tokenizer, read_model, read_tokenizer
 from ecomgpt.model.export import export, export_adapter
-from ecomgpt.model.push import push
+from ecomgpt.model.push import push, require_token
 from ecomgpt.rundir import Run, existing_run
 from ecomgpt.trainer.stored import language_model_weights, newest_readable
 from ecomgpt.tuning.apply import apply_tuning
@@ -24,6 +24,8 @@ def main(config: Config, run: Run | None) -> None:
     if config.format == "lm_eval":
         return export_tasks(config, run)
     assert run is not None  # A rule of the configuration.
+    if config.push_to:
+        require_token(config.push_to)
     _, trained = existing_run(str(run.path))
     folder = _adapter(run, trained) if not config.merge else _whole(run, trained, getattr(torch, config.dtype))
     print(f"Exported to {folder}; transformers reads the same model from it")

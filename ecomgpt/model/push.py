@@ -21,10 +21,9 @@ def push(folder: Path, name: str) -> str:
     Raises:
         UserError: If there is no token, or the hub refuses or can't be reached.
     """
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi
 
-    if get_token() is None:
-        raise UserError(f"push_to={name}: no token; set HF_TOKEN, or run: hf auth login")
+    require_token(name)
     hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     try:
         hub.create_repo(name, private=True, exist_ok=True)
@@ -33,3 +32,15 @@ def push(folder: Path, name: str) -> str:
         reason = str(error).strip().split("\n")[0]
         raise UserError(f"push_to={name}: {hub.endpoint} refused or can't be reached: {reason}") from error
     return f"{hub.endpoint}/{name}"
+
+
+def require_token(name: str) -> None:
+    """Whether an upload could begin; asked before an export that takes minutes.
+
+    Raises:
+        UserError: If not.
+    """
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        raise UserError(f"push_to={name}: no token; set HF_TOKEN, or run: hf auth login")

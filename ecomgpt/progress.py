@@ -10,7 +10,13 @@ QUIET_SECONDS = 10.0
 """Where the output is no terminal, a line at most this often."""
 
 
-def track(items: Iterable[T], what: str, total: int | None = None, note: Callable[[], str] | None = None) -> Iterator[T]:
+def track(
+    items: Iterable[T],
+    what: str,
+    total: int | None = None,
+    note: Callable[[], str] | None = None,
+    size: Callable[[T], int] = lambda item: 1,
+) -> Iterator[T]:
     """Passes items through and shows how far they are.
 
     Args:
@@ -18,22 +24,27 @@ def track(items: Iterable[T], what: str, total: int | None = None, note: Callabl
         what: A few words for people.
         total: How many there are, where known.
         note: A few words on the state, such as what was spent so far; asked for whenever something is shown.
+        size: What an item counts, where it stands for several.
     """
     if sys.stderr.isatty():
-        yield from _bar(items, what, total, note or (lambda: ""))
+        yield from _bar(items, what, total, note or (lambda: ""), size)
         return
     said = (lambda: f"; {note()}") if note else (lambda: "")
     started = shown = time.monotonic()
-    for number, item in enumerate(items, 1):
+    done = 0
+    for item in items:
         yield item
+        done += size(item)
         now = time.monotonic()
         if now - shown >= QUIET_SECONDS:
             shown = now
-            left = f" of {total:,}, {(now - started) / number * (total - number):.0f} s left" if total else ""
-            print(f"  {what}: {number:,}{left}{said()}", flush=True)
+            left = f" of {total:,}, {max(0.0, (now - started) / done * (total - done)):.0f} s left" if total and done else ""
+            print(f"  {what}: {done:,}{left}{said()}", flush=True)
 
 
-def _bar(items: Iterable[T], what: str, total: int | None, note: Callable[[], str]) -> Iterator[T]:
+def _bar(
+    items: Iterable[T], what: str, total: int | None, note: Callable[[], str], size: Callable[[T], int]
+) -> Iterator[T]:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress, TextColumn
@@ -43,4 +54,4 @@ def _bar(items: Iterable[T], what: str, total: int | None, note: Callable[[], st
         bar = progress.add_task(escape(what), total=total, note="")
         for item in items:
             yield item
-            progress.update(bar, advance=1, note=note())
+            progress.update(bar, advance=size(item), note=note())

@@ -28,7 +28,7 @@ PACKAGES = ("ecomgpt", "torch", "lightning", "transformers", "tokenizers", "hydr
 # What may differ when a run is continued, because its numbers do not depend on it: where things lie, how much is shown, how
 # the work is spread, and how often it is saved. Whether a strategy can read the checkpoint is checked when there is one.
 FREE = (
-    "overwrite", "preview", "measure", "name", "paths", "strategy", "trainer.devices", "trainer.nodes", "trainer.accelerator",
+    "overwrite", "preview", "measure", "name", "paths", "data.processes", "strategy", "trainer.devices", "trainer.nodes", "trainer.accelerator",
     "trainer.micro_rows", "trainer.gradient_checkpointing", "trainer.threads", "trainer.log_every", "trainer.loggers",
     "trainer.checkpoint_every", "trainer.keep_checkpoints", "trainer.max_minutes", "trainer.on_anomaly", "trainer.spike",
 )

@@ -43,10 +43,10 @@ class ModelConfig:
 
 @dataclass
 class BudgetConfig:
-    """Makes two mixtures comparable by size."""
+    """Makes two mixtures comparable by size; a mixture that is smaller than its budget is refused."""
 
-    examples: int | None = option(None, "keep this many training examples of the whole mixture", low=1)
-    target_tokens: int | None = option(None, "keep examples up to this many answer tokens", low=1)
+    examples: int | None = option(None, "train on exactly this many examples of the mixture", low=1)
+    target_tokens: int | None = option(None, "train on this many answer tokens, to within one example", low=1)
 
 
 @dataclass
@@ -72,12 +72,13 @@ class DataConfig:
     max_tasks: int | None = option(None, "number of tasks; nested: 16 tasks hold the 8", low=1)
     max_examples_per_task: int | None = option(800, "cap on training examples of a task; null for none", low=1)
     temperature: float = option(1.0, "tasks are drawn in proportion to (capped size) ** (1 / temperature)", low=0.01)
-    weights: dict[str, float] = option(factory=dict, help="multiplies the number of examples of a task or family")
+    weights: dict[str, float] = option(factory=dict, help="multiplies the cap of a task or family; without a cap, at most all its examples are taken")
     validation: float = option(0.02, "share of record groups kept for validation loss", low=0, high=0.5)
     test: float = option(0.1, "share of record groups, of datasets without a test split, kept from training for evaluation", low=0, high=0.5)
     max_length: int = option(1024, "tokens of prompt and answer; longer inputs are cut and counted", low=32)
     budget: BudgetConfig = option(factory=BudgetConfig, help="equal size for fair ablations")
     leaks: LeakConfig = option(factory=LeakConfig, help="guard against contamination")
+    processes: int | None = option(None, "processes that prepare the mixture, which does not depend on it; null for one a core, at most 8", low=1)
 
 
 @dataclass

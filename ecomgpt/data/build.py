@@ -1,32 +1,56 @@
-"""Prepares a mixture: datasets to chosen instructions to token files, each stage once, kept under its fingerprint."""
+"""Prepares a mixture: datasets to chosen instructions to token files, each stage once, kept under its fingerprint.
+
+Both stages work on pieces in several processes (`ecomgpt.data.parallel`): blocks of records become files of instructions,
+from which the chosen ones are put together; record batches of instructions become token ids.
+"""
 
 import contextlib
 import dataclasses
-import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ecomgpt.config.schema import BudgetConfig, Config, DataConfig
+import numpy as np
+import pyarrow as pa
+
+from ecomgpt.config.schema import Config
 from ecomgpt.data import fingerprint, manifest
-from ecomgpt.data.choose import Selection
-from ecomgpt.data.encode import encode_examples
-from ecomgpt.data.instructions import Counts, Found, find, make, planned
-from ecomgpt.data.leaks import Guard
-from ecomgpt.data.store import Examples, TokenWriter, read_instructions, write_instructions
+from ecomgpt.data.choose import Chooser, Planned, Shares, first
+from ecomgpt.data.instructions import Block, Counts, Found, blocks, find, planned
+from ecomgpt.data.leaks import Leaks
+from ecomgpt.data.parallel import ordered
+from ecomgpt.data.parts import Part, PartMaker
+from ecomgpt.data.store import Examples, InstructionWriter, TokenWriter, keep_only, read_batches
+from ecomgpt.data.tokens import TOKENIZER, Tokeniser, tally, within_budget
 from ecomgpt.errors import UserError
 from ecomgpt.progress import track
 from ecomgpt.rundir import read_json, write_json
-from ecomgpt.tasks.instruction import Instruction
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
 SPLITS = ("train", "validation")
+SAMPLE = 20_000
+"""Training examples that a tokenizer is trained on, where the model has none of its own."""
+
+
+class TokenizerSource(Protocol):
+    """Where the tokenizer comes from; nothing is loaded before it is needed."""
+
+    def key(self) -> str:
+        """What the tokenizer depends on, besides the texts that it may be trained on."""
+
+    def backend(self, texts: Iterable[str]) -> tuple["Tokenizer", int]:
+        """The tokenizer and the id of its end of sequence; ``texts`` are for tokenizers to be trained."""
+
+    def load(self, path: Path) -> "PreTrainedTokenizerFast":
+        """The whole tokenizer; ``path`` is a file to which `backend`'s was saved."""
 
 
 @dataclass
@@ -36,14 +60,19 @@ class Prepared:
     Attributes:
         folder: Its token files.
         instructions: The folder with its texts.
-        tokenizer: The tokenizer that made the tokens.
+        load_tokenizer: Loads the tokenizer that made the tokens.
         manifest: What is in it and what became of every row.
     """
 
     folder: Path
     instructions: Path
-    tokenizer: "PreTrainedTokenizerFast"
+    load_tokenizer: Callable[[], "PreTrainedTokenizerFast"]
     manifest: dict[str, Any]
+
+    @cached_property
+    def tokenizer(self) -> "PreTrainedTokenizerFast":
+        """The tokenizer; loaded when it is first asked for."""
+        return self.load_tokenizer()
 
     def examples(self, split: str) -> Examples:
         """The tokenised examples of ``train`` or ``validation``."""
@@ -61,7 +90,11 @@ class Prepared:
         from ecomgpt.model.backbone import read_tokenizer
 
         facts = read_json(folder / "prepared.json")
-        return cls(Path(facts["folder"]), Path(facts["instructions"]), read_tokenizer(folder / "tokenizer"), facts["manifest"])
+        return cls(Path(facts["folder"]), Path(facts["instructions"]), lambda: read_tokenizer(folder / "tokenizer"), facts["manifest"])
+
+
+def _nothing() -> list[tuple[str, str]]:
+    return []
 
 
 @dataclass
@@ -71,175 +104,196 @@ class Protection:
     Attributes:
         suite: The suite's name.
         tasks: ``<dataset>.<task>`` names that must not be trained on.
-        texts: (evaluation task, text) pairs that must not occur in training.
+        key: What ``texts`` depends on.
+        texts: Gives (evaluation task, text) pairs that must not occur in training; called only where a mixture is built.
     """
 
     suite: str
     tasks: Sequence[str] = ()
-    texts: Sequence[tuple[str, str]] = ()
+    key: str = ""
+    texts: Callable[[], list[tuple[str, str]]] = field(default=_nothing)
 
 
-def prepare(
-    config: Config,
-    protection: Protection,
-    tokenizer: Callable[[Callable[[], Iterator[str]]], "PreTrainedTokenizerFast"],
-) -> Prepared:
+def prepare(config: Config, protection: Protection, tokenizer: TokenizerSource) -> Prepared:
     """Builds the mixture, or finds it in the cache.
 
     Args:
         config: The run's configuration.
         protection: What must stay out.
-        tokenizer: Gives the tokenizer; gets a function that streams the mixture's texts, for tokenizers to be trained.
+        tokenizer: Where the tokenizer comes from.
 
     Raises:
-        UserError: If no dataset is there, no task is left, or a file is broken.
+        UserError: If no dataset is there, no task is left, a file is broken, or the mixture is smaller than its budget.
     """
     found = find(config)
-    made_of = fingerprint.parts(config, found, protection.tasks, protection.texts)
-    name = fingerprint.digest(made_of)
+    names, made_of = _names(config, found, protection, tokenizer)
     cache = Path(config.paths.cache).expanduser()
     try:
-        texts = _once(cache / "instructions" / name, lambda folder: _write_instructions(config, found, protection, folder))
-        made = tokenizer(lambda: _texts(texts))
-        made_of["the tokenizer"] = fingerprint.of_tokenizer(made)
-        tokens_name = fingerprint.of_tokens(name, made_of["the tokenizer"], config.data.max_length)
-        tokens = _once(cache / "tokens" / tokens_name, lambda folder: _write_tokens(config, texts, made, folder))
+        texts = _once(cache / "instructions" / names[0], lambda folder: _write_instructions(config, found, protection, folder))
+        tokens = _once(cache / "tokens" / names[1], lambda folder: _write_tokens(config, texts, tokenizer, folder))
     except OSError as error:
         raise UserError(f"paths.cache: cannot write '{error.filename or cache}': {error.strerror}; give paths.cache=<folder>") from error
-    return Prepared(tokens, texts, made, {**manifest.whole(_read(texts), _read(tokens), tokens_name), "made_of": made_of})
+    whole = manifest.whole(_read(texts), _read(tokens), names[1])
+    return Prepared(tokens, texts, lambda: tokenizer.load(tokens / TOKENIZER), {**whole, "made_of": made_of})
 
 
-def prepared_before(
-    config: Config,
-    protection: Protection,
-    tokenizer: Callable[[Callable[[], Iterator[str]]], "PreTrainedTokenizerFast"],
-) -> dict[str, Any] | None:
+def prepared_before(config: Config, protection: Protection, tokenizer: TokenizerSource) -> dict[str, Any] | None:
     """The manifest of a mixture that lies in the cache; None where it was never built. Arguments as of `prepare`."""
-    found = find(config)
+    names, _ = _names(config, find(config), protection, tokenizer)
     cache = Path(config.paths.cache).expanduser()
-    name = fingerprint.digest(fingerprint.parts(config, found, protection.tasks, protection.texts))
-    texts = cache / "instructions" / name
-    if not (texts / "manifest.json").is_file():
-        return None
-    made = tokenizer(lambda: _texts(texts))
-    tokens_name = fingerprint.of_tokens(name, fingerprint.of_tokenizer(made), config.data.max_length)
-    tokens = cache / "tokens" / tokens_name
-    return manifest.whole(_read(texts), _read(tokens), tokens_name) if (tokens / "manifest.json").is_file() else None
+    texts, tokens = cache / "instructions" / names[0], cache / "tokens" / names[1]
+    built = all((folder / "manifest.json").is_file() for folder in (texts, tokens))
+    return manifest.whole(_read(texts), _read(tokens), names[1]) if built else None
+
+
+def _names(
+    config: Config, found: Found, protection: Protection, tokenizer: TokenizerSource
+) -> tuple[tuple[str, str], dict[str, str]]:
+    """The names of texts and tokens in the cache, and a hash of each thing that they depend on."""
+    made_of = fingerprint.texts(config, found, [protection.suite, sorted(protection.tasks), protection.key])
+    texts = fingerprint.digest(made_of)
+    made_of |= fingerprint.tokens(config, tokenizer.key())
+    return (texts, fingerprint.digest(made_of)), made_of
 
 
 def _write_instructions(config: Config, found: Found, protection: Protection, folder: Path) -> None:
     """Stage one: records to instructions, leaks out, capped and balanced."""
+    tasks = _tasks(config, found, protection)
+    counts = {dataset.name: Counts() for dataset in found.datasets}
+    leaks = {split: Leaks() for split in SPLITS}
+    offered = {split: Counter[str]() for split in SPLITS}
+    unmerged = folder / "parts"
+    unmerged.mkdir()
+    make = partial(PartMaker, config, tasks, protection.texts(), unmerged)
+    parts = []
+    for part in ordered(make, enumerate(_blocks(config, found, counts)), config.data.processes):
+        counts[part.dataset].add(part.split, part.counts)
+        leaks[part.split].merge(part.leaks)
+        offered[part.split] += part.offered
+        parts.append(part)
+    chooser = Chooser(config.data, config.seed, tasks)
+    names = [task.name for task in tasks]
+    there = {split: manifest.by_name(names, offered[split]) for split in SPLITS}
+    shares = {split: chooser.shares(split, there[split], there["train"]) for split in SPLITS}
+    for split in SPLITS:
+        order = _merge([part for part in parts if part.split == split], shares[split], folder / f"{split}.arrow")
+        np.save(folder / f"{split}_order.npy", order)
+    unmerged.rmdir()
+    _write(folder, manifest.of_instructions(config, found, tasks, counts, leaks, shares, protection))
+
+
+def _tasks(config: Config, found: Found, protection: Protection) -> list[Planned]:
+    """The mixture's tasks; their places in this list are their numbers."""
     if not found.datasets:
         raise UserError(
             f"sources={config.sources.name}: no dataset was found in '{config.paths.data}/raw'; give paths.data=<folder>, or use sources=demo",
             *found.missing,
         )
-    plan = planned(config, found, protection.tasks)
-    families = {f"{dataset}.{task.name}": task.family for dataset, tasks in plan.items() for task in tasks}
-    if not families:
-        raise UserError(f"data={config.data.name}: no task is left for {', '.join(plan)}; loosen data.families, data.tasks or data.exclude")
-    guard = Guard(protection.texts, config.data.leaks)
-    selection = Selection(config.data, config.seed, families)
-    validation = Selection(_fewer(config.data), config.seed, families)
-    counts: dict[str, Counts] = {}
-    leaks: dict[str, Counter[str]] = {}
+    tasks = planned(config, found, protection.tasks)
+    if not tasks:
+        names = ", ".join(dataset.name for dataset in found.datasets)
+        raise UserError(f"data={config.data.name}: no task is left for {names}; loosen data.families, data.tasks or data.exclude")
+    return tasks
+
+
+def _blocks(config: Config, found: Found, counts: dict[str, Counts]) -> Iterator[Block]:
     broken: list[str] = []
     for dataset in found.datasets:
-        counts[dataset.name] = Counts()
-        stream = make(config, dataset, plan[dataset.name], SPLITS, counts[dataset.name], config.seed)
         try:
-            for instruction in track(stream, f"building {dataset.name}"):
-                # Inputs and answers, one by one: what all examples share, the wording, is no evidence.
-                against = guard.leak(instruction.prompt.input) or guard.leak(instruction.target)
-                if against:
-                    leaks.setdefault(instruction.task, Counter())[f"{instruction.split}: {against}"] += 1
-                else:
-                    (selection if instruction.split == "train" else validation).add(instruction)
+            yield from blocks(config, dataset, SPLITS, counts[dataset.name], f"building {dataset.name}")
         except UserError as error:
             broken += error.problems  # The other datasets may be broken too: people want to know it all at once.
     if broken:
         raise UserError(*broken)
-    written = {split: Counter[str]() for split in SPLITS}
-    kept = {"train": list(selection.tasks()), "validation": []}
-    for split, chosen in (("train", selection), ("validation", validation)):
-        kept_tasks = set(kept["train"])
-        rows = (row for row in chosen.chosen() if row.task in kept_tasks)
-        write_instructions(folder / f"{split}.arrow", _counted(rows, written[split]))
-    texts = manifest.of_instructions(config, found, plan, counts, leaks, selection, written, protection)
-    _write(folder, texts)
 
 
-def _write_tokens(config: Config, texts: Path, tokenizer: "PreTrainedTokenizerFast", folder: Path) -> None:
+def _merge(parts: Sequence[Part], shares: Shares, path: Path) -> np.ndarray:
+    """Puts the chosen instructions of all parts into one file, in the order of the parts, and deletes the parts.
+
+    Returns:
+        The place of each in the seeded order, shape (instructions,), uint64.
+    """
+    tasks = np.concatenate([np.empty(0, np.int32), *(part.tasks for part in parts)])
+    order = np.concatenate([np.empty(0, np.uint64), *(part.places for part in parts)])
+    chosen = first(tasks, order, shares.kept)
+    start = 0
+    with InstructionWriter(path) as writer:
+        for part in track(parts, f"writing {path.name}", len(parts)):
+            for batch in read_batches(part.path):
+                writer.add_batch(batch.filter(pa.array(chosen[start : start + len(batch)])))
+                start += len(batch)
+            part.path.unlink()
+    return order[chosen]
+
+
+def _write_tokens(config: Config, texts: Path, source: TokenizerSource, folder: Path) -> None:
     """Stage two: instructions to token files; what is cut or dropped is counted by task."""
-    numbers = {task["name"]: number for number, task in enumerate(_read(texts)["tasks"])}
-    counts: dict[str, dict[str, Counter[str]]] = {}
-    budget = config.data.budget.target_tokens
+    known = _read(texts)
+    names = [task["name"] for task in known["tasks"]]
+    tokenizer, end = source.backend(_sample(texts))
+    tokenizer.save(str(folder / TOKENIZER))
+    make = partial(Tokeniser, folder, end, config.data.max_length, {name: number for number, name in enumerate(names)})
+    contents: dict[str, Any] = {"budget": {}}
     for split in SPLITS:
         (folder / split).mkdir()
-        counts[split] = {name: Counter() for name in ("examples", "tokens", "target_tokens", "truncated", "cut_tokens", "too_long", "choices_cut", "over_budget")}
-        total = _read(texts)["written"][split]
-        rows = read_instructions(texts / f"{split}.arrow")
-        left = budget if budget and split == "train" else None
+        batches = track(read_batches(texts / f"{split}.arrow"), f"tokenising {split}", known["written"][split], size=len)
+        dropped: Counter[tuple[str, int]] = Counter()
+        row = 0
         with TokenWriter(folder / split) as writer:
-            for number, (row, encoded) in enumerate(_encoded(track(rows, f"tokenising {split}", total), tokenizer, config.data.max_length)):
-                count = counts[split]
-                if encoded is None:
-                    count["too_long"][row.task] += 1
-                    continue
-                if encoded.cut_tokens and choices_in_input(row):
-                    count["choices_cut"][row.task] += 1
-                    continue
-                answer = len(encoded.ids) - encoded.prompt_tokens
-                if left is not None and answer > left:
-                    count["over_budget"][row.task] += 1
-                    continue
-                left = None if left is None else left - answer
-                writer.add(encoded.ids, encoded.prompt_tokens, numbers[row.task], number)
-                count["examples"][row.task] += 1
-                count["tokens"][row.task] += len(encoded.ids)
-                count["target_tokens"][row.task] += answer
-                count["truncated"][row.task] += encoded.cut_tokens > 0
-                count["cut_tokens"][row.task] += encoded.cut_tokens
-    _write(folder, {split: {name: dict(counter) for name, counter in found.items()} for split, found in counts.items()})
+            for tokens in ordered(make, batches, config.data.processes):
+                writer.add_many(tokens.ids, tokens.facts | {"rows": tokens.facts["rows"] + row})
+                dropped += tokens.dropped
+                row += tokens.read
+        if split == "train":
+            contents["budget"], over = _keep_to_budget(config, texts, folder / split)
+            dropped += over
+        contents[split] = tally(Examples(folder / split), names)
+        for reason in manifest.TOKEN_REASONS:
+            contents[split][reason] = {names[task]: count for (why, task), count in sorted(dropped.items()) if why == reason}
+    _write(folder, contents)
 
 
-def _encoded(rows: Iterator[Instruction], tokenizer: "PreTrainedTokenizerFast", max_length: int) -> Iterator[tuple[Instruction, Any]]:
-    """Pairs each instruction with its tokens, without holding more than a batch of them."""
-    pending: list[Instruction] = []
+def _keep_to_budget(config: Config, texts: Path, folder: Path) -> tuple[dict[str, Any], Counter[tuple[str, int]]]:
+    """Takes out of the token files what is over the budget.
 
-    def pairs() -> Iterator[tuple[Any, str]]:
-        for row in rows:
-            pending.append(row)
-            yield row.prompt, row.target
+    Returns:
+        What was asked for and what was reached; (reason, number of the task) of what was taken out.
 
-    for encoded in encode_examples(tokenizer, pairs(), max_length):
-        yield pending.pop(0), encoded
-
-
-def choices_in_input(row: Instruction) -> bool:
-    """Whether the answer's choices stand in the input text, so that cutting it could take the right one away."""
-    wording = row.prompt.before + row.prompt.after
-    shown = all(choice in row.prompt.input for choice in row.candidates)
-    return bool(row.candidates) and shown and not all(choice in wording for choice in row.candidates)
-
-
-def _fewer(data: DataConfig) -> DataConfig:
-    """The settings of the validation part: its share of the cap, because its loss is a gauge, not a result."""
-    cap = data.max_examples_per_task
-    share = None if cap is None else max(1, round(cap * data.validation))
-    return dataclasses.replace(data, max_examples_per_task=share, budget=BudgetConfig())
-
-
-def _texts(folder: Path) -> Iterator[str]:
-    for row in read_instructions(folder / "train.arrow"):
-        yield row.prompt.text
-        yield row.target
+    Raises:
+        UserError: If the mixture is smaller: mixtures of one budget must not differ in size unnoticed.
+    """
+    budget = config.data.budget
+    if budget.examples is None and budget.target_tokens is None:
+        return {}, Counter()
+    examples = Examples(folder)
+    there = {"examples": len(examples), "target_tokens": int(examples.targets.sum())}
+    wanted = {key: value for key, value in dataclasses.asdict(budget).items() if value is not None}
+    short = [
+        f"data.budget.{key}={value}: the mixture data={config.data.name} has only {there[key]}; mixtures that are to be compared must be of "
+        f"one size, so give all of them data.budget.{key}={there[key]} or less, or raise data.max_examples_per_task"
+        for key, value in wanted.items()
+        if there[key] < value
+    ]
+    if short:
+        raise UserError(*short)
+    order = np.load(texts / "train_order.npy")[examples.rows]
+    kept = within_budget(examples.targets, order, budget.examples, budget.target_tokens)
+    over = Counter(("over_budget", task) for task in examples.tasks[~kept].tolist())
+    keep_only(folder, kept)
+    return {"wanted": wanted, "examples": int(kept.sum()), "target_tokens": int(examples.targets[kept].sum())}, over
 
 
-def _counted(rows: Iterator[Instruction], counter: Counter[str]) -> Iterator[Instruction]:
-    for row in rows:
-        counter[row.task] += 1
-        yield row
+def _sample(texts: Path) -> Iterator[str]:
+    """Prompts and answers of the first `SAMPLE` training examples in the seeded order."""
+    order = np.load(texts / "train_order.npy")
+    last = np.partition(order, SAMPLE)[SAMPLE] if len(order) > SAMPLE else None
+    start = 0
+    for batch in read_batches(texts / "train.arrow"):
+        chosen = None if last is None else pa.array(order[start : start + len(batch)] < last)
+        start += len(batch)
+        for row in (batch if chosen is None else batch.filter(chosen)).select(["before", "input", "after", "target"]).to_pylist():
+            yield row["before"] + row["input"] + row["after"]
+            yield row["target"]
 
 
 def _once(folder: Path, write: Callable[[Path], None]) -> Path:
@@ -260,8 +314,8 @@ def _once(folder: Path, write: Callable[[Path], None]) -> Path:
 
 def _write(folder: Path, contents: dict[str, Any]) -> None:
     """The manifest is the last file of a prepared folder: the sign that it is whole."""
-    (folder / "manifest.json").write_text(json.dumps(contents, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "manifest.json", contents)
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return read_json(folder / "manifest.json")

@@ -1,14 +1,40 @@
 """Which tasks and which of their examples make the mixture; every choice hangs on the seed and on names."""
 
-import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
 
 from ecomgpt.config.schema import DataConfig
 from ecomgpt.data.split import position
 from ecomgpt.sources.dataset import Dataset
+from ecomgpt.tasks.chain import sort_of
 from ecomgpt.tasks.declaration import Task, applies
-from ecomgpt.tasks.instruction import Instruction
+
+NO_CAP = np.iinfo(np.int64).max
+NOT_AMONG_TASKS = "not among data.max_tasks"
+OVER_CAP = "over the cap (data.max_examples_per_task, data.weights)"
+OVER_SHARE = "over its share (data.temperature)"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A task of the mixture.
+
+    Attributes:
+        dataset: What it is made from.
+        task: Its declaration.
+    """
+
+    dataset: Dataset
+    task: Task
+
+    @property
+    def name(self) -> str:
+        """``<dataset>.<task>``."""
+        return f"{self.dataset.name}.{self.task.name}"
 
 
 def wanted_tasks(tasks: Sequence[Task], dataset: Dataset, data: DataConfig, held_out: Sequence[str]) -> list[Task]:
@@ -38,70 +64,138 @@ def named(task: Task, dataset: Dataset, names: Sequence[str]) -> bool:
     return task.name in names or f"{dataset.name}.{task.name}" in names
 
 
-class Selection:
-    """Keeps the examples of each task that come first in a seeded order, up to the cap.
+def places(seed: int, ids: Sequence[str]) -> np.ndarray:
+    """The place of each example in the seeded order, shape (examples,), uint64.
 
-    Because the order is that of hashed ids, a smaller cap's examples are among a larger one's.
+    A hash of seed and id: a smaller cap's examples are among a larger one's, and any first part is a fair sample.
+    """
+    digests = (blake2b(f"{seed}/{one}".encode("utf-8", "surrogatepass"), digest_size=8).digest() for one in ids)
+    return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
+
+
+def first(tasks: np.ndarray, order: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Marks the first ``shares[task]`` examples of each task.
 
     Args:
-        data: The cap, weights and the number of tasks.
-        seed: Of the run.
-        families: Family of each ``<dataset>.<task>``, for weights.
+        tasks: Number of each example's task, shape (examples,).
+        order: Place of each example, shape (examples,).
+        shares: How many of each task, shape (tasks,).
+
+    Returns:
+        Shape (examples,), bool.
+    """
+    by_task = np.lexsort((order, tasks))
+    numbers = tasks[by_task]
+    rank = np.arange(len(tasks)) - np.searchsorted(numbers, numbers)
+    chosen = np.zeros(len(tasks), dtype=bool)
+    chosen[by_task] = rank < shares[numbers]
+    return chosen
+
+
+@dataclass
+class Shares:
+    """How many examples each task gives.
+
+    Attributes:
+        kept: Shape (tasks,), int64.
+        dropped: What is left out, by reason, same shape.
     """
 
-    def __init__(self, data: DataConfig, seed: int, families: dict[str, str]) -> None:
-        self.data, self.seed, self.families = data, seed, families
-        self.offered: Counter[str] = Counter()
-        self._heaps: dict[str, list[tuple[float, int, Instruction]]] = {}
+    kept: np.ndarray
+    dropped: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def add(self, instruction: Instruction) -> None:
-        """Offers one example."""
-        task = instruction.task
-        self.offered[task] += 1
-        heap = self._heaps.setdefault(task, [])
-        # The count breaks ties, so that instructions themselves are never compared.
-        entry = (-position(f"{self.seed}/{instruction.id}"), self.offered[task], instruction)
-        cap = self.cap(task)
-        if cap is None or len(heap) < cap:
-            heapq.heappush(heap, entry)
-        elif cap:
-            heapq.heappushpop(heap, entry)
 
-    def cap(self, task: str) -> int | None:
-        """The most examples of a task."""
+class Chooser:
+    """Decides how many examples each task of a mixture gives.
+
+    Args:
+        data: Cap, weights, temperature and the number of tasks.
+        seed: Of the run.
+        tasks: All tasks, in the order of their numbers.
+    """
+
+    def __init__(self, data: DataConfig, seed: int, tasks: Sequence[Planned]) -> None:
+        self.data, self.seed, self.tasks = data, seed, tasks
+
+    def caps(self, split: str) -> np.ndarray:
+        """The most examples of each task, shape (tasks,), int64; `NO_CAP` without a cap.
+
+        The validation part gets its share of the cap, because its loss is a gauge, not a result.
+        """
+        cap = self.data.max_examples_per_task
+        if cap is None:
+            return np.full(len(self.tasks), NO_CAP)
+        if split == "validation":
+            cap = max(1, round(cap * self.data.validation))
+        return np.array([round(cap * self._weight(one)) for one in self.tasks], dtype=np.int64)
+
+    def shares(self, split: str, offered: np.ndarray, trained: np.ndarray) -> Shares:
+        """From what there is to what is taken: the chosen tasks, each up to its cap, then the temperature's proportions.
+
+        Args:
+            split: ``train`` or ``validation``.
+            offered: Examples that there are of each task, shape (tasks,).
+            trained: Examples of each task in the training split: a task without any is not chosen.
+        """
+        among = self._among(trained > 0)
+        sizes = np.minimum(offered, self.caps(split))
         if self.data.max_examples_per_task is None:
-            return None
+            weights = np.array([min(1.0, self._weight(one)) for one in self.tasks])
+            sizes = np.round(offered * weights).astype(np.int64)
+        capped = np.where(among, sizes, 0)
+        kept = tempered(capped, self.data.temperature)
+        others = np.where(among, 0, offered)
+        return Shares(kept, {NOT_AMONG_TASKS: others, OVER_CAP: offered - others - capped, OVER_SHARE: capped - kept})
+
+    def _among(self, available: np.ndarray) -> np.ndarray:
+        """Which tasks are chosen, shape (tasks,), bool."""
+        ranks = [number for number in ranked(self.tasks, self.seed) if available[number]]
+        chosen = np.zeros(len(self.tasks), dtype=bool)
+        chosen[ranks[: self.data.max_tasks]] = True
+        return chosen
+
+    def _weight(self, one: Planned) -> float:
         weights = self.data.weights
-        short = task.rsplit(".", 1)[-1]
-        weight = weights.get(task, weights.get(short, weights.get(self.families.get(task, ""), 1.0)))
-        return round(self.data.max_examples_per_task * weight)
-
-    def tasks(self) -> list[str]:
-        """The chosen tasks that have examples; nested, so that more tasks hold the fewer ones."""
-        ranked = sorted(self._heaps, key=lambda name: position(f"{self.seed}/task/{name}"))
-        return sorted(ranked[: self.data.max_tasks])
-
-    def chosen(self) -> Iterator[Instruction]:
-        """The mixture in its seeded order: any first part of it is a fair sample of the whole."""
-        sizes = {task: len(self._heaps[task]) for task in self.tasks()}
-        shares = tempered(sizes, self.data.temperature)
-        kept = [
-            entry for task in sizes for entry in heapq.nlargest(shares[task], self._heaps[task], key=lambda entry: entry[0])
-        ]
-        kept.sort(key=lambda entry: (-entry[0], entry[2].id))
-        limit = self.data.budget.examples
-        for _, _, instruction in kept[:limit]:
-            yield instruction
+        return next((weights[name] for name in (one.name, one.task.name, one.task.family) if name in weights), 1.0)
 
 
-def tempered(sizes: dict[str, int], temperature: float) -> dict[str, int]:
+def ranked(tasks: Sequence[Planned], seed: int) -> list[int]:
+    """Numbers of all tasks in the order in which ``data.max_tasks`` takes them: more tasks hold the fewer ones.
+
+    The order is balanced, so that a few tasks are a small copy of all. Tasks form strata: one for each language and way of
+    coming to be (raw, simplification, reversal, recombination, pseudo). Within a stratum families take turns, in a seeded
+    order. The i-th of a stratum's n tasks stands at (i + 1/2) / n, and all are sorted by that: every first part holds
+    each stratum in proportion to its size, give or take one task.
+    """
+    strata: dict[tuple[str, str], list[tuple[int, float, int]]] = {}
+    turns: Counter[tuple[str, str, str]] = Counter()
+    for number in sorted(range(len(tasks)), key=lambda number: position(f"{seed}/task/{tasks[number].name}")):
+        one = tasks[number]
+        stratum = (one.dataset.language, sort_of(one.task))
+        turn = turns[*stratum, one.task.family]
+        turns[*stratum, one.task.family] += 1
+        strata.setdefault(stratum, []).append((turn, position(f"{seed}/task/{one.name}"), number))
+    placed = [
+        ((index + 0.5) / len(stratum), place, number)
+        for stratum in strata.values()
+        for index, (_, place, number) in enumerate(sorted(stratum))
+    ]
+    return [number for _, _, number in sorted(placed)]
+
+
+def tempered(sizes: np.ndarray, temperature: float) -> np.ndarray:
     """Examples of each task in proportion to ``size ** (1 / temperature)``, no task more than it has.
 
     The largest mixture of these proportions in which the task that shrinks least keeps all it has (as in T5, Raffel et
     al. 2020, but without repeating examples).
+
+    Args:
+        sizes: Shape (tasks,), integers; tasks of size 0 stay so.
+        temperature: 1 changes nothing; the higher, the more equal.
     """
-    if temperature == 1.0 or not sizes:
-        return dict(sizes)
-    wishes = {task: size ** (1.0 / temperature) for task, size in sizes.items()}
-    scale = min(sizes[task] / wish for task, wish in wishes.items() if wish)
-    return {task: max(1, round(wish * scale)) for task, wish in wishes.items()}
+    there = sizes > 0
+    if temperature == 1.0 or not there.any():
+        return sizes.copy()
+    wishes = np.where(there, sizes.astype(np.float64), 1.0) ** (1.0 / temperature)
+    scale = (sizes[there] / wishes[there]).min()
+    return np.where(there, np.maximum(1, np.round(wishes * scale)).astype(np.int64), 0)

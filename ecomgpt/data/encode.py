@@ -1,16 +1,14 @@
 """Text to token ids, the same way in training and evaluation. Only the input text is ever cut."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ecomgpt.tasks.prompt import Prompt
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
-
-BATCH = 1000
 
 
 class TooLong(ValueError):
@@ -48,46 +46,67 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerFast", prompt: Prompt, max_toke
     Raises:
         TooLong: If the prompt does not fit even without its input text.
     """
-    ids = tokenizer(prompt.text)["input_ids"]
-    return (ids, 0) if len(ids) <= max_tokens else _cut(tokenizer, prompt, max_tokens, len(ids))
+
+    def ids_of(text: str) -> Any:
+        return tokenizer(text)["input_ids"]
+
+    def ends_of(text: str) -> list[int]:
+        offsets: Any = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        return [end for _, end in offsets]
+
+    ids = ids_of(prompt.text)
+    return (ids, 0) if len(ids) <= max_tokens else _cut(ids_of, ends_of, prompt, max_tokens, len(ids))
 
 
 def encode_examples(
-    tokenizer: "PreTrainedTokenizerFast", rows: Iterator[tuple[Prompt, str]] | Sequence[tuple[Prompt, str]], max_length: int
+    tokenizer: "Tokenizer", end: int, prompts: Sequence[Prompt], answers: Sequence[str], max_length: int
 ) -> Iterator[Encoded | None]:
-    """Tokenises prompts with their answers, in batches.
+    """Tokenises prompts with their answers.
 
     Prompt and answer are tokenised apart, so that no token spans their border: the model answers after the same prompt
     tokens that it was trained on.
 
+    Args:
+        tokenizer: What works inside a fast tokenizer, without truncation and padding: it needs no `transformers`.
+        end: Id of the end of sequence.
+        prompts: What the model reads.
+        answers: What it is to answer, as many.
+        max_length: Tokens of prompt, answer and end of sequence.
+
     Yields:
         One item a row; None where prompt (without input), answer and end of sequence exceed ``max_length``.
     """
-    iterator = iter(rows)
-    end = tokenizer.eos_token_id
-    while batch := list(islice(iterator, BATCH)):
-        prompts: Any = tokenizer([prompt.text for prompt, _ in batch])["input_ids"]
-        answers: Any = tokenizer([answer for _, answer in batch], add_special_tokens=False)["input_ids"]
-        for (prompt, _), ids, answer in zip(batch, prompts, answers, strict=True):
-            space = max_length - len(answer) - 1
-            cut = 0
-            if len(ids) > space:
-                try:
-                    ids, cut = _cut(tokenizer, prompt, space, len(ids))
-                except TooLong:
-                    yield None
-                    continue
-            yield Encoded([*ids, *answer, end], len(ids), cut)
+
+    def ids_of(text: str) -> list[int]:
+        return tokenizer.encode(text).ids
+
+    def ends_of(text: str) -> list[int]:
+        return [end for _, end in tokenizer.encode(text, add_special_tokens=False).offsets]
+
+    read = tokenizer.encode_batch_fast([prompt.text for prompt in prompts])
+    written = tokenizer.encode_batch_fast(list(answers), add_special_tokens=False)
+    for prompt, whole, answer in zip(prompts, read, written, strict=True):
+        ids, cut = whole.ids, 0
+        space = max_length - len(answer) - 1
+        if len(ids) > space:
+            try:
+                ids, cut = _cut(ids_of, ends_of, prompt, space, len(ids))
+            except TooLong:
+                yield None
+                continue
+        yield Encoded([*ids, *answer.ids, end], len(ids), cut)
 
 
-def _cut(tokenizer: "PreTrainedTokenizerFast", prompt: Prompt, max_tokens: int, tokens: int) -> tuple[list[int], int]:
+def _cut(
+    ids_of: Callable[[str], list[int]], ends_of: Callable[[str], list[int]], prompt: Prompt, max_tokens: int, tokens: int
+) -> tuple[list[int], int]:
     """Shortens the input text until the prompt fits; the text is cut between tokens, so no character is torn."""
-    offsets: Any = tokenizer(prompt.input, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    keep = len(offsets) - (tokens - max_tokens)
+    ends = ends_of(prompt.input)
+    keep = len(ends) - (tokens - max_tokens)
     # The pieces' tokens may merge differently once joined, so a cut can need another round.
     while keep >= 0:
-        text = prompt.input[: offsets[keep - 1][1]] if keep else ""
-        ids = tokenizer(prompt.before + text + prompt.after)["input_ids"]
+        text = prompt.input[: ends[keep - 1]] if keep else ""
+        ids = ids_of(prompt.before + text + prompt.after)
         if len(ids) <= max_tokens:
             return ids, tokens - len(ids)
         keep -= max(1, len(ids) - max_tokens)

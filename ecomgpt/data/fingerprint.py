@@ -1,35 +1,43 @@
-"""What a prepared mixture depends on, as one hash: configuration, declarations, code and the data files' contents."""
+"""What a prepared mixture depends on, as one hash: configuration, declarations, code and the data files' contents.
+
+Nothing heavy is imported or read here, so that a mixture that is there already is found in a second.
+"""
 
 import dataclasses
 import json
-from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ecomgpt.config.roots import PACKAGE, declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import Found, data_root
 from ecomgpt.sources.catalog import locate
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
 ROOMS = ("sources", "tasks", "data")
 """The rooms whose code decides what a mixture holds."""
+CODE = (".py", ".yaml", ".json", ".toml")
+OF_TOKENS = ("max_length", "budget")
+"""Keys of `DataConfig` on which tokens depend, but not texts."""
+FREE = ("processes",)
+"""Keys of `DataConfig` on which nothing depends."""
 
 
-def parts(config: Config, found: Found, held_out: Iterable[str], protected: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """A hash of each thing that a mixture's instructions depend on, by its name for people."""
-    settings = [dataclasses.asdict(config.data), config.seed, config.sources.max_bad_rows, config.sources.options]
-    result = {
-        "the configuration": digest(settings),
-        "the evaluation suite": digest([config.eval.tasks, sorted(held_out), sorted(set(protected))]),
-    }
+def texts(config: Config, found: Found, suite: Any) -> dict[str, str]:
+    """A hash of each thing that a mixture's instructions depend on, by its name for people.
+
+    Args:
+        config: The run's configuration.
+        found: The datasets.
+        suite: What the evaluation keeps for itself, as plain data.
+    """
+    data = {key: value for key, value in dataclasses.asdict(config.data).items() if key not in OF_TOKENS + FREE}
+    settings = [data, config.seed, config.sources.max_bad_rows, config.sources.options]
+    result = {"the configuration": digest(settings), "the evaluation suite": digest(suite)}
     for group in ("tasks", "sources/datasets"):
         result[f"the YAML files of {group}"] = digest([file_hash(path) for path in declarations(group, config.paths.conf)])
     for room in ROOMS:
-        code = [path for path in sorted((PACKAGE / room).rglob("*")) if path.suffix in (".py", ".yaml", ".json", ".toml")]
+        code = [path for path in sorted((PACKAGE / room).rglob("*")) if path.suffix in CODE]
         result[f"the code of ecomgpt/{room}"] = digest([file_hash(path) for path in code])
     for dataset in found.datasets:
         # Labelled records have no declaration of their own: what stands in their manifest decides as well.
@@ -39,23 +47,24 @@ def parts(config: Config, found: Found, held_out: Iterable[str], protected: Iter
     return result
 
 
+def tokens(config: Config, tokenizer: str) -> dict[str, str]:
+    """What tokens depend on besides the texts, as `texts` gives it.
+
+    Args:
+        config: The run's configuration.
+        tokenizer: Names the tokenizer.
+    """
+    settings = dataclasses.asdict(config.data)
+    return {"the tokenizer": tokenizer, "data.max_length and data.budget": digest([settings[key] for key in OF_TOKENS])}
+
+
 def changes(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """Sentences on where two results of `parts` differ."""
+    """Sentences on where two mixtures, as `texts` and `tokens` describe them, differ."""
     sentences = []
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             sentences.append(f"{name}: " + ("new" if name not in old else "no longer there" if name not in new else "changed"))
     return sentences
-
-
-def of_tokens(instructions: str, tokenizer: str, max_length: int) -> str:
-    """Names the same instructions, tokenised."""
-    return digest([instructions, tokenizer, max_length])
-
-
-def of_tokenizer(tokenizer: "PreTrainedTokenizerFast") -> str:
-    """Names a tokenizer: its rules and vocabulary, and the token that ends an answer."""
-    return digest([tokenizer.backend_tokenizer.to_str(), tokenizer.eos_token_id])
 
 
 def digest(value: Any) -> str:

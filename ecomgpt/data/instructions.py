@@ -1,14 +1,15 @@
 """From datasets on disk to instructions, one split at a time."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecomgpt.config.schema import Config
-from ecomgpt.data.choose import wanted_tasks
+from ecomgpt.data.choose import Planned, wanted_tasks
 from ecomgpt.data.split import split_of
-from ecomgpt.sources.catalog import ReadCounts, load_catalog, locate, missing, read
+from ecomgpt.progress import track
+from ecomgpt.sources.catalog import ReadCounts, expected, load_catalog, locate, missing, read
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.labelled import labelled_datasets
 from ecomgpt.sources.records import Record
@@ -45,6 +46,11 @@ class Counts:
     rows: ReadCounts = field(default_factory=ReadCounts)
     splits: Counter[str] = field(default_factory=Counter)
     tasks: dict[str, dict[str, TaskCounts]] = field(default_factory=dict)
+
+    def add(self, split: str, tasks: dict[str, TaskCounts]) -> None:
+        """The instructions of one more block."""
+        for name, counts in tasks.items():
+            self.tasks.setdefault(split, {}).setdefault(name, TaskCounts()).add(counts)
 
 
 def data_root(config: Config) -> Path:
@@ -89,27 +95,39 @@ def find(config: Config) -> Found:
     return found
 
 
-def make(
-    config: Config, dataset: Dataset, tasks: Sequence[Task], splits: Sequence[str], counts: Counts, seed: int
-) -> Iterator[Instruction]:
-    """The instructions of some splits of a dataset, in one pass over its rows.
+@dataclass
+class Block:
+    """Records of one split that are made into instructions together: they are each other's distractors.
 
-    Recombination draws its distractors from the same split, so that no test product shows up in a training example.
+    Attributes:
+        dataset: Its name.
+        split: Where they belong.
+        records: Up to `BLOCK`.
+    """
+
+    dataset: str
+    split: str
+    records: list[Record]
+
+
+def blocks(
+    config: Config, dataset: Dataset, splits: Sequence[str], counts: Counts, what: str | None = None
+) -> Iterator[Block]:
+    """The records of some splits of a dataset, in one pass over its rows.
+
+    Recombination draws its distractors from the same block, so that no test product shows up in a training example.
 
     Args:
         config: The run's configuration.
         dataset: The dataset.
-        tasks: What to make of it.
         splits: Which splits.
-        counts: Filled on the way.
-        seed: Decides wordings, candidates and distractors.
-
-    Yields:
-        Instructions whose ``split`` says where they belong.
+        counts: Its rows and splits are filled on the way.
+        what: Shown with the progress; None for none.
     """
     official = official_test(config, dataset)
     buffers: dict[str, list[Record]] = {split: [] for split in splits}
-    for record in read(dataset, data_root(config), counts.rows, config.sources.max_bad_rows):
+    records: Iterable[Record] = read(dataset, data_root(config), counts.rows, config.sources.max_bad_rows)
+    for record in track(records, what, expected(dataset)) if what else records:
         if record.language not in config.data.languages:
             counts.splits["other language"] += 1
             continue
@@ -118,9 +136,9 @@ def make(
         if split in buffers:
             buffers[split].append(record)
             if len(buffers[split]) == BLOCK:
-                yield from _block(dataset, tasks, split, buffers, counts, seed)
-    for split in splits:
-        yield from _block(dataset, tasks, split, buffers, counts, seed)
+                yield Block(dataset.name, split, buffers[split])
+                buffers[split] = []
+    yield from (Block(dataset.name, split, records) for split, records in buffers.items() if records)
 
 
 def official_test(config: Config, dataset: Dataset) -> bool:
@@ -128,15 +146,18 @@ def official_test(config: Config, dataset: Dataset) -> bool:
     return bool(dataset.options.get("official_test")) or any(split == "test" for split, _ in locate(dataset, data_root(config)))
 
 
-def _block(
-    dataset: Dataset, tasks: Sequence[Task], split: str, buffers: dict[str, list[Record]], counts: Counts, seed: int
+def make(
+    config: Config, dataset: Dataset, tasks: Sequence[Task], splits: Sequence[str], counts: Counts, seed: int
 ) -> Iterator[Instruction]:
-    records, buffers[split] = buffers[split], []
-    for instruction in instructions(dataset, records, list(tasks), seed, counts.tasks.setdefault(split, {})):
-        yield instruction if instruction.split == split else replace(instruction, split=split)
+    """The instructions of some splits of a dataset, one after the other; see `blocks`."""
+    for block in blocks(config, dataset, splits, counts):
+        made = counts.tasks.setdefault(block.split, {})
+        yield from instructions(dataset, block.records, tasks, seed, made, block.split)
 
 
-def planned(config: Config, found: Found, held_out: Sequence[str]) -> dict[str, list[Task]]:
+def planned(config: Config, found: Found, held_out: Sequence[str]) -> list[Planned]:
     """The tasks that the mixture takes from each dataset."""
     tasks = load_tasks(None, config.paths.conf)
-    return {dataset.name: wanted_tasks(tasks, dataset, config.data, held_out) for dataset in found.datasets}
+    return [
+        Planned(dataset, task) for dataset in found.datasets for task in wanted_tasks(tasks, dataset, config.data, held_out)
+    ]

@@ -4,9 +4,11 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from ecomgpt.config.schema import LeakConfig
+from ecomgpt.tasks.instruction import Instruction
 
 # Words of any script but Chinese as a whole, Chinese characters one by one; punctuation and case count nothing.
 TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
@@ -22,6 +24,44 @@ COMMON = 64
 """Runs that stand in more evaluation texts than this say nothing about any of them."""
 REMEMBERED = 4096
 """Texts whose verdict is kept at a time."""
+
+
+EXAMPLES = 5
+"""Ids of removed examples that are kept for each evaluation task."""
+
+
+@dataclass
+class Leaks:
+    """What was removed, and why.
+
+    Attributes:
+        by_task: Examples by the evaluation task whose text they held.
+        by_source: Examples by dataset and evaluation task.
+        by_example_task: Examples by their own task, ``<dataset>.<task>``.
+        examples: A few ids of each evaluation task, for people to look at.
+    """
+
+    by_task: Counter[str] = field(default_factory=Counter)
+    by_source: dict[str, Counter[str]] = field(default_factory=dict)
+    by_example_task: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, instruction: Instruction, against: str) -> None:
+        """One more; ``against`` is the evaluation task."""
+        self.merge(
+            Leaks(
+                Counter([against]), {instruction.source: Counter([against])}, Counter([instruction.task]), {against: [instruction.id]}
+            )
+        )
+
+    def merge(self, other: "Leaks") -> None:
+        """Those of a later block."""
+        self.by_task += other.by_task
+        self.by_example_task += other.by_example_task
+        for source, counter in other.by_source.items():
+            self.by_source[source] = self.by_source.get(source, Counter()) + counter
+        for task, ids in other.examples.items():
+            self.examples[task] = (self.examples.get(task, []) + ids)[:EXAMPLES]
 
 
 def tokens(text: str) -> list[str]:

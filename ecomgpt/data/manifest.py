@@ -1,22 +1,26 @@
 """The manifest: what a mixture holds, and what became of every row that it does not hold."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ecomgpt.config.schema import Config
-from ecomgpt.data.choose import Selection
+from ecomgpt.data.choose import Planned, Shares
 from ecomgpt.data.instructions import Counts, Found
+from ecomgpt.data.leaks import Leaks
 from ecomgpt.sources.labelled import provenance
-from ecomgpt.tasks.declaration import Task
 
 if TYPE_CHECKING:
     from ecomgpt.data.build import Protection
 
-
+LEAK = "holds an evaluation text"
+NOT_MADE = "not made: "
 TOKEN_REASONS = {
     "too_long": "longer than data.max_length without its input",
     "choices_cut": "choices would be cut",
-    "over_budget": "over data.budget.target_tokens",
+    "over_budget": "over data.budget",
 }
 """Why a chosen example did not become a training example."""
 
@@ -24,24 +28,31 @@ TOKEN_REASONS = {
 def of_instructions(
     config: Config,
     found: Found,
-    plan: dict[str, list[Task]],
+    tasks: Sequence[Planned],
     counts: dict[str, Counts],
-    leaks: dict[str, Counter[str]],
-    selection: Selection,
-    written: dict[str, Counter[str]],
+    leaks: dict[str, Leaks],
+    shares: dict[str, Shares],
     protection: "Protection",
 ) -> dict[str, Any]:
-    """The texts' side: datasets, tasks, selection and contamination."""
-    languages = {dataset.name: dataset.language for dataset in found.datasets}
-    tasks = [
-        _task(dataset, task, languages[dataset], counts[dataset], leaks, selection, written)
-        for dataset, chosen in plan.items()
-        for task in chosen
+    """The texts' side: datasets, tasks, what was chosen, and contamination.
+
+    Args:
+        config: The run's configuration.
+        found: The datasets.
+        tasks: The mixture's tasks, in the order of their numbers.
+        counts: What was read and made, by dataset.
+        leaks: What was taken out, by split.
+        shares: What was chosen, by split.
+        protection: What the evaluation keeps for itself.
+    """
+    entries = [
+        {
+            "name": one.name, "source": one.dataset.name, "language": one.dataset.language, "family": one.task.family,
+            "kind": one.task.kind, "label": one.task.label, "operation": one.task.operation, "serves": list(one.task.serves),
+            **{split: _split(one.name, number, counts[one.dataset.name], split, leaks[split], shares[split]) for split in shares},
+        }
+        for number, one in enumerate(tasks)
     ]
-    removed: Counter[str] = Counter()
-    for reasons in leaks.values():
-        for reason, number in reasons.items():
-            removed[reason.split(": ", 1)[1]] += number
     return {
         "data": config.data.name,
         "sources": {
@@ -53,16 +64,9 @@ def of_instructions(
         },
         "missing": found.missing,
         "excluded": found.excluded,
-        "tasks": [task for task in tasks if task["made"]],
-        "without_examples": [task["name"] for task in tasks if not task["made"]],
-        "written": {split: sum(counter.values()) for split, counter in written.items()},
-        "contamination": {
-            "checked_against": protection.suite,
-            "held_out_tasks": list(protection.tasks),
-            "texts": len(protection.texts),
-            "removed": sum(removed.values()),
-            "by_task": dict(removed),
-        },
+        "tasks": entries,
+        "written": {split: int(share.kept.sum()) for split, share in shares.items()},
+        "contamination": _contamination(protection, leaks),
     }
 
 
@@ -71,56 +75,96 @@ def _labelled_by(found: Found, name: str) -> dict[str, Any]:
     return {"labelled_by": labels} if labels else {}
 
 
-def _task(
-    dataset: str,
-    task: Task,
-    language: str,
-    counts: Counts,
-    leaks: dict[str, Counter[str]],
-    selection: Selection,
-    written: dict[str, Counter[str]],
-) -> dict[str, Any]:
-    """One task; ``made == examples + leaks + not chosen`` for the training split."""
-    name = f"{dataset}.{task.name}"
-    made = counts.tasks.get("train", {}).get(name)
-    leaked = sum(number for reason, number in leaks.get(name, Counter()).items() if reason.startswith("train: "))
-    examples = written["train"][name]
-    not_chosen = selection.offered[name] - examples
-    dropped = {f"not made: {reason}": number for reason, number in sorted((made.dropped if made else {}).items())}
-    if leaked:
-        dropped["holds an evaluation text"] = leaked
-    if not_chosen:
-        dropped["not chosen (cap, budget, temperature or max_tasks)"] = not_chosen
+def _split(name: str, number: int, counts: Counts, split: str, leaks: Leaks, shares: Shares) -> dict[str, Any]:
+    """One task in one split, from the offers of its records to what was chosen."""
+    made = counts.tasks.get(split, {}).get(name)
+    dropped = {f"{NOT_MADE}{reason}": count for reason, count in sorted((made.dropped if made else {}).items())}
+    dropped |= {LEAK: leaks.by_example_task[name]}
+    dropped |= {reason: int(values[number]) for reason, values in shares.dropped.items()}
     return {
-        "name": name, "source": dataset, "language": language, "family": task.family, "kind": task.kind, "label": task.label,
-        "operation": task.operation, "serves": list(task.serves), "made": made.made if made else 0, "examples": examples,
-        "validation_examples": written["validation"][name], "dropped": dropped,
+        "records": made.records if made else 0, "offered": made.offered if made else 0, "made": made.made if made else 0,
+        "examples": int(shares.kept[number]), "dropped": {reason: count for reason, count in dropped.items() if count},
+    }
+
+
+def _contamination(protection: "Protection", leaks: dict[str, Leaks]) -> dict[str, Any]:
+    found = Leaks()
+    for one in leaks.values():
+        found.merge(one)
+    return {
+        "checked_against": protection.suite,
+        "held_out_tasks": list(protection.tasks),
+        "removed": sum(found.by_task.values()),
+        "by_task": dict(found.by_task),
+        "by_source": {source: dict(counter) for source, counter in sorted(found.by_source.items())},
+        "examples": found.examples,
     }
 
 
 def whole(texts: dict[str, Any], tokens: dict[str, Any], fingerprint: str) -> dict[str, Any]:
-    """Texts' and tokens' side together, as a run directory holds it."""
+    """Texts' and tokens' side together, as a run directory holds it.
+
+    Raises:
+        RuntimeError: If rows are unaccounted for.
+    """
+    tasks = [_with_tokens(task, tokens) for task in texts["tasks"]]
+    check(texts["sources"], tasks)
     train = tokens["train"]
-    tasks = []
-    for task in texts["tasks"]:
-        name = task["name"]
-        dropped = dict(task["dropped"])
-        for key, reason in TOKEN_REASONS.items():
-            if train[key].get(name):
-                dropped[reason] = train[key][name]
-        tasks.append(
-            {
-                **task, "examples": train["examples"].get(name, 0), "tokens": train["tokens"].get(name, 0),
-                "target_tokens": train["target_tokens"].get(name, 0), "dropped": dropped,
-                "truncated": train["truncated"].get(name, 0), "cut_tokens": train["cut_tokens"].get(name, 0),
-            }
-        )
     return {
         "fingerprint": fingerprint,
         "examples": sum(train["examples"].values()),
         "tokens": sum(train["tokens"].values()),
         "target_tokens": sum(train["target_tokens"].values()),
         "validation_examples": sum(tokens["validation"]["examples"].values()),
-        **{**texts, "tasks": [task for task in tasks if task["examples"]]},
-        "not_chosen": [task["name"] for task in tasks if not task["examples"]],
+        "budget": tokens["budget"],
+        **{key: value for key, value in texts.items() if key not in ("tasks", "written")},
+        "tasks": [task for task in tasks if task["examples"]],
+        "not_chosen": [task["name"] for task in tasks if task["made"] and not task["examples"]],
+        "without_examples": [task["name"] for task in tasks if not task["made"]],
     }
+
+
+def _with_tokens(task: dict[str, Any], tokens: dict[str, Any]) -> dict[str, Any]:
+    """A task's entry: its training split's figures, and those of the validation part in ``validation``."""
+    name = task["name"]
+    splits = {}
+    for split in ("train", "validation"):
+        found = {key: counter.get(name, 0) for key, counter in tokens[split].items()}
+        later = {reason: found[key] for key, reason in TOKEN_REASONS.items() if found[key]}
+        splits[split] = {
+            **task[split], "examples": found["examples"], "dropped": task[split]["dropped"] | later,
+            "tokens": found["tokens"], "target_tokens": found["target_tokens"], "truncated": found["truncated"],
+            "cut_tokens": found["cut_tokens"], "languages": {"en": found["examples"] - found["chinese"], "zh": found["chinese"]},
+        }
+    common = {key: value for key, value in task.items() if key not in splits}
+    return {**common, **splits["train"], "validation_examples": splits["validation"]["examples"], "validation": splits["validation"]}
+
+
+def check(sources: dict[str, Any], tasks: Sequence[dict[str, Any]]) -> None:
+    """Makes sure that every row of every stage is kept or dropped for a reason.
+
+    Files to records, records to splits, records to instructions, instructions to chosen ones, chosen ones to examples.
+
+    Raises:
+        RuntimeError: With every sum that does not hold; it is our mistake, not the user's.
+    """
+    wrong = []
+    for name, source in sources.items():
+        if source["read"] != source["kept"] + sum(source["dropped"].values()):
+            wrong.append(f"{name}: rows read {source['read']}, kept {source['kept']}, dropped {source['dropped']}")
+        if sum(source["records"].values()) != sum(source["splits"].values()):
+            wrong.append(f"{name}: records {source['records']}, by split {source['splits']}")
+    for task in tasks:
+        for split, part in (("train", task), ("validation", task["validation"])):
+            unmade = sum(count for reason, count in part["dropped"].items() if reason.startswith(NOT_MADE))
+            later = sum(part["dropped"].values()) - unmade
+            if part["offered"] != part["made"] + unmade or part["made"] != part["examples"] + later:
+                figures = {key: part[key] for key in ("offered", "made", "examples", "dropped")}
+                wrong.append(f"{task['name']}, {split}: {figures}")
+    if wrong:
+        raise RuntimeError("rows are unaccounted for: " + "; ".join(wrong))
+
+
+def by_name(names: Sequence[str], counter: Counter[str]) -> np.ndarray:
+    """Counts as an array in the order of the tasks' numbers, shape (tasks,), int64."""
+    return np.array([counter[name] for name in names], dtype=np.int64)

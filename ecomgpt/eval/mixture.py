@@ -37,8 +37,7 @@ def mixture_tasks(config: Config, manifest: Mapping[str, Any]) -> list[EvalTask]
     if manifest:
         names = [task["name"] for task in manifest["tasks"]]
     else:
-        plan = planned(config, find(config), ())
-        names = [f"{dataset}.{task.name}" for dataset, tasks in plan.items() for task in tasks]
+        names = [one.name for one in planned(config, find(config), ())]
     tasks = {task.name: task for task in load_tasks(None, config.paths.conf)}
     gone = [name for name in names if name.partition(".")[2] not in tasks]
     if gone:

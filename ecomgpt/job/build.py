@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ from rich.table import Table
 
 from ecomgpt.config.schema import Config
 from ecomgpt.data.build import Prepared, Protection, prepare
-from ecomgpt.data.fingerprint import changes
+from ecomgpt.data.fingerprint import changes, digest, file_hash
 from ecomgpt.data.instructions import catalog, data_root, find
 from ecomgpt.errors import UserError
-from ecomgpt.eval.task import load_eval_tasks
+from ecomgpt.eval.task import EvalTask, load_eval_tasks
 from ecomgpt.report import sources
 from ecomgpt.rundir import Run, log, read_json, write_json, write_text
-from ecomgpt.sources.catalog import folder
+from ecomgpt.sources.catalog import folder, locate
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.tasks import chain
 from ecomgpt.tasks.declaration import load_tasks
@@ -62,10 +63,10 @@ def fetch(config: Config, datasets: list[Dataset]) -> None:
 
 def build(config: Config, run: Run) -> Prepared:
     """Builds the mixture, or takes it from the cache, and writes its manifest into the run directory."""
-    from ecomgpt.model.backbone import load_tokenizer
+    from ecomgpt.model.tokenizer import tokenizer_of
 
     with run.stage("build"):
-        mixture = prepare(config, protection(config), lambda texts: load_tokenizer(config, texts))
+        mixture = prepare(config, protection(config), tokenizer_of(config))
     _require_same(read_json(run.manifest_file), mixture.manifest, run)
     write_json(run.manifest_file, mixture.manifest)
     log.info("mixture %s: %d examples", mixture.manifest["fingerprint"], mixture.manifest["examples"])
@@ -92,25 +93,38 @@ def _require_same(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
 
 
 def protection(config: Config) -> Protection:
-    """What the run's evaluation suite keeps from training: tasks by name, released sets by text."""
-    from ecomgpt.eval.suite import load_rows
-
+    """What the run's evaluation suite keeps from training: tasks by name, and the texts of its rows."""
     tasks = load_eval_tasks(config.eval.tasks, config.paths.conf)
-    # All rows of the released sets, not only those that eval.limit would ask.
-    everything = dataclasses.replace(config, eval=dataclasses.replace(config.eval, limit=None))
     held_out = [task.task for task in tasks if task.format == "mixture" and task.held_out and task.task]
-    texts = [
-        (task.name, row.text)
-        for task in tasks
-        if task.format == "released"
-        for row in load_rows(task, everything)
-    ]
-    return Protection(config.eval.name, held_out, texts)
+    asked = {key: getattr(config.eval, key) for key in ("mixture", "limit", "candidates", "max_candidates")}
+    key = digest([asked, [dataclasses.asdict(task) for task in tasks], [file_hash(path) for path in _files(config, tasks)]])
+    return Protection(config.eval.name, held_out, key, lambda: _texts(config, tasks))
+
+
+def _files(config: Config, tasks: list[EvalTask]) -> Iterator[Path]:
+    """The files that the suite's rows are made from."""
+    for task in tasks:
+        if task.format == "released":
+            yield from sorted((data_root(config) / str(task.folder)).glob("*.json"))
+    names = sorted({task.task.split(".")[0] for task in tasks if task.format == "mixture" and task.task})
+    for dataset in catalog(config, names):
+        yield from (path for _, path in locate(dataset, data_root(config)))
+
+
+def _texts(config: Config, tasks: list[EvalTask]) -> list[tuple[str, str]]:
+    """The suite's texts by task: all rows of released sets, and the rows that are asked of tasks made from the mixture."""
+    from ecomgpt.eval.mixture import mixture_tasks
+    from ecomgpt.eval.suite import load_rows, mixture_rows
+
+    everything = dataclasses.replace(config, eval=dataclasses.replace(config.eval, limit=None))
+    released = {task.name: load_rows(task, everything) for task in tasks if task.format == "released"}
+    made = mixture_rows([*tasks, *mixture_tasks(config, {})], config)
+    return [(name, row.text) for name, rows in {**released, **made}.items() for row in rows]
 
 
 def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Source]) -> list[Path]:
     """Writes the tables (data/) and figures (figures/) of the mixture; returns the files in the order to look at them."""
-    from ecomgpt.report.mixture import chinese_rows, draw
+    from ecomgpt.report.mixture import draw
 
     manifest = mixture.manifest
     examples, datasets = Counter[str](), Counter[str]()
@@ -123,8 +137,7 @@ def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Sour
     write_text(data / "chain.csv", chain.as_csv(tasks, examples, datasets))
     write_text(data / "sources.csv", sources.as_csv(listed, manifest))
     tokens = mixture.examples("train")
-    chinese = chinese_rows(mixture.instructions / "train.arrow")[tokens.rows]
-    drawn = draw(run.path / "figures", tasks, manifest, tokens.lengths, tokens.targets, chinese)
+    drawn = draw(run.path / "figures", tasks, manifest, tokens.lengths, tokens.targets, tokens.chinese)
     return [*drawn, data / "chain.csv", data / "sources.csv", run.manifest_file]
 
 

@@ -94,11 +94,11 @@ def worker(config: Config, run: Run) -> None:
     """One process of a group: answers its share of the rows."""
     from ecomgpt.data.build import prepare
     from ecomgpt.job.build import protection
-    from ecomgpt.model.backbone import load_tokenizer
+    from ecomgpt.model.tokenizer import tokenizer_of
 
     before = None
     if config.job.name == "run":
-        mixture = lambda: prepare(config, protection(config), lambda texts: load_tokenizer(config, texts))  # noqa: E731
+        mixture = lambda: prepare(config, protection(config), tokenizer_of(config))  # noqa: E731
         model, before = trained(config, run, mixture)
         manifest = read_json(run.manifest_file)
     else:

@@ -11,9 +11,10 @@ from ecomgpt.config.schema import Config
 from ecomgpt.data.build import prepare
 from ecomgpt.errors import UserError
 from ecomgpt.job.build import protection
-from ecomgpt.model.backbone import load_model, load_tokenizer, read_model, read_tokenizer
+from ecomgpt.model.backbone import load_model, read_model, read_tokenizer
 from ecomgpt.model.export import export, export_adapter
 from ecomgpt.model.push import push, require_token
+from ecomgpt.model.tokenizer import tokenizer_of
 from ecomgpt.rundir import Run, existing_run
 from ecomgpt.trainer.stored import language_model_weights, newest_readable
 from ecomgpt.tuning.apply import apply_tuning
@@ -60,7 +61,7 @@ def _tokenizer(run: Run, trained: Config) -> Any:
     """The run's own: exported already, or made again from the mixture."""
     if (run.model / "tokenizer.json").is_file():
         return read_tokenizer(run.model)
-    return prepare(trained, protection(trained), lambda texts: load_tokenizer(trained, texts)).tokenizer
+    return prepare(trained, protection(trained), tokenizer_of(trained)).tokenizer
 
 
 def export_tasks(config: Config, run: Run | None) -> None:

@@ -53,9 +53,9 @@ def member(config: Config, run: Run) -> None:
 def follower(config: Config, run: Run) -> None:
     """A process under torchrun, perhaps on another machine with a cache of its own."""
     from ecomgpt.data.build import prepare
-    from ecomgpt.model.backbone import load_tokenizer
+    from ecomgpt.model.tokenizer import tokenizer_of
 
-    train(config, run, prepare(config, build.protection(config), lambda texts: load_tokenizer(config, texts)))
+    train(config, run, prepare(config, build.protection(config), tokenizer_of(config)))
 
 
 def train(config: Config, run: Run, mixture: Prepared) -> None:

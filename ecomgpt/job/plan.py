@@ -154,12 +154,12 @@ def _steps(config: Config) -> tuple[int | None, str]:
     """Optimiser steps of the run, or why nobody knows."""
     from ecomgpt.data.build import prepared_before
     from ecomgpt.job.build import protection
-    from ecomgpt.model.backbone import load_tokenizer
+    from ecomgpt.model.tokenizer import tokenizer_of
 
     if config.trainer.max_steps:
         return config.trainer.max_steps, ""
     try:
-        manifest = prepared_before(config, protection(config), lambda texts: load_tokenizer(config, texts))
+        manifest = prepared_before(config, protection(config), tokenizer_of(config))
     except UserError as error:
         return None, f"the mixture can't be built yet: {error.problems[0].split(chr(10))[0]}"
     if manifest is None:

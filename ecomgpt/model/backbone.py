@@ -1,6 +1,5 @@
 """Builds or loads a causal language model with its tokenizer."""
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +18,17 @@ from transformers.utils import logging
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
 from ecomgpt.model.locate import require_weights
-from ecomgpt.model.tokenizer import train_tokenizer
 
 # Our own progress tells more than a bar for each file.
 logging.disable_progress_bar()
 
 
-def load_tokenizer(config: Config, texts: Callable[[], Iterable[str]] | None = None) -> PreTrainedTokenizerFast:
-    """The backbone's tokenizer, or one trained on the mixture for models that are built from nothing.
-
-    Args:
-        config: The run's configuration.
-        texts: The mixture's texts, for models that are built.
+def load_tokenizer(config: Config) -> PreTrainedTokenizerFast:
+    """The tokenizer that the backbone comes with.
 
     Raises:
         UserError: If the weights are absent or the tokenizer lacks what training needs.
     """
-    if config.model.source == "build":
-        assert texts is not None, "a built model's tokenizer is trained on the mixture"
-        return train_tokenizer(texts(), config.model.vocabulary or 0)
     return _tokenizer(require_weights(config), config)
 
 

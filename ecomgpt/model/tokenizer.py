@@ -1,17 +1,105 @@
-"""A small byte-level BPE tokenizer in BLOOM's manner, trained on the mixture, for models that start from nothing."""
+"""Where a run's tokenizer comes from: the backbone's own, or a small one in BLOOM's manner, trained on the mixture.
 
+`transformers` is imported only where a whole tokenizer is wanted: tokenising needs its inner part alone.
+"""
+
+import contextlib
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from tokenizers import __version__ as version
+
+from ecomgpt.config.schema import Config
+from ecomgpt.data.fingerprint import digest, file_hash
+from ecomgpt.model.locate import require_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
 """BLOOM's special tokens at BLOOM's ids, 0 to 3."""
 # BLOOM splits before byte-level BPE: runs of characters that are no blank or punctuation, with one leading blank.
 SPLIT = r" ?[^(\s|[.,!?…。，、।۔،])]+"
+FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model")
+HEADER = 32 << 20
+"""A GGUF file's vocabulary stands before its weights, within this many bytes."""
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+def tokenizer_of(config: Config) -> "Trained | Own":
+    """The tokenizer of ``config.model``."""
+    return Trained(config.model.vocabulary or 0) if config.model.source == "build" else Own(config)
+
+
+class Trained:
+    """A tokenizer that is trained on the mixture, for a model that is built from nothing.
+
+    Args:
+        vocabulary: Number of tokens, special ones and the 256 bytes included.
+    """
+
+    def __init__(self, vocabulary: int) -> None:
+        self.vocabulary = vocabulary
+
+    def key(self) -> str:
+        """What it depends on besides the texts."""
+        return digest(["trained", self.vocabulary, version, file_hash(Path(__file__))])
+
+    def backend(self, texts: Iterable[str]) -> tuple[Tokenizer, int]:
+        """Trains it; with the id of its end of sequence."""
+        return train(texts, self.vocabulary), SPECIAL.index("</s>")
+
+    def load(self, path: Path) -> "PreTrainedTokenizerFast":
+        """The whole tokenizer, from the file to which `backend`'s was saved."""
+        return whole(Tokenizer.from_file(str(path)))
+
+
+class Own:
+    """The tokenizer that a backbone comes with.
+
+    Args:
+        config: The run's configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def key(self) -> str:
+        """The contents of its files; loads it where they are not on this machine yet."""
+        place = require_weights(self.config)
+        files = [Path(place) / name for name in FILES] if Path(place).is_dir() else _cached(place, self.config.model.revision)
+        found = [(path.name, file_hash(path)) for path in files if path.is_file()]
+        if self.config.model.gguf_file and Path(place).is_dir():
+            with (Path(place) / self.config.model.gguf_file).open("rb") as file:
+                found.append((self.config.model.gguf_file, digest(file.read(HEADER).hex())))
+        return digest(found) if found else digest(self.backend(())[0].to_str())
+
+    def backend(self, texts: Iterable[str]) -> tuple[Tokenizer, int]:
+        """Its inner part, with the id of its end of sequence."""
+        loaded = self.load(Path())
+        return Tokenizer.from_str(loaded.backend_tokenizer.to_str()), int(loaded.eos_token_id)
+
+    def load(self, path: Path) -> "PreTrainedTokenizerFast":
+        """The whole tokenizer, from beside the weights."""
+        from ecomgpt.model.backbone import load_tokenizer
+
+        return load_tokenizer(self.config)
+
+
+def _cached(name: str, revision: str | None) -> list[Path]:
+    """The tokenizer's files in the hub cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = []
+    for file in FILES:
+        with contextlib.suppress(ValueError):
+            path = try_to_load_from_cache(name, file, revision=revision)
+            found += [Path(path)] if isinstance(path, str) else []
+    return found
+
+
+def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     """Trains a tokenizer that can encode any text.
 
     Args:
@@ -33,6 +121,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def whole(tokenizer: Tokenizer) -> "PreTrainedTokenizerFast":
+    """What the `transformers` library calls a tokenizer, around a trained one."""
+    from transformers import PreTrainedTokenizerFast
+
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         unk_token="<unk>",
@@ -42,3 +137,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> "PreTrainedTokenizerFast":
+    """`train` and `whole` in one."""
+    return whole(train(texts, vocabulary))

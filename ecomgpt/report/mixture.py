@@ -59,18 +59,6 @@ def draw(folder: Path, tasks: Sequence[Task], manifest: dict[str, Any], lengths:
     return written
 
 
-def chinese_rows(path: Path) -> np.ndarray:
-    """Which instructions of an Arrow file are on Chinese texts: shape (rows,), bool; nothing else of the file is read."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    with pa.memory_map(str(path)) as file:
-        reader = pa.ipc.open_file(file)
-        batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
-        return np.concatenate([pc.equal(batch.column("language"), "zh").to_numpy(zero_copy_only=False) for batch in batches]).astype(bool)
-
-
 def chain(tasks: Sequence[Task]) -> Figure | None:
     """The chain as flows: basic data, by operation, to the final families; a flow's width is its number of tasks."""
     flows = [(task.record, sort_of(task), family) for task in tasks for family in (task.serves or [task.family])]

@@ -86,6 +86,15 @@ def locate(dataset: Dataset, data_root: Path) -> list[tuple[str, Path]]:
     return found
 
 
+def expected(dataset: Dataset) -> int | None:
+    """About how many records there will be, where that is known before the reading; for the time left."""
+    if dataset.reader != "demo":
+        return None
+    from ecomgpt.sources.demo.reader import records
+
+    return records(dataset)
+
+
 def missing(dataset: Dataset, data_root: Path) -> str:
     """One line for a dataset that is not there: where it was looked for and how to get it."""
     patterns = ", ".join(pattern for patterns in dataset.files.values() for pattern in patterns)

@@ -40,9 +40,21 @@ class TaskCounts:
     made: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: "TaskCounts") -> None:
+        """The same task's counts on more records."""
+        self.records += other.records
+        self.offered += other.offered
+        self.made += other.made
+        self.dropped += other.dropped
+
 
 def instructions(
-    dataset: "Dataset", records: Iterable[Record], tasks: list[Task], seed: int, counts: dict[str, TaskCounts]
+    dataset: "Dataset",
+    records: Iterable[Record],
+    tasks: Sequence[Task],
+    seed: int,
+    counts: dict[str, TaskCounts],
+    split: str | None = None,
 ) -> Iterator[Instruction]:
     """Every instruction that a dataset's records give under the tasks that apply to it.
 
@@ -52,6 +64,7 @@ def instructions(
         tasks: Those that do not apply are passed over.
         seed: Of the run.
         counts: Filled by full task name, ``<dataset>.<task>``.
+        split: Where the instructions belong; None for where the records' authors put them.
 
     Raises:
         UserError: If a wording has a slot that its builder does not fill.
@@ -59,7 +72,7 @@ def instructions(
     by_kind: dict[str, list[_Maker]] = {}
     for task in tasks:
         if applies(task, dataset):
-            maker = _Maker(dataset, task, seed)
+            maker = _Maker(dataset, task, seed, split)
             counts.setdefault(maker.full_name, maker.counts)
             maker.counts = counts[maker.full_name]
             by_kind.setdefault(task.record, []).append(maker)
@@ -74,8 +87,8 @@ def instructions(
 class _Maker:
     """One task on one dataset."""
 
-    def __init__(self, dataset: "Dataset", task: Task, seed: int) -> None:
-        self.dataset, self.task, self.seed = dataset, task, seed
+    def __init__(self, dataset: "Dataset", task: Task, seed: int, split: str | None) -> None:
+        self.dataset, self.task, self.seed, self.split = dataset, task, seed, split
         self.full_name = f"{dataset.name}.{task.name}"
         self.counts = TaskCounts()
         self.build = task.function()
@@ -140,7 +153,7 @@ class _Maker:
             task=self.full_name,
             source=self.dataset.name,
             group=record.group,
-            split=record.split,
+            split=record.split if self.split is None else self.split,
             language=record.language,
             prompt=instruction_prompt(task.definition, wording, draft.input),
             target=target,

@@ -19,6 +19,12 @@ def tokenizer():
     return train_tokenizer(TEXTS * 3, 600)
 
 
+def encoded(tokenizer, rows: list[tuple[Prompt, str]], limit: int):
+    """Rows as training tokenises them."""
+    prompts, answers = zip(*rows, strict=True)
+    return list(encode_examples(tokenizer.backend_tokenizer, tokenizer.eos_token_id, prompts, answers, limit))
+
+
 @pytest.mark.parametrize("text", [*TEXTS, "never seen: ÄÖ ½ 龘 \t\r\n  two  spaces"])
 def test_the_tokenizer_gives_every_text_back(tokenizer, text: str) -> None:
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
@@ -34,9 +40,9 @@ def test_the_loss_covers_answer_and_end_of_sequence_alone(tokenizer, tmp_path) -
         (instruction_prompt("sentiment", "情感是什么？", TEXTS[1]), "负面"),
     ]
     with TokenWriter(tmp_path) as writer:
-        for number, encoded in enumerate(encode_examples(tokenizer, rows, 512)):
-            assert encoded is not None and encoded.cut_tokens == 0
-            writer.add(encoded.ids, encoded.prompt_tokens, 0, number)
+        for number, one in enumerate(encoded(tokenizer, rows, 512)):
+            assert one is not None and one.cut_tokens == 0
+            writer.add(one.ids, one.prompt_tokens, 0, number)
     batch = collate(Examples(tmp_path), [np.array([0, 1])], 3)
     assert tokenizer.decode(batch["targets"]) == "positive</s>负面</s>"
     flat = batch["input_ids"].flatten()
@@ -48,9 +54,9 @@ def test_the_loss_covers_answer_and_end_of_sequence_alone(tokenizer, tmp_path) -
 
 def test_training_and_evaluation_read_the_same_prompt_tokens(tokenizer) -> None:
     prompt = instruction_prompt("sentiment", "Which sentiment?", TEXTS[0])
-    (encoded,) = encode_examples(tokenizer, [(prompt, "positive")], 512)
-    assert encoded is not None
-    assert encoded.ids[: encoded.prompt_tokens] == encode_prompt(tokenizer, prompt, 512)[0] == tokenizer(prompt.text)["input_ids"]
+    (one,) = encoded(tokenizer, [(prompt, "positive")], 512)
+    assert one is not None
+    assert one.ids[: one.prompt_tokens] == encode_prompt(tokenizer, prompt, 512)[0] == tokenizer(prompt.text)["input_ids"]
 
 
 @pytest.mark.parametrize("language", [0, 1])
@@ -62,16 +68,17 @@ def test_only_the_input_is_cut(tokenizer, language: int, limit: int) -> None:
     assert len(ids) <= limit and cut == len(tokenizer(prompt.text)["input_ids"]) - len(ids) > 0
     assert text.startswith("Head\n") and text.endswith(prompt.after)
     assert prompt.input.startswith(text[len("Head\n") : -len(prompt.after)])
-    (encoded,) = encode_examples(tokenizer, [(prompt, "an answer")], limit)
-    assert encoded is not None and len(encoded.ids) <= limit
-    assert tokenizer.decode(encoded.ids).endswith("### Response:an answer</s>")
+    (one,) = encoded(tokenizer, [(prompt, "an answer")], limit)
+    assert one is not None and len(one.ids) <= limit
+    assert one.ids[: one.prompt_tokens] == encode_prompt(tokenizer, prompt, one.prompt_tokens)[0]
+    assert tokenizer.decode(one.ids).endswith("### Response:an answer</s>")
 
 
 def test_what_does_not_fit_without_its_input_is_refused(tokenizer) -> None:
     prompt = Prompt("Head " * 50, "x", " tail")
     with pytest.raises(TooLong):
         encode_prompt(tokenizer, prompt, 20)
-    assert list(encode_examples(tokenizer, [(prompt, "a")], 20)) == [None]
+    assert encoded(tokenizer, [(prompt, "a")], 20) == [None]
 
 
 ENGLISH = "The waiter was friendly but the soup arrived cold and the bread was dry as dust that evening"

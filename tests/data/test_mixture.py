@@ -8,11 +8,11 @@ import pytest
 
 from ecomgpt.config import compose, files
 from ecomgpt.config.schema import Config, LeakConfig
-from ecomgpt.data.build import SPLITS, Prepared, Protection, _read, _write, _write_tokens, choices_in_input, prepare
+from ecomgpt.data.build import SPLITS, Prepared, Protection, prepare
 from ecomgpt.data.leaks import Guard
-from ecomgpt.data.manifest import whole
-from ecomgpt.data.store import read_instructions, write_instructions
-from ecomgpt.model.tokenizer import train_tokenizer
+from ecomgpt.data.store import read_batches, read_instructions, write_instructions
+from ecomgpt.data.tokens import TOKENIZER, Tokeniser, choices_in_input
+from ecomgpt.model.tokenizer import Trained, train
 from ecomgpt.tasks.instruction import Instruction
 from ecomgpt.tasks.prompt import instruction_prompt
 
@@ -25,7 +25,7 @@ def config(cache: Path, *overrides: str) -> Config:
 
 
 def build(cache: Path, *overrides: str, protection: Protection = NOTHING) -> Prepared:
-    return prepare(config(cache, *overrides), protection, lambda texts: train_tokenizer(texts(), 600))
+    return prepare(config(cache, *overrides), protection, Trained(600))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_a_held_out_task_and_a_protected_text_stay_out(cache: Path) -> None:
     everything = rows(build(cache))
     text = max((row.prompt.input for row in everything), key=len)
     task = everything[0].task
-    mixture = build(cache, protection=Protection("suite", [task], [("secret", text)]))
+    mixture = build(cache, protection=Protection("suite", [task], "a key", lambda: [("secret", text)]))
     assert all(row.task != task and text not in row.prompt.input for row in rows(mixture))
     contamination = mixture.manifest["contamination"]
     assert contamination["removed"] == contamination["by_task"]["secret"] > 0
@@ -161,26 +161,19 @@ def test_choices_in_the_input_are_never_cut(tmp_path: Path) -> None:
         "s.asked": (f"Which of {', '.join(choices)}?", f"A: {choices[0]} {'x ' * 200}\nB: {choices[1]}"),
     }
     made = [Instruction(id=task, task=task, prompt=instruction_prompt("choice", *case), **common) for task, case in cases.items()]
-    texts, tokens = tmp_path / "texts", tmp_path / "tokens"
-    texts.mkdir()
-    tokens.mkdir()
-    for split, chosen in zip(SPLITS, (made, []), strict=True):
-        write_instructions(texts / f"{split}.arrow", chosen)
-    kinds = {"dropped": {}, "made": 1, "family": "f", "kind": "raw"}
-    _write(texts, {"tasks": [{"name": task, **kinds} for task in cases], "written": {"train": 3, "validation": 0}})
-    _write_tokens(config(tmp_path, "data.max_length=150"), texts, train_tokenizer([row.prompt.text for row in made], 400), tokens)
-    tasks = {task["name"]: task for task in whole(_read(texts), _read(tokens), "x")["tasks"]}
-    assert set(tasks) == {"s.short", "s.asked"} and tasks["s.asked"]["truncated"] == 1
-    assert _read(tokens)["train"]["choices_cut"] == {"s.long": 1}
+    write_instructions(tmp_path / "x.arrow", made)
+    train([row.prompt.text for row in made], 400).save(str(tmp_path / TOKENIZER))
+    (batch,) = read_batches(tmp_path / "x.arrow")
+    tokens = Tokeniser(tmp_path, 2, 150, {task: number for number, task in enumerate(cases)})(batch)
+    assert tokens.facts["tasks"].tolist() == [0, 2] and (tokens.facts["cut"] > 0).tolist() == [False, True]
+    assert tokens.dropped == {("choices_cut", 1): 1} and tokens.read == 3
 
 
 def test_choices_in_the_wording_do_not_count_as_input() -> None:
-    common = {"id": "a", "task": "s.t", "source": "s", "group": "g", "split": "train", "language": "en", "target": "tea"}
+    choices = ["tea", "milk"]
     shown = instruction_prompt("choice", "Pick one.", "A: tea\nB: milk")
     asked = instruction_prompt("choice", "Pick one of tea, milk.", "A: tea\nB: milk")
-    assert choices_in_input(Instruction(prompt=shown, candidates=("tea", "milk"), **common))
-    assert not choices_in_input(Instruction(prompt=asked, candidates=("tea", "milk"), **common))
-    assert not choices_in_input(Instruction(prompt=shown, **common))
+    assert choices_in_input(shown, choices) and not choices_in_input(asked, choices) and not choices_in_input(shown, [])
 
 
 def test_the_same_seed_gives_the_same_tokens_in_another_cache(cache: Path, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from endpoint_server import KEY, Answer, Served, error, labeller, serve
 from ecomgpt.__main__ import main
 from ecomgpt.config import compose, files
 from ecomgpt.config.schema import Config
+from ecomgpt.data import fingerprint as prints
 from ecomgpt.data.build import Protection
-from ecomgpt.data.fingerprint import digest, parts
 from ecomgpt.data.instructions import find
 from ecomgpt.errors import UserError
 from ecomgpt.pseudo.declaration import load_labellings
@@ -161,12 +161,12 @@ def composed(tmp_path: Path, *more: str) -> Config:
 
 
 def fingerprint(config: Config) -> str:
-    return digest(parts(config, find(config), (), ()))
+    return prints.digest(prints.texts(config, find(config), ""))
 
 
 def test_mixtures_take_labels_in_as_atomic_tasks_of_their_own(tmp_path: Path) -> None:
     from ecomgpt.data.build import prepare
-    from ecomgpt.model.backbone import load_tokenizer
+    from ecomgpt.model.tokenizer import tokenizer_of
 
     before = fingerprint(composed(tmp_path))
     with serve(lambda body, number: Answer(labeller(body))) as served:
@@ -175,7 +175,7 @@ def test_mixtures_take_labels_in_as_atomic_tasks_of_their_own(tmp_path: Path) ->
     for name in ("golden_only", "no_atomic"):
         assert [dataset.name for dataset in find(composed(tmp_path, f"data={name}")).datasets] == ["demo_store"]
     config = composed(tmp_path, "data=pseudo_only", "data.kinds=[atomic]")
-    manifest = prepare(config, Protection("none"), lambda texts: load_tokenizer(config, texts)).manifest
+    manifest = prepare(config, Protection("none"), tokenizer_of(config)).manifest
     tasks = {task["name"]: task for task in manifest["tasks"]}
     assert set(tasks) == {"demo_store_review_sentiment.labelled_text_sentiment", "demo_store_title_entities.labelled_title_entities"}
     assert all((task["label"], task["kind"], task["operation"]) == ("pseudo", "atomic", None) for task in tasks.values())

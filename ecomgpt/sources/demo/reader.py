@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ecomgpt.sources.dataset import Dataset
 
 LANGUAGES = ("en", "zh")
+RECORDS = 17.5
+"""Of a product, on average: every other one is offered twice."""
 OPTIONS: dict[str, str] = {
     "products": "how many products a language has, each with 17 to 18 records (2000)",
     "seed": "makes another store (0)",
@@ -51,6 +53,11 @@ def store(seed: int, start: int, stop: int, language: str) -> Iterator[Record]:
         yield category_text(item, random)
         yield review(item, random, 1, name)
         yield advert(item, random)
+
+
+def records(dataset: "Dataset") -> int:
+    """About how many records the store has."""
+    return round(dataset.options.get("products", 2000) * len(dataset.options.get("languages", LANGUAGES)) * RECORDS)
 
 
 def read_demo(dataset: "Dataset") -> Iterator[Record]:

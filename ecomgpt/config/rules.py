@@ -134,7 +134,7 @@ def _task_names(config: Config) -> Iterator[str]:
 def _devices(config: Config) -> Iterator[str]:
     strategy, trainer = config.strategy, config.trainer
     processes = trainer.devices * trainer.nodes
-    if strategy.kind == "single" and processes > 1:
+    if strategy.kind == "single" and processes > 1 and config.job.name != "evaluate":  # Evaluation spreads rows, not a model.
         yield (
             f"strategy={strategy.name} uses one device, but trainer.devices x trainer.nodes is {processes}; "
             "choose strategy=ddp, fsdp or deepspeed_zero2"

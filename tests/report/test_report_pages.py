@@ -266,3 +266,13 @@ def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:
         write_report(folder)
     assert len(caught.value.problems) == 2
     assert "metrics.json:2: not valid JSON" in str(caught.value) and "environment.json:1: a JSON object" in str(caught.value)
+
+
+def test_endless_answers_are_cut_with_a_note(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    small = write_report(folder).stat().st_size
+    rows = [prediction("titles", f"r{at}", "prompt", "target", "x" * 1_000_000, "text") for at in range(12)]
+    write_predictions(folder, "titles", rows)
+    page = write_report(folder)
+    assert page.stat().st_size < small + 50_000 and (folder / "report.md").stat().st_size < 500_000
+    assert Reader(page.read_text("utf-8")).text.count("999,400 characters left out") >= 10

@@ -14,15 +14,25 @@ _CJK = "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-
 _TOKEN = re.compile(rf"[{_CJK}]|(?:[^\W_{_CJK}]|[\u0300-\u036f])+")
 
 
-@lru_cache(maxsize=8192)
+_LONGEST_KEPT = 4096
+
+
 def tokens(text: str) -> tuple[str, ...]:
     """The text's tokens, in order.
 
     >>> tokens("GORE-TEX 防水鞋 42.5")
     ('gore', 'tex', '防', '水', '鞋', '42', '5')
     """
+    # Several metrics ask for the same texts, so they are remembered, but not endless answers.
+    return _kept(text) if len(text) <= _LONGEST_KEPT else _tokens(text)
+
+
+def _tokens(text: str) -> tuple[str, ...]:
     folded = unicodedata.normalize("NFKC", text).casefold()
     return tuple(_TOKEN.findall(folded)) or tuple(folded.split())
+
+
+_kept = lru_cache(maxsize=8192)(_tokens)
 
 
 def overlap_f1(one: Counter[str], other: Counter[str]) -> float:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -118,17 +119,23 @@ def _names(config: Config) -> Iterator[str]:
 
 
 def _task_names(config: Config) -> Iterator[str]:
-    if not (config.data.tasks or config.data.exclude or config.data.families):
+    data = config.data
+    if not (data.tasks or data.exclude or data.families or data.weights):
         return
     paths = declarations("tasks", config.paths.conf)
     tasks, families = [path.stem for path in paths], sorted({path.parent.name for path in paths})
-    for key, wanted in (("data.tasks", config.data.tasks or []), ("data.exclude", config.data.exclude)):
+    for key, wanted in (("data.tasks", data.tasks or []), ("data.exclude", data.exclude)):
         for name in wanted:
             if name.rsplit(".", 1)[-1] not in tasks:
                 yield f"{key}: no task '{name}' in conf/tasks{suggestion(name, tasks)}"
-    for name in config.data.families or []:
+    for name in data.families or []:
         if name not in families:
             yield f"data.families: no family '{name}' in conf/tasks{suggestion(name, families)}"
+    for name, weight in data.weights.items():
+        if name.rsplit(".", 1)[-1] not in (*tasks, *families):
+            yield f"data.weights: no task or family '{name}' in conf/tasks{suggestion(name, [*tasks, *families])}"
+        if not 0 <= weight < math.inf:
+            yield f"data.weights: {name} has the weight {weight}; give a number from 0"
 
 
 def _devices(config: Config) -> Iterator[str]:

@@ -13,7 +13,9 @@ from ecomgpt.tasks.instruction import Instruction
 # Words of any script but Chinese as a whole, Chinese characters one by one; punctuation and case count nothing.
 TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
 SHORTEST = 4
-"""Texts of fewer tokens ("great product") are no sign of a leak."""
+"""Texts of fewer tokens ("great product") only count where they are the whole training text."""
+SHORT = 8
+"""Texts of fewer tokens occur within others by chance: they must make up at least half of a line of the training text."""
 NEAR_LENGTH = 12
 """Shorter texts have too few words for some of them to be changed."""
 NEAR_CANDIDATE = 0.2
@@ -73,7 +75,8 @@ class Guard:
     """Finds evaluation texts in training texts.
 
     A training text leaks an evaluation text if it holds at least ``overlap`` of its n-grams (all of its tokens, where the
-    evaluation text is shorter than n), or if some stretch of it is the evaluation text but for a few words.
+    evaluation text is shorter than n; a text of fewer than `SHORT` must make up half of a line), or if some stretch of it
+    is the evaluation text but for a few words.
 
     Args:
         protected: Evaluation texts by task.
@@ -90,15 +93,17 @@ class Guard:
         # For near-duplicates: short runs with (text, place in it).
         self._runs: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
         self._words: list[tuple[str, ...]] = []
+        self._whole: dict[tuple[str, ...], str] = {}
         self._known: dict[str, str | None] = {}
         if not settings.enabled:
             return
-        seen: set[tuple[str, ...]] = set()
         for task, text in protected:
             words = tuple(tokens(text))
-            if len(words) < SHORTEST or words in seen:
+            if not words or words in self._whole:
                 continue
-            seen.add(words)
+            self._whole[words] = task
+            if len(words) < SHORTEST:
+                continue
             length = min(settings.ngram, len(words))
             grams = set(_grams(words, length))
             for gram in grams:
@@ -112,20 +117,23 @@ class Guard:
             self._tasks.append(task)
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._whole)
 
     def leak(self, text: str) -> str | None:
         """The evaluation task whose text this training text gives away, or None."""
-        if not self._sizes:
+        if not self._whole:
             return None
         # Neighbouring examples are often made from one record and show the same text.
         if text not in self._known:
             if len(self._known) > REMEMBERED:
                 self._known.clear()
-            self._known[text] = self._search(tuple(tokens(text)))
+            self._known[text] = self._search(text)
         return self._known[text]
 
-    def _search(self, words: tuple[str, ...]) -> str | None:
+    def _search(self, text: str) -> str | None:
+        words = tuple(tokens(text))
+        if words in self._whole:
+            return self._whole[words]
         found: set[tuple[str, ...]] = set()
         shifts: dict[int, list[int]] = defaultdict(list)
         for start in range(len(words) - SHORTEST + 1):
@@ -139,10 +147,18 @@ class Guard:
                 for number, place in places:
                     shifts[number].append(start - place)
         hits = Counter(number for gram in found for number in self._index[gram])
-        for number, count in hits.items():
-            if count >= self.settings.overlap * self._sizes[number]:
+        # Sorted, because the order of a set of texts is not the same in every process.
+        for number, count in sorted(hits.items()):
+            enough = count >= self.settings.overlap * self._sizes[number]
+            if enough and (len(self._words[number]) >= SHORT or self._fills_a_line(text, number)):
                 return self._tasks[number]
         return next((self._tasks[number] for number, shift in shifts.items() if self._near(words, number, shift)), None)
+
+    def _fills_a_line(self, text: str, number: int) -> bool:
+        """Whether a short evaluation text is more than a phrase within a longer sentence."""
+        sought = self._words[number]
+        lines = (tuple(tokens(line)) for line in (text, *text.split("\n")))
+        return any(len(line) <= 2 * len(sought) and sought in _grams(line, len(sought)) for line in lines)
 
     def _near(self, words: tuple[str, ...], number: int, shifts: list[int]) -> bool:
         """Whether a stretch of a text is an evaluation text but for a few words.

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from ecomgpt.config.schema import LeakConfig
 from ecomgpt.data.batches import collate
 from ecomgpt.data.encode import TooLong, encode_examples, encode_prompt
-from ecomgpt.data.leaks import Guard
 from ecomgpt.data.store import Examples, TokenWriter
 from ecomgpt.model.tokenizer import train_tokenizer
 from ecomgpt.tasks.prompt import Prompt, instruction_prompt
@@ -79,25 +77,3 @@ def test_what_does_not_fit_without_its_input_is_refused(tokenizer) -> None:
     with pytest.raises(TooLong):
         encode_prompt(tokenizer, prompt, 20)
     assert encoded(tokenizer, [(prompt, "a")], 20) == [None]
-
-
-ENGLISH = "The waiter was friendly but the soup arrived cold and the bread was dry as dust that evening"
-CHINESE = "这家店的服务员态度很好但是汤端上来的时候已经凉了面包也干得像灰尘一样"
-
-
-@pytest.mark.parametrize(
-    "disguise",
-    [
-        ENGLISH, ENGLISH.upper() + "!!!", f"Review 12: {ENGLISH}, and so on. Would I go back? Hardly.", ENGLISH.replace(" ", "  , "),
-        CHINESE, f"点评：{CHINESE}。总之不会再去了，大家慎重。", "，".join(CHINESE[i : i + 7] for i in range(0, len(CHINESE), 7)),
-    ],
-)
-def test_planted_leaks_are_caught(disguise: str) -> None:
-    guard = Guard([("en-task", ENGLISH), ("zh-task", CHINESE)], LeakConfig())
-    assert guard.leak(disguise) in ("en-task", "zh-task")
-
-
-def test_other_texts_are_no_leaks() -> None:
-    guard = Guard([("en-task", ENGLISH), ("zh-task", CHINESE), ("short", "Great food")], LeakConfig())
-    assert guard.leak("The waiter was friendly and the bread was fresh, great food all in all") is None
-    assert guard.leak("这家店的服务员态度很好，面包也很新鲜，推荐大家来试试。") is None

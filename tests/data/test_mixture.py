@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from ecomgpt.config import compose, files
-from ecomgpt.config.schema import Config, LeakConfig
+from ecomgpt.config.schema import Config
 from ecomgpt.data.build import SPLITS, Prepared, Protection, prepare
-from ecomgpt.data.leaks import Guard
 from ecomgpt.data.store import read_batches, read_instructions, write_instructions
 from ecomgpt.data.tokens import TOKENIZER, Tokeniser, choices_in_input
 from ecomgpt.model.tokenizer import Trained, train
@@ -183,37 +182,3 @@ def test_the_same_seed_gives_the_same_tokens_in_another_cache(cache: Path, tmp_p
         one, other = here.examples(split), there.examples(split)
         assert np.array_equal(one.lengths, other.lengths)
         assert (one.folder / "tokens.bin").read_bytes() == (other.folder / "tokens.bin").read_bytes()
-
-
-ENGLISH = "The waiter was friendly but the soup arrived cold and the bread was dry as dust that evening, so we left early"
-CHINESE = "这家店的服务员态度很好但是汤端上来的时候已经凉了面包也干得像灰尘一样所以我们早早就离开了"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        ENGLISH.replace("friendly", "kind").replace("evening", "night"),
-        ENGLISH.replace("soup", "stew").replace("dry as dust", "rather dry"),
-        "We came on a Monday. " * 30 + ENGLISH.replace("waiter", "boy").replace("cold", "lukewarm") + " Never again." * 30,
-        CHINESE.replace("很好", "不错").replace("灰尘", "沙子"),
-        "星期一来的。" * 30 + CHINESE.replace("但是", "可是").replace("离开", "回家"),
-    ],
-)
-def test_near_duplicates_are_caught(text: str) -> None:
-    assert Guard([("task", ENGLISH), ("task", CHINESE)], LeakConfig()).leak(text) == "task"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "The waiter was rude, but the soup arrived hot and the wine was as good as the one that we had last summer in Rome",
-        "So we left early and the bread was cold", "那家店的服务员很忙，汤端上来的时候还是热的，面包刚刚出炉，我们一直坐到打烊才离开",
-        " ".join(sorted(ENGLISH.split())),
-    ],
-)
-def test_texts_that_only_share_words_are_not(text: str) -> None:
-    assert Guard([("task", ENGLISH), ("task", CHINESE)], LeakConfig()).leak(text) is None
-
-
-def test_the_guard_can_be_switched_off() -> None:
-    assert Guard([("task", ENGLISH)], LeakConfig(enabled=False)).leak(ENGLISH) is None

@@ -65,13 +65,13 @@ def pattern(wording: str) -> re.Pattern[str]:
 def test_training_never_uses_the_unseen_wordings(tmp_path: Path) -> None:
     from ecomgpt.data.build import Protection, prepare
     from ecomgpt.data.store import read_instructions
-    from ecomgpt.model.tokenizer import train_tokenizer
+    from ecomgpt.model.tokenizer import Trained as TrainedTokenizer
 
     config = configured(
         "data.tasks=[sentiment_of_text,product_category,intent_of_text,polarity_of_aspect]", f"paths.cache={tmp_path}",
         "eval=unseen_instructions",
     )
-    mixture = prepare(config, Protection("none"), lambda texts: train_tokenizer(texts(), 500))
+    mixture = prepare(config, Protection("none"), TrainedTokenizer(500))
     wordings = {name: [text for texts in both.values() for text in texts] for name, both in unseen_wordings().items()}
     used = {name: [pattern(text) for text in texts] for name, texts in wordings.items()}
     trained = list(read_instructions(mixture.instructions / "train.arrow"))

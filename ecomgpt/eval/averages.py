@@ -30,7 +30,8 @@ def averages(
         e-commerce stand in a group of their own, ``general``, and in no other: a mean over both would hide forgetting.
     """
     groups: dict[str, list[str]] = {}
-    for task in tasks:
+    # Those that are left out of the others' means come last.
+    for task in sorted(tasks, key=lambda task: task.family == GENERAL):
         if task.name in scores:
             for group in _groups(task, trained):
                 groups.setdefault(group, []).append(task.name)

@@ -14,7 +14,7 @@ from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError, suggestion
 
-NEEDS_RUN = ("rescore", "report", "export", "predict")
+NEEDS_RUN = ("rescore", "compare", "report", "export", "predict")
 # One folder below paths.output, on every file system; letters of any script.
 NAME = re.compile(r"(?!\.)[\w .+,@-]{1,200}(?<! )")
 LOGGERS = ["csv", "tensorboard", "wandb", "mlflow"]
@@ -43,6 +43,10 @@ def _job(config: Config) -> Iterator[str]:
         yield f"job={job} works on an existing run; give run=<its directory>"
     if config.run and not (Path(config.run) / "config.yaml").is_file():
         yield f"run: '{config.run}' is no run directory (it holds no config.yaml)"
+    if job == "compare" and not config.against:
+        yield "job=compare needs a second run; give against=<its directory>"
+    if config.against and not (Path(config.against) / "config.yaml").is_file():
+        yield f"against: '{config.against}' is no run directory (it holds no config.yaml)"
     if job == "predict" and not config.input:
         yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` a line"
     if config.input and not Path(config.input).is_file():

@@ -10,7 +10,7 @@ from omegaconf import MISSING
 
 from ecomgpt.config.declare import option
 
-JOBS = ("run", "build", "fit", "evaluate", "rescore", "predict", "report", "plan", "export", "pseudo_label")
+JOBS = ("run", "build", "fit", "evaluate", "rescore", "compare", "predict", "report", "plan", "export", "pseudo_label")
 
 
 @dataclass
@@ -250,7 +250,8 @@ class Config:
     name: str | None = option(None, "names the run directory; null for the time of the start")
     seed: int = option(1, "decides every random choice", low=0)
     overwrite: bool = option(False, "delete a finished run of the same name and start again")
-    run: str | None = option(None, "an existing run directory, for evaluate, rescore, predict, report and export")
+    run: str | None = option(None, "an existing run directory, for evaluate, rescore, compare, predict, report and export")
+    against: str | None = option(None, "job=compare: the run directory to compare with")
     preview: int = option(0, "job=build prints this many examples of each task", low=0)
     input: str | None = option(None, "job=predict: a JSON Lines file with `instruction` and `input`")
     measure: bool | None = option(None, "job=plan trains two steps to measure speed and memory; null for models that take seconds")

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable
 
-IN_PLACE = ("plan", "rescore", "predict", "report", "export")
+IN_PLACE = ("plan", "rescore", "compare", "predict", "report", "export")
 """Jobs that work on an existing run or on nothing, and make no run directory of their own."""
 
 

@@ -132,3 +132,24 @@ def test_predictions_without_a_model_are_no_model(capsys: pytest.CaptureFixture)
     assert "job=rescore run=outputs/alone" in capsys.readouterr().err
     assert main([*SUITE, "model.path=nowhere", "name=lost"]) == 2
     assert "'nowhere' is no folder" in capsys.readouterr().err
+
+
+def test_two_runs_are_compared_row_by_row(capsys: pytest.CaptureFixture) -> None:
+    wrong = Path("wrong")
+    wrong.mkdir()
+    for path in Path("answers").iterdir():
+        rows = [row | {"prediction": "wrong"} if "arithmetic" in path.name else row for row in lines(path)]
+        (wrong / path.name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name in ("answers", "wrong"):
+        assert main([*SUITE, f"model.path={name}", f"name=by-{name}"]) == 0
+    capsys.readouterr()
+    assert main(["job=compare", "run=outputs/by-answers", "against=outputs/by-wrong"]) == 0
+    assert "by-wrong" in capsys.readouterr().out
+    tasks = json.loads(Path("outputs/by-answers/compare/by-wrong.json").read_text())["tasks"]
+    assert (tasks["en-general-arithmetic"]["first"], tasks["en-general-arithmetic"]["second"]) == (0.0, 1.0)
+    assert tasks["en-general-arithmetic"]["p_holm"] < 0.05 and tasks["en-general-copying"]["p_holm"] == 1.0
+    assert main([*SUITE, "model.path=answers", "eval.limit=4", "name=fewer"]) == 0
+    assert main(["job=compare", "run=outputs/by-answers", "against=outputs/fewer"]) == 2
+    assert "different rows" in capsys.readouterr().err
+    assert main(["job=compare", "run=outputs/by-answers"]) == 2
+    assert "against=<its directory>" in capsys.readouterr().err

@@ -38,7 +38,7 @@ class ModelConfig:
     vocabulary: int | None = option(None, "rows of the embedding; for built models the tokenizer's size", low=300)
     initializer_range: float = option(0.02, "spread of the random weights of a built model", low=0)
     intermediate_size: int | None = option(None, "width of the MLP; null for 4 x hidden_size", low=1)
-    attention: str = option("auto", "attention implementation in training", choices=("auto", "eager", "sdpa"))
+    attention: str = option("auto", "attention kernel in training; auto is flex on recent GPUs, else sdpa", choices=("auto", "sdpa", "flex"))
 
 
 @dataclass

@@ -100,40 +100,32 @@ class MicroBatches(Dataset):
 
 
 def collate(examples: Examples, rows: list[np.ndarray], pad: int, weighting: str = "token") -> dict[str, torch.Tensor]:
-    """Packed rows as tensors; R rows, T tokens in the longest row, N targets.
+    """The examples of packed rows, one after another without padding: S examples, T tokens, N targets.
 
     Returns:
-        ``input_ids`` (R, T) int64; ``segments`` (R, T) int64, the example's number in its row, -1 for padding;
-        ``positions`` (R, T) int64, from 0 in each example; ``target_index`` (N,) int64, positions in the flattened
-        rows whose next token is to be predicted; ``targets`` (N,) int64, these tokens: answers and ends of sequence;
-        ``weights`` (N,) float32.
+        ``input_ids`` (1, T) int64; ``positions`` (1, T) int64, from 0 in each example; ``lengths`` (S,) int64, tokens of each
+        example; ``target_index`` (N,) int64, places whose next token is to be predicted; ``targets`` (N,) int64, these
+        tokens: answers and ends of sequence; ``weights`` (N,) float32. Without examples one padding token and no target.
     """
-    packed = [[examples.ids(int(index)) for index in row] for row in rows] or [[]]
-    width = max(1, *(sum(len(ids) for ids in row) for row in packed))
-    shape = (len(packed), width)
-    input_ids = np.full(shape, pad, dtype=np.int64)
-    segments = np.full(shape, -1, dtype=np.int64)
-    positions = np.zeros(shape, dtype=np.int64)
-    index: list[np.ndarray] = []
-    targets: list[np.ndarray] = []
-    weights: list[np.ndarray] = []
-    for number, row in enumerate(packed):
-        start = 0
-        for segment, ids in enumerate(row):
-            end = start + len(ids)
-            answer = int(examples.targets[rows[number][segment]])
-            input_ids[number, start:end] = ids
-            segments[number, start:end] = segment
-            positions[number, start:end] = np.arange(len(ids))
-            index.append(number * width + np.arange(end - answer - 1, end - 1))
-            targets.append(ids[-answer:])
-            weights.append(np.full(answer, 1.0 / answer if weighting == "example" else 1.0, dtype=np.float32))
-            start = end
+    indices = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
+    if not len(indices):
+        nothing = torch.empty(0, dtype=torch.int64)
+        return {
+            "input_ids": torch.tensor([[pad]]), "positions": torch.tensor([[0]]), "lengths": torch.tensor([1]),
+            "target_index": nothing, "targets": nothing, "weights": torch.empty(0),
+        }
+    lengths = examples.lengths[indices].astype(np.int64)
+    answers = examples.targets[indices].astype(np.int64)
+    ends = np.cumsum(lengths)
+    tokens = np.concatenate([examples.ids(int(index)) for index in indices]).astype(np.int64)
+    # Where each example's targets lie: the last `answer` tokens before its end.
+    places = np.repeat(ends - np.cumsum(answers), answers) + np.arange(answers.sum())
+    weights = np.repeat(1.0 / answers if weighting == "example" else np.ones(len(answers)), answers)
     return {
-        "input_ids": torch.from_numpy(input_ids),
-        "segments": torch.from_numpy(segments),
-        "positions": torch.from_numpy(positions),
-        "target_index": torch.from_numpy(np.concatenate(index) if index else np.empty(0, dtype=np.int64)),
-        "targets": torch.from_numpy(np.concatenate(targets).astype(np.int64) if targets else np.empty(0, dtype=np.int64)),
-        "weights": torch.from_numpy(np.concatenate(weights) if weights else np.empty(0, dtype=np.float32)),
+        "input_ids": torch.from_numpy(tokens)[None],
+        "positions": torch.from_numpy(np.arange(len(tokens)) - np.repeat(ends - lengths, lengths))[None],
+        "lengths": torch.from_numpy(lengths),
+        "target_index": torch.from_numpy(places - 1),
+        "targets": torch.from_numpy(tokens[places]),
+        "weights": torch.from_numpy(weights.astype(np.float32)),
     }

@@ -1,84 +1,77 @@
-"""Attention over packed rows: every example sees itself alone, in one fused call.
+"""Attention over packed examples: each sees itself alone, whatever stands beside it.
 
-BLOOM in transformers computes attention eagerly and ignores ``position_ids``, so packing would mix examples. Here the
-stock attention module's class is exchanged for a subclass whose packed path calls `scaled_dot_product_attention` with a
-bias that holds ALiBi, causality and the examples' borders. Weights, names and generation stay as they are.
+A micro-batch is one row of examples without padding. A `Layout` says where they begin and end; `attend` is the one seam
+through which BLOOM and models with transformers' attention interface compute attention in training. Which kernel runs
+is chosen by what the device can do: FlexAttention with a block mask where it compiles (CUDA), else PyTorch's
+`scaled_dot_product_attention`, one example after the other, so that the cost is the sum of squared lengths and no
+bias over the whole row is ever made.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import torch
-import torch.nn.functional as F
-from torch import nn
-from transformers import PreTrainedModel
-from transformers.models.bloom.modeling_bloom import BloomAttention, BloomModel, _get_alibi_slopes, dropout_add
+
+from ecomgpt.model.flex import flex_attention_packed, make_block_mask
+from ecomgpt.model.sdpa import alibi_table, sdpa_packed
 
 
-class PackedBloomAttention(BloomAttention):
-    """`BloomAttention` that takes a full bias (R, heads, T, T) in place of ALiBi and mask."""
+@dataclass(frozen=True)
+class Layout:
+    """Where the examples of a row lie, with what the chosen kernel needs; made once a micro-batch, read in every block.
 
-    def forward(self, hidden_states, residual, alibi, attention_mask, layer_past=None, **kwargs):  # type: ignore[override]
-        if alibi is not None:
-            return super().forward(hidden_states, residual, alibi, attention_mask, layer_past=layer_past, **kwargs)
-        query, key, value = self._reshape(self.query_key_value(hidden_states))
-        dropout = self.attention_dropout.p if self.training else 0.0
-        context = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, dropout_p=dropout)
-        rows, heads, tokens, size = context.shape
-        output = self.dense(context.transpose(1, 2).reshape(rows, tokens, heads * size))
-        return dropout_add(output, residual, self.hidden_dropout, self.training), None
+    Attributes:
+        lengths: Tokens of each example; their sum is the row's length.
+        slopes: ALiBi's slope of each head, shape (heads,), float32; None without ALiBi.
+        table: ALiBi and causality for `sdpa_packed`, from `alibi_table`; None without ALiBi or with FlexAttention.
+        block_mask: Which blocks FlexAttention visits; None with `scaled_dot_product_attention`.
+    """
 
-
-class PackedBloomModel(BloomModel):
-    """`BloomModel` that leaves ALiBi out where the mask is already the full bias."""
-
-    def build_alibi_tensor(self, attention_mask, num_heads, dtype):
-        if attention_mask.ndim == 4:
-            return None
-        return super().build_alibi_tensor(attention_mask, num_heads, dtype)
+    lengths: tuple[int, ...]
+    slopes: torch.Tensor | None = None
+    table: torch.Tensor | None = None
+    block_mask: Any = None
 
 
-def use_packed_attention(model: PreTrainedModel) -> None:
-    """Prepares a model for packed rows; its weights and state-dict names stay as they are."""
-    for module in model.modules():
-        if type(module) is BloomAttention:
-            module.__class__ = PackedBloomAttention
-        elif type(module) is BloomModel:
-            module.__class__ = PackedBloomModel
-
-
-def uses_alibi(model: nn.Module) -> bool:
-    """Whether the model's positions are ALiBi biases."""
-    return any(isinstance(module, BloomModel) for module in model.modules())
-
-
-def packed_mask(segments: torch.Tensor) -> torch.Tensor:
-    """Which key each query may see: earlier ones of its own example, and itself.
+def choose_kernel(device: torch.device, wanted: str = "auto") -> str:
+    """``flex`` or ``sdpa``.
 
     Args:
-        segments: Number of each token's example, -1 for padding, shape (R, T).
-
-    Returns:
-        Booleans of shape (R, 1, T, T). Padding tokens see each other, because a softmax over nothing would be NaN.
+        device: Where attention runs.
+        wanted: ``model.attention``; ``auto`` takes FlexAttention on GPUs that Triton compiles for (Ampere or newer).
     """
-    tokens = segments.shape[1]
-    causal = torch.ones(tokens, tokens, dtype=torch.bool, device=segments.device).tril()
-    return (segments[:, None, :, None] == segments[:, None, None, :]) & causal
+    if wanted != "auto":
+        return wanted
+    return "flex" if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0) else "sdpa"
 
 
-def alibi_bias(mask: torch.Tensor, heads: int, dtype: torch.dtype) -> torch.Tensor:
-    """ALiBi (Press et al., 2022) with the mask folded in.
+def make_layout(lengths: Sequence[int], device: torch.device, slopes: torch.Tensor | None, kernel: str) -> Layout:
+    """Prepares a micro-batch's attention; see `Layout`."""
+    sizes = tuple(int(length) for length in lengths)
+    if kernel == "flex":
+        return Layout(sizes, slopes, None, make_block_mask(sizes, device))
+    return Layout(sizes, slopes, None if slopes is None else alibi_table(slopes, max(sizes)), None)
 
-    The bias is ``slope * (key - query)``. Softmax ignores a constant per query, so this equals BLOOM's ``slope * key``,
-    but its small values stand near the diagonal: in bfloat16 near keys stay exact, where absolute positions collapse.
+
+def attend(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: Layout, scale: float, dropout: float = 0.0
+) -> torch.Tensor:
+    """Causal attention within each example.
 
     Args:
-        mask: From `packed_mask`, shape (R, 1, T, T).
-        heads: Number of attention heads.
-        dtype: Number format of the queries.
+        query: Shape (1, heads, T, size).
+        key: Shape (1, heads or fewer, T, size); fewer heads are shared by groups of queries.
+        value: As ``key``.
+        layout: The micro-batch's examples.
+        scale: Factor on the scores, before ALiBi.
+        dropout: Probability, for attention weights.
 
     Returns:
-        Shape (R, heads, T, T); the lowest number of ``dtype`` where a key is hidden.
+        Shape (1, T, heads, size), contiguous.
     """
-    place = torch.arange(mask.shape[-1], device=mask.device, dtype=torch.float32)
-    distance = place[None, :] - place[:, None]
-    slopes = _get_alibi_slopes(heads, mask.device)
-    bias = (slopes[:, None, None] * distance).to(dtype)
-    return torch.where(mask, bias, torch.finfo(dtype).min)
+    if layout.block_mask is not None:
+        if dropout:
+            raise ValueError("FlexAttention has no dropout on attention weights; set model.attention=sdpa")
+        return flex_attention_packed(query, key, value, layout.block_mask, layout.slopes, scale)
+    return sdpa_packed(query, key, value, layout.lengths, layout.table, scale, dropout)

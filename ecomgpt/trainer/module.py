@@ -48,9 +48,9 @@ class InstructionTuner(L.LightningModule):
             return
         model = apply_tuning(self._backbone(), self.config.tuning)
         if self.config.trainer.gradient_checkpointing:
-            model.gradient_checkpointing_enable()
+            model.gradient_checkpointing_enable({"use_reentrant": False})
         model.train()
-        self.network = Network(model)
+        self.network = Network(model, self.config.model.attention)
         self._shard(self)
 
     @property
@@ -85,7 +85,7 @@ class InstructionTuner(L.LightningModule):
     def _weighted_sum(self, batch: dict) -> torch.Tensor:
         assert self.network is not None
         losses = self.network(
-            batch["input_ids"], batch["segments"], batch["positions"], batch["target_index"], batch["targets"]
+            batch["input_ids"], batch["positions"], batch["lengths"], batch["target_index"], batch["targets"]
         )
         return (losses * batch["weights"]).sum()
 

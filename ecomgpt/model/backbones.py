@@ -1,0 +1,133 @@
+"""How a stock transformers model takes a `Layout`; weights, names of the state dict and generation stay as they are.
+
+- BLOOM: its attention in transformers is eager and ignores ``position_ids``, so packing would mix examples. The classes of
+  its attention, its loop over blocks and its activation are exchanged for subclasses.
+- Models with transformers' attention interface (Llama and most others): one registered attention function.
+- Anything else is refused: packing it would be inexact without a sign.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.models.bloom.modeling_bloom import (
+    BloomAttention,
+    BloomGelu,
+    BloomModel,
+    _get_alibi_slopes,
+    dropout_add,
+)
+
+from ecomgpt.errors import UserError
+from ecomgpt.model.attention import Layout, attend, choose_kernel, make_layout
+
+INTERFACE = "ecomgpt_packed"
+
+
+class PackedBloomAttention(BloomAttention):
+    """`BloomAttention` that computes packed rows where the mask is a `Layout`, and is stock otherwise."""
+
+    def forward(self, hidden_states, residual, alibi, attention_mask, layer_past=None, **kwargs):  # type: ignore[override]
+        if not isinstance(attention_mask, Layout):
+            return super().forward(hidden_states, residual, alibi, attention_mask, layer_past=layer_past, **kwargs)
+        rows, tokens, width = hidden_states.shape
+        fused = self.query_key_value(hidden_states).view(rows, tokens, self.num_heads, 3, self.head_dim)
+        query, key, value = (part.transpose(1, 2) for part in fused.unbind(3))
+        dropout = self.attention_dropout.p if self.training else 0.0
+        context = attend(query, key, value, attention_mask, self.inv_norm_factor, dropout)
+        output = self.dense(context.reshape(rows, tokens, width))
+        return dropout_add(output, residual, self.hidden_dropout, self.training), None
+
+
+class PackedBloomModel(BloomModel):
+    """`BloomModel` that hands a `Layout` to its blocks, and is stock without one."""
+
+    def forward(self, input_ids=None, layout: Layout | None = None, **kwargs):  # type: ignore[override]
+        if layout is None:
+            return super().forward(input_ids, **kwargs)
+        hidden = self.word_embeddings_layernorm(self.word_embeddings(input_ids))
+        for block in self.h:
+            hidden = block(hidden, alibi=None, attention_mask=layout)[0]
+        return BaseModelOutput(last_hidden_state=self.ln_f(hidden))
+
+
+class FusedBloomGelu(BloomGelu):
+    """The same function (GELU's tanh form), in one pass over memory instead of seven."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.gelu(x, approximate="tanh")
+
+
+PACKED = {BloomAttention: PackedBloomAttention, BloomModel: PackedBloomModel, BloomGelu: FusedBloomGelu}
+
+
+def interface_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: Any,
+    layout: Layout | None = None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Transformers' attention interface: packed with a `Layout`, stock `sdpa` without (generation)."""
+    if layout is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+    window = kwargs.get("sliding_window")
+    if kwargs.get("softcap") or kwargs.get("s_aux") is not None or (window and max(layout.lengths) > window):
+        kind = type(module).__name__
+        raise UserError(f"model.path: {kind} uses a sliding window, soft caps or sinks, which packed training doesn't compute")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    return attend(query, key, value, layout, scale, dropout), None
+
+
+class PackedBackbone:
+    """Runs a stock model's blocks on packed rows.
+
+    Args:
+        model: The language model; its classes or its attention function are exchanged here.
+        attention: ``model.attention``: auto, sdpa or flex.
+
+    Raises:
+        UserError: If the model can't be packed exactly.
+    """
+
+    def __init__(self, model: PreTrainedModel, attention: str = "auto") -> None:
+        self.attention = attention
+        self.heads = model.config.n_head if isinstance(model.base_model, BloomModel) else None
+        if self.heads is not None:
+            for module in model.modules():
+                if type(module) in PACKED:
+                    module.__class__ = PACKED[type(module)]
+        elif getattr(model, "_supports_attention_backend", False):
+            AttentionInterface.register(INTERFACE, interface_attention)
+            AttentionMaskInterface.register(INTERFACE, sdpa_mask)
+            model.set_attn_implementation(INTERFACE)
+        else:
+            raise UserError(
+                f"model.path: {type(model).__name__} has no attention interface in transformers, so packing would mix examples"
+            )
+
+    def __call__(self, model: PreTrainedModel, input_ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+        """Hidden states after the last block, shape (1, T, width); arguments as in `ecomgpt.model.network.Network.forward`."""
+        device = input_ids.device
+        kernel = choose_kernel(device, self.attention)
+        if self.heads is not None:
+            layout = make_layout(lengths, device, _get_alibi_slopes(self.heads, device), kernel)
+            return model.base_model(input_ids=input_ids, layout=layout).last_hidden_state
+        # A mask of four dimensions is taken as it is, so that transformers makes none of its own; `attend` needs none.
+        unused = torch.empty(1, 1, 1, 1, dtype=torch.bool, device=device)
+        return model.base_model(
+            input_ids=input_ids,
+            position_ids=positions,
+            attention_mask=unused,
+            use_cache=False,
+            layout=make_layout(lengths, device, None, kernel),
+        ).last_hidden_state

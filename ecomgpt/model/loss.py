@@ -1,0 +1,93 @@
+"""Cross entropy over a large vocabulary, for answer tokens only.
+
+The head of BLOOM has 250,880 rows, so logits are what costs memory. They are made once, turned into their own gradient
+in place, and used in the backward pass: one buffer where plain PyTorch keeps three, and no second computation. Longer answers are
+taken in chunks whose logits are made again in the backward pass, so that memory never grows beyond a chunk.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+CHUNK = 1024
+"""Answer tokens whose logits exist at the same time; BLOOM's 250,880 rows make that about 1 GB in float32."""
+
+
+class LinearCrossEntropy(torch.autograd.Function):
+    """``cross_entropy(linear(hidden, weight, bias), targets)`` for each target."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor
+    ) -> torch.Tensor:
+        """Losses in float32.
+
+        Args:
+            ctx: Autograd's context.
+            hidden: Shape (N, width).
+            weight: Shape (V, width), of the same format as ``hidden``.
+            bias: Shape (V,), or None.
+            targets: Shape (N,), int64.
+        """
+        logits = F.linear(hidden, weight, bias).float()
+        column = targets[:, None]
+        normaliser = logits.logsumexp(dim=-1, keepdim=True)
+        losses = (normaliser - logits.gather(1, column))[:, 0]
+        if any(ctx.needs_input_grad):
+            # d loss / d logits = softmax - one-hot, in the buffer of the logits.
+            gradient = logits.sub_(normaliser).exp_()
+            gradient.scatter_add_(1, column, torch.full_like(normaliser, -1.0))
+            ctx.save_for_backward(hidden, weight, gradient.to(hidden.dtype))
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        """Upstream gradients scale rows; they are folded into the small operand of each product."""
+        hidden, weight, gradient = ctx.saved_tensors
+        scale = upstream[:, None]
+        for_hidden = for_weight = for_bias = None
+        if ctx.needs_input_grad[0]:
+            for_hidden = ((gradient @ weight).float() * scale).to(hidden.dtype)
+        if ctx.needs_input_grad[1]:
+            for_weight = gradient.t() @ (hidden.float() * scale).to(hidden.dtype)
+        if ctx.needs_input_grad[2]:
+            for_bias = (upstream.to(gradient.dtype) @ gradient).to(gradient.dtype)
+        return for_hidden, for_weight, for_bias, None
+
+
+class AnswerHead(nn.Linear):
+    """The stock head, which given targets returns their losses.
+
+    The loss is part of the head's own `forward`, because sharding strategies gather a module's weights only there.
+    """
+
+    def forward(self, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:  # type: ignore[override]
+        """Logits, or the cross entropy of each target.
+
+        Args:
+            hidden: Hidden states; with targets those that predict them, shape (N, width).
+            targets: Shape (N,), int64.
+
+        Returns:
+            Logits of shape (..., V), or losses of shape (N,), float32.
+        """
+        if targets is None:
+            return super().forward(hidden)
+        if len(targets) == 0:
+            # Zero, but with a graph: every process must take part in the backward pass.
+            return hidden.sum(dim=-1).float() * 0.0
+        kind = hidden.device.type
+        half = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.weight.dtype
+        hidden, weight, bias = hidden.to(half), self.weight.to(half), None if self.bias is None else self.bias.to(half)
+        with torch.autocast(kind, enabled=False):
+            if len(targets) <= CHUNK:
+                return LinearCrossEntropy.apply(hidden, weight, bias, targets)
+            pieces = zip(hidden.split(CHUNK), targets.split(CHUNK), strict=True)
+            return torch.cat([checkpoint(_chunk, part, weight, bias, goal, use_reentrant=False) for part, goal in pieces])
+
+
+def _chunk(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor) -> torch.Tensor:
+    return LinearCrossEntropy.apply(hidden, weight, bias, targets)

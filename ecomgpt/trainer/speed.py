@@ -1,0 +1,89 @@
+"""How fast training is against what the machine can do: useful floating-point operations over the matrix-product peak.
+
+"Useful" leaves out padding, masked attention, recomputation, and head rows without a target, so the share can't be raised by waste.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+SIDES = {"cpu": (2048, 3), "cuda": (8192, 10)}
+"""Side of the square matrices and number of tries, by kind of device: about a second."""
+
+
+def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """Floating-point operations a second of the best of a few large matrix products, as a linear layer calls them."""
+    side, tries = SIDES[device.type]
+    left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    best = float("inf")
+    with torch.inference_mode():
+        for _ in range(tries + 1):
+            _wait(device)
+            started = time.perf_counter()
+            nn.functional.linear(left, right)
+            _wait(device)
+            best = min(best, time.perf_counter() - started)
+    return 2.0 * side**3 / best
+
+
+def cached_peak(device: torch.device, dtype: torch.dtype, cache: Path) -> float:
+    """`matrix_peak`, measured once for each device, number format and number of threads of this machine."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    key = f"{platform.node()}, {name}, {str(dtype).removeprefix('torch.')}, {torch.get_num_threads()} threads"
+    file = cache / "matrix_peak.json"
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+        return float(known[key])
+    except (OSError, ValueError, KeyError, TypeError):
+        known = {}
+    peak = matrix_peak(device, dtype)
+    try:
+        if file.is_file():
+            known = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{time.time_ns()}.tmp")
+    temporary.write_text(json.dumps({**known, key: peak}, indent=2), encoding="utf-8")
+    temporary.replace(file)
+    return peak
+
+
+class Work:
+    """Counts the useful operations of training, from the model's linear layers.
+
+    A multiplication with a weight costs 2 operations for each of its entries forward, 2 for the gradient of its input, and 2 for
+    its own if it is trained (Kaplan et al., 2020, appendix B). Causal attention costs 2 x length^2 x width a layer forward (half of
+    the full square for scores and for values) and twice that backward.
+
+    Args:
+        model: The language model, before a strategy shards it.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        head = model.get_output_embeddings()  # type: ignore[operator]
+        linears = [part for part in model.modules() if isinstance(part, nn.Linear) and part is not head]
+        self.token = sum(self._linear(part) for part in linears)
+        self.target = self._linear(head)
+        config = model.config
+        heads = config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // heads
+        self.square = 6 * heads * size * config.num_hidden_layers
+
+    @staticmethod
+    def _linear(part: nn.Linear) -> int:
+        return part.in_features * part.out_features * (6 if part.weight.requires_grad else 4)
+
+    def operations(self, lengths: Sequence[int], targets: int) -> float:
+        """Floating-point operations of examples of these lengths with that many targets in all, forward and backward."""
+        return float(self.token * sum(lengths) + self.square * sum(length * length for length in lengths) + self.target * targets)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

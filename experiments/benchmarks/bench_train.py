@@ -1,0 +1,194 @@
+"""How fast exact fine-tuning is: ecomgpt, `transformers.Trainer` and `trl.SFTTrainer` on the same examples, in turns.
+
+    pip install -e '.[bench]' && just bench-train
+
+Every contender trains in a process of its own (memory is measured there), in rounds, so that a slow minute of the machine hits all.
+Each process warms up with one step of short examples and then takes measured steps of eight examples with real lengths: those of the
+released evaluation sets where `ECOMGPT_DATA` has them, else of the demo store. Writes `train.md` and `train.json` beside this file.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench_contenders import configured
+
+from ecomgpt.data.store import Examples, TokenWriter
+
+HERE = Path(__file__).resolve().parent
+EIGHT = 8
+VOCABULARY = 4000
+"""Of the tokenizer that is trained on the examples: small, so that they have as many tokens as BLOOM's would give (about 180)."""
+CONTENDERS = ("ecomgpt", "transformers", "trl")
+RUNS = [("bloomz_560m", "float32"), ("bloomz_560m", "bfloat16"), ("smollm2_135m", "float32")]
+PACKAGES = ("torch", "transformers", "trl", "lightning", "accelerate", "numpy")
+
+
+def main() -> None:
+    """Measures and writes the results."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rounds", type=int, default=2, help="how often each contender starts")
+    arguments.add_argument("--steps", type=int, default=1, help="measured steps a start")
+    arguments.add_argument("--micro", type=int, default=4, help="examples that the padded contenders take at once")
+    arguments.add_argument("--only", nargs="*", default=None, help="shape:dtype pairs, such as bloomz_560m:float32")
+    options = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        source = write_examples(Path(folder))
+        examples = Examples(Path(folder))
+        steps = choose_steps(examples, options.steps, options.micro)
+        results = list(measure(examples, steps, Path(folder), options))
+    document = {"machine": machine(), "source": source, "examples": describe(examples, steps), "command": " ".join(sys.argv), "results": results}
+    (HERE / "train.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (HERE / "train.md").write_text(page(document), encoding="utf-8")
+    print(page(document))
+
+
+def write_examples(folder: Path) -> str:
+    """Tokenises examples into a folder; returns where they are from."""
+    from ecomgpt.model.tokenizer import train_tokenizer
+
+    data = os.environ.get("ECOMGPT_DATA", "./data")
+    real = (Path(data) / "ecom_instruct_v1").is_dir()
+    pairs = list(released(data) if real else demo())
+    tokenizer = train_tokenizer((text for pair in pairs for text in pair), VOCABULARY)
+    with TokenWriter(folder) as writer:
+        for number, (prompt, answer) in enumerate(pairs):
+            start, end = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt, answer))
+            writer.add([*start[:1000], *end[:200], tokenizer.eos_token_id], min(len(start), 1000), 0, number)
+    return "the released evaluation sets" if real else "the demo store"
+
+
+def released(data: str) -> Iterator[tuple[str, str]]:
+    """Prompts and answers of the twelve held-out tasks, a hundred each."""
+    from ecomgpt.eval.suite import load_rows
+    from ecomgpt.eval.task import load_eval_tasks
+
+    config = configured(["job=evaluate", "model=bloom_560m", "eval=held_out", "eval.limit=100", f"paths.data={data}"])
+    for task in load_eval_tasks(config.eval.tasks, None):
+        yield from ((row.prompt.text, row.target) for row in load_rows(task, config))
+
+
+def demo() -> Iterator[tuple[str, str]]:
+    """Prompts and answers of the embedded shop."""
+    from ecomgpt.data.build import prepare
+    from ecomgpt.data.store import read_instructions
+    from ecomgpt.job.build import protection
+    from ecomgpt.model.backbone import load_tokenizer
+
+    config = configured(["job=build"])
+    mixture = prepare(config, protection(config), lambda texts: load_tokenizer(config, texts))
+    for row in read_instructions(mixture.instructions / "train.arrow"):
+        yield row.prompt.text, row.target
+
+
+def choose_steps(examples: Examples, count: int, micro: int) -> list[list[int]]:
+    """A warm-up step of the shortest examples, then the most typical of random steps.
+
+    Typical means the middle of all draws by the tokens of the batches padded to their longest, `micro` examples each, so that neither
+    side gains from luck: one long example makes padding arbitrarily dear.
+    """
+    warm = np.argsort(examples.lengths, kind="stable")[:EIGHT]
+    order = np.random.default_rng(0).permutation(len(examples))
+    drawn = order[: len(order) // EIGHT * EIGHT].reshape(-1, EIGHT)
+    padded = examples.lengths[drawn].reshape(len(drawn), -1, micro).max(axis=2).sum(axis=1)
+    ranked = drawn[np.argsort(padded, kind="stable")]
+    first = (len(ranked) - count) // 2
+    return [warm.tolist(), *ranked[first : first + count].tolist()]
+
+
+def measure(examples: Examples, steps: list[list[int]], folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Runs every contender in turns."""
+    wanted = options.only or [":".join(run) for run in RUNS]
+    for shape, dtype in (run for run in RUNS if ":".join(run) in wanted):
+        for turn in range(options.rounds):
+            for contender in CONTENDERS:
+                if dtype == "bfloat16" and contender != "ecomgpt":
+                    continue
+                order = {
+                    "contender": contender, "shape": shape, "dtype": dtype, "micro": options.micro, "steps": steps,
+                    "examples": str(folder), "folder": str(folder / "out"), "result": str(folder / "result.json"),
+                }
+                (folder / "order.json").write_text(json.dumps(order))
+                command = [sys.executable, str(HERE / "bench_contenders.py"), str(folder / "order.json")]
+                done = subprocess.run(command, capture_output=True, text=True)
+                if done.returncode:
+                    raise SystemExit(f"{contender} failed with exit code {done.returncode}:\n{done.stderr[-3000:]}")
+                result = {**json.loads((folder / "result.json").read_text()), "contender": contender, "shape": shape, "dtype": dtype}
+                seconds = [step["seconds"] for step in result["steps"][1:]]
+                result["tokens_per_second"] = float(examples.lengths[np.concatenate(steps[1:])].sum() / sum(seconds))
+                print(f"{shape} {dtype} {contender} round {turn + 1}: {result['tokens_per_second']:.1f} tokens/s", flush=True)
+                yield result
+
+
+def machine() -> dict[str, Any]:
+    """Hardware and versions."""
+    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+    threads = os.environ.get("OMP_NUM_THREADS", str(os.cpu_count()))
+    return {"cpu": cpu, "threads": threads, "system": platform.platform(), "python": platform.python_version(), **packages}
+
+
+def describe(examples: Examples, steps: list[list[int]]) -> dict[str, float]:
+    """Lengths of the measured examples and of all."""
+    chosen = np.concatenate(steps[1:])
+    return {
+        "measured": len(chosen), "tokens": int(examples.lengths[chosen].sum()), "answer_tokens": int(examples.targets[chosen].sum()),
+        "longest": int(examples.lengths[chosen].max()), "mean_length_of_all": float(examples.lengths.mean()),
+        "mean_answer_of_all": float(examples.targets.mean()),
+    }
+
+
+def page(document: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    lines = [
+        "# Training speed", "",
+        f"`{document['command']}`, examples from {document['source']}: "
+        + ", ".join(f"{key.replace('_', ' ')} {value:.6g}" for key, value in document["examples"].items()) + ".", "",
+        ", ".join(f"{key} {value}" for key, value in document["machine"].items()) + ".", "",
+        "Rates count real tokens, padding excluded. Extra memory is the process's peak beyond its libraries, weights, gradients and",
+        "AdamW's moments. MFU counts useful operations (no padding, no masked head rows, causal attention) against the best matrix",
+        "product of the same number format measured in any of the processes. Best of the rounds; every round is in `train.json`.", "",
+        "| model | format | trainer | tokens/s | ours is faster by | extra memory | ours to theirs | MFU | loss of the first steps |",
+        "| - | - | - | -: | -: | -: | -: | -: | - |",
+    ]
+    for group in grouped(document["results"]):
+        mine = group["ecomgpt"]
+        for name, best in group.items():
+            losses = ", ".join(f"{step['loss']:.5f}" for step in best["steps"])
+            faster = "" if name == "ecomgpt" else f"{mine['tokens_per_second'] / best['tokens_per_second']:.2f} x"
+            memory = "" if name == "ecomgpt" else f"{mine['extra_bytes'] / best['extra_bytes']:.2f}"
+            share = f"{best['useful'] / best['measured_seconds'] / best['peak']:.0%}"
+            lines.append(
+                f"| {best['shape']} | {best['dtype']} | {name} | {best['tokens_per_second']:.1f} | {faster} "
+                f"| {best['extra_bytes'] / 1e9:.2f} GB | {memory} | {share} | {losses} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def grouped(results: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
+    """For each shape and number format the best round of each contender, with the best matrix product of any process."""
+    for shape, dtype in dict.fromkeys((result["shape"], result["dtype"]) for result in results):
+        rows = [result for result in results if (result["shape"], result["dtype"]) == (shape, dtype)]
+        peak = max(result["matrix_peak"] for result in rows)
+        best: dict[str, dict[str, Any]] = {}
+        for name in CONTENDERS:
+            own = [result for result in rows if result["contender"] == name]
+            if own:
+                fastest = max(own, key=lambda result: result["tokens_per_second"])
+                seconds = sum(step["seconds"] for step in fastest["steps"][1:])
+                best[name] = {**fastest, "peak": peak, "measured_seconds": seconds}
+        yield best
+
+
+if __name__ == "__main__":
+    main()

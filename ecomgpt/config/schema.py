@@ -141,7 +141,7 @@ class TrainerConfig:
     weight_decay: float = option(0.01, "on matrices; norms and biases have none", low=0)
     betas: list[float] = option(factory=lambda: [0.9, 0.95], help="AdamW's two betas")
     clip_norm: float | None = option(1.0, "clip the gradient's norm; null for never", low=0)
-    loss_weighting: str = option("token", "what counts equally in the loss", choices=("token", "example"))
+    loss_weighting: str = option("token", "what counts equally in the loss", choices=("token", "example", "task"))
     gradient_checkpointing: bool = option(False, "recompute activations to save memory")
     checkpoint_every: int = option(200, "optimiser steps between checkpoints", low=1)
     keep_checkpoints: int = option(2, "how many to keep", low=1)
@@ -152,6 +152,8 @@ class TrainerConfig:
     on_anomaly: str = option("stop", "when a step's loss or gradient is no finite number, or spikes", choices=("stop", "skip"))
     spike: float | None = option(None, "a loss this many times the median of the last 50 steps is a spike; null for none", low=1)
     log_every: int = option(5, "optimiser steps between log lines", low=1)
+    compile: bool = option(False, "torch.compile for the blocks; a minute's start, then faster on GPUs")
+    profile: bool = option(False, "write where the time went: logs/profile.csv, logs/profile.md, figures/profile.png")
     threads: int | None = option(None, "CPU threads a process; null for all cores shared between processes", low=1)
 
 

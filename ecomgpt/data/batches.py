@@ -70,7 +70,7 @@ class MicroBatches(Dataset):
         world: Number of processes.
         micro_rows: Rows that a process takes at once.
         pad: Id of the padding token.
-        weighting: ``token``, or ``example`` for an equal share of the loss for each example.
+        weighting: What has an equal share of the loss: ``token``, ``example`` or ``task``.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class MicroBatches(Dataset):
         self.examples, self.plan = examples, plan
         self.rank, self.world, self.micro_rows, self.pad = rank, world, micro_rows, pad
         self.accumulate = plan.rows_per_step // (world * micro_rows)
-        self.weighting = weighting
+        self.shares = shares(examples, weighting)
 
     def __len__(self) -> int:
         return self.plan.steps * self.accumulate
@@ -89,30 +89,49 @@ class MicroBatches(Dataset):
         step, micro = divmod(index, self.accumulate)
         first = step * self.plan.rows_per_step + (micro * self.world + self.rank) * self.micro_rows
         rows = self.plan.rows[first : first + self.micro_rows]
-        batch: dict[str, torch.Tensor | float] = {**collate(self.examples, rows, self.pad, self.weighting)}
+        batch: dict[str, torch.Tensor | float] = {**collate(self.examples, rows, self.pad, self.shares)}
         batch["normaliser"] = self._normaliser(step)
         return batch
 
     def _normaliser(self, step: int) -> float:
         """Sum of the weights of a whole step's targets, over all processes and micro-batches."""
         examples = self.plan.step_examples(step)
-        return float(len(examples) if self.weighting == "example" else self.examples.targets[examples].sum())
+        return float((self.examples.targets[examples] / self.shares[examples]).sum())
 
 
-def collate(examples: Examples, rows: list[np.ndarray], pad: int, weighting: str = "token") -> dict[str, torch.Tensor]:
+def shares(examples: Examples, weighting: str) -> np.ndarray:
+    """How many target tokens of the data share one weight; a target's weight is one over it.
+
+    Args:
+        examples: All examples.
+        weighting: ``token``: each target weighs 1. ``example``: the targets of an example weigh 1 together. ``task``: the targets of
+            a task weigh 1 together, over the whole data.
+
+    Returns:
+        Shape (examples,), int64: whole numbers, which no precision rounds on the way to the loss.
+    """
+    if weighting == "token":
+        return np.ones(len(examples), dtype=np.int64)
+    if weighting == "example":
+        return examples.targets.astype(np.int64)
+    return np.bincount(examples.tasks, weights=examples.targets).astype(np.int64)[examples.tasks]
+
+
+def collate(examples: Examples, rows: list[np.ndarray], pad: int, share: np.ndarray) -> dict[str, torch.Tensor]:
     """The examples of packed rows, one after another without padding: S examples, T tokens, N targets.
 
     Returns:
         ``input_ids`` (1, T) int64; ``positions`` (1, T) int64, from 0 in each example; ``lengths`` (S,) int64, tokens of each
         example; ``target_index`` (N,) int64, places whose next token is to be predicted; ``targets`` (N,) int64, these
-        tokens: answers and ends of sequence; ``weights`` (N,) float32. Without examples one padding token and no target.
+        tokens: answers and ends of sequence; ``shares`` (N,) int64, from `shares`: a target weighs one over it. Without
+        examples one padding token and no target.
     """
     indices = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
     if not len(indices):
         nothing = torch.empty(0, dtype=torch.int64)
         return {
             "input_ids": torch.tensor([[pad]]), "positions": torch.tensor([[0]]), "lengths": torch.tensor([1]),
-            "target_index": nothing, "targets": nothing, "weights": torch.empty(0),
+            "target_index": nothing, "targets": nothing, "shares": nothing,
         }
     lengths = examples.lengths[indices].astype(np.int64)
     answers = examples.targets[indices].astype(np.int64)
@@ -120,12 +139,11 @@ def collate(examples: Examples, rows: list[np.ndarray], pad: int, weighting: str
     tokens = np.concatenate([examples.ids(int(index)) for index in indices]).astype(np.int64)
     # Where each example's targets lie: the last `answer` tokens before its end.
     places = np.repeat(ends - np.cumsum(answers), answers) + np.arange(answers.sum())
-    weights = np.repeat(1.0 / answers if weighting == "example" else np.ones(len(answers)), answers)
     return {
         "input_ids": torch.from_numpy(tokens)[None],
         "positions": torch.from_numpy(np.arange(len(tokens)) - np.repeat(ends - lengths, lengths))[None],
         "lengths": torch.from_numpy(lengths),
         "target_index": torch.from_numpy(places - 1),
         "targets": torch.from_numpy(tokens[places]),
-        "weights": torch.from_numpy(weights.astype(np.float32)),
+        "shares": torch.from_numpy(np.repeat(share[indices], answers)),
     }

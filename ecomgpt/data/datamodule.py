@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from ecomgpt.config.schema import Config
 from ecomgpt.data.batches import MicroBatches, Plan, plan
+from ecomgpt.data.prefetch import AheadLoader
 from ecomgpt.data.store import Examples
 
 
@@ -53,7 +54,7 @@ class Mixture(L.LightningDataModule):
             self.config.trainer.loss_weighting,
         )
         start = self.trainer.global_step * batches.accumulate
-        return DataLoader(batches, batch_size=None, sampler=FromStep(start, len(batches)))
+        return AheadLoader(batches, batch_size=None, sampler=FromStep(start, len(batches)))
 
     def val_dataloader(self) -> DataLoader | list:
         """One process's validation rows, each exactly once."""
@@ -62,7 +63,7 @@ class Mixture(L.LightningDataModule):
         assert self.trainer is not None
         world = self.trainer.world_size
         whole = plan(self.validation.lengths, self.row_tokens, self.row_tokens * world * self.micro_rows, 1.0, None, 0)
-        return DataLoader(
+        return AheadLoader(
             MicroBatches(self.validation, whole, self.trainer.global_rank, world, self.micro_rows, self.pad), batch_size=None
         )
 
@@ -70,6 +71,10 @@ class Mixture(L.LightningDataModule):
         """Examples, tokens and target tokens of an optimiser step, over all processes."""
         examples = self.plan.step_examples(step)
         return len(examples), int(self.train.lengths[examples].sum()), int(self.train.targets[examples].sum())
+
+    def step_lengths(self, step: int) -> list[int]:
+        """Tokens of each example of an optimiser step."""
+        return self.train.lengths[self.plan.step_examples(step)].tolist()
 
     def totals(self) -> tuple[int, int]:
         """Examples and tokens of the whole run."""

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -66,6 +67,7 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     from ecomgpt.model.backbone import load_model
     from ecomgpt.model.export import export
     from ecomgpt.strategy.build import strategy_module
+    from ecomgpt.trainer.allocator import keep_freed_memory
     from ecomgpt.trainer.anomaly import Anomaly
     from ecomgpt.trainer.build import lightning_trainer
     from ecomgpt.trainer.checkpoints import Checkpoints
@@ -73,10 +75,12 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     from ecomgpt.trainer.interrupt import Interrupted, Interruption
     from ecomgpt.trainer.loggers import close, loggers
     from ecomgpt.trainer.module import InstructionTuner
+    from ecomgpt.trainer.profile import Profile, ProfileEnd
     from ecomgpt.trainer.randomness import Randomness
     from ecomgpt.trainer.stored import checkpoints
 
     quieten()
+    keep_freed_memory()
     settings = config.trainer
     torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // settings.devices))
     L.seed_everything(config.seed, verbose=False)
@@ -88,11 +92,15 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     anomaly = Anomaly(
         settings.on_anomaly, settings.spike, strategy.skip_step, lambda step: named(mixture, data, step), run.logs / "anomalies.jsonl"
     )
-    history = History(run, data, anomaly, settings.log_every)
+    history = History(run, data, anomaly, settings.log_every, Path(config.paths.cache).expanduser())
     saver = Checkpoints(run.checkpoints, config, mixture.manifest["fingerprint"])
     interruption = Interruption(saver)
     records = loggers(config, run)
-    trainer = lightning_trainer(config, data, [Randomness(config.seed), anomaly, history, saver, interruption], records, run.path)
+    callbacks: list[Any] = [Randomness(config.seed), anomaly, history, saver, interruption]
+    if settings.profile:
+        profile = Profile(run)
+        callbacks = [profile, *callbacks, ProfileEnd(profile)]
+    trainer = lightning_trainer(config, data, callbacks, records, run.path)
     found = next(iter(checkpoints(run.checkpoints)), None)
     started = time.perf_counter()
     try:
@@ -131,6 +139,7 @@ def facts(rows: list[dict[str, Any]], data: Any) -> dict[str, Any]:
         "target_tokens": int(sum(row["target_tokens"] for row in rows)),
         "tokens_per_second": tokens / seconds if seconds else None,
         "seconds": seconds,
+        "mfu": math.fsum(row["mfu"] * row["seconds"] for row in rows) / seconds if seconds else None,
         "final_loss": next((row["loss"] for row in reversed(rows) if math.isfinite(row["loss"])), None),
         "validation_loss": next((row["validation_loss"] for row in reversed(rows) if row["validation_loss"] is not None), None),
         "peak_memory_bytes": int(max((row["memory_bytes"] for row in rows), default=0)),

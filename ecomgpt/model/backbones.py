@@ -47,7 +47,7 @@ class PackedBloomAttention(BloomAttention):
 class PackedBloomModel(BloomModel):
     """`BloomModel` that hands a `Layout` to its blocks, and is stock without one."""
 
-    def forward(self, input_ids=None, layout: Layout | None = None, **kwargs):  # type: ignore[override]
+    def forward(self, input_ids=None, layout: Layout | None = None, **kwargs):
         if layout is None:
             return super().forward(input_ids, **kwargs)
         hidden = self.word_embeddings_layernorm(self.word_embeddings(input_ids))

@@ -44,7 +44,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         return losses
 
     @staticmethod
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Upstream gradients scale rows; they are folded into the small operand of each product."""
         hidden, weight, gradient = ctx.saved_tensors
         scale = upstream[:, None]
@@ -64,7 +64,7 @@ class AnswerHead(nn.Linear):
     The loss is part of the head's own `forward`, because sharding strategies gather a module's weights only there.
     """
 
-    def forward(self, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:  # type: ignore[override]
+    def forward(self, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
         """Logits, or the cross entropy of each target.
 
         Args:

@@ -34,6 +34,13 @@ class Network(nn.Module):
             raise UserError(f"model.path: {type(language_model).__name__} {reason}, which training doesn't compute")
         head.__class__ = AnswerHead
 
+    def compile_blocks(self) -> None:
+        """Compiles each block in place; all blocks share one compilation, and names in the state dict stay."""
+        wanted = getattr(self.language_model, "_no_split_modules", None) or []
+        for part in self.language_model.modules():
+            if type(part).__name__ in wanted:
+                part.compile(dynamic=True)
+
     def forward(
         self,
         input_ids: torch.Tensor,

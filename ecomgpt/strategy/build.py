@@ -43,11 +43,20 @@ def cluster_environment(config: Config) -> "ClusterEnvironment":
     return LightningEnvironment() if config.strategy.kind == "single" else TorchElasticEnvironment()
 
 
+SMALLEST_HALF = 512
+"""Width from which bfloat16 pays on a CPU; below, casting costs more than shorter products save."""
+
+
 def precision(config: Config) -> str:
-    """Lightning's name of the number format; ``auto`` is bfloat16 where a GPU computes it well, else float32 on a CPU."""
+    """Lightning's name of the number format.
+
+    ``auto`` is mixed bfloat16 where the hardware multiplies it (recent GPUs; CPUs with AVX512-BF16 or AMX, from a width of
+    `SMALLEST_HALF`), mixed fp16 on older GPUs, and float32 on other CPUs.
+    """
     names = {"fp32": "32-true", "bf16-mixed": "bf16-mixed", "bf16-true": "bf16-true", "fp16-mixed": "16-mixed"}
     if config.trainer.precision != "auto":
         return names[config.trainer.precision]
-    if not on_gpu(config):
-        return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    if on_gpu(config):
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16-mixed" if fast and (config.model.hidden_size or 0) >= SMALLEST_HALF else "32-true"

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ecomgpt.data.datamodule import Mixture
 from ecomgpt.rundir import Run, now
+from ecomgpt.trainer.speed import cached_peak
 from ecomgpt.units import duration, size
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "step", "loss", "learning_rate", "grad_norm", "examples", "tokens", "target_tokens", "tokens_per_second",
-    "memory_bytes", "seconds", "validation_loss",
+    "memory_bytes", "seconds", "validation_loss", "mfu",
 )
 BEAT_SECONDS = 5.0
 """``status.json`` is written at most this often."""
@@ -39,9 +40,11 @@ class History(Callback):
         data: Knows what each step holds.
         anomaly: Knows each step's loss over all processes; must stand before this callback.
         log_every: Optimiser steps between two lines of progress where the output is no terminal.
+        cache: Where the machine's matrix-product peak is kept, which ``mfu`` is the used share of.
     """
 
-    def __init__(self, run: Run, data: Mixture, anomaly: "Anomaly", log_every: int) -> None:
+    def __init__(self, run: Run, data: Mixture, anomaly: "Anomaly", log_every: int, cache: Path) -> None:
+        self.cache = cache
         self.run, self.data, self.anomaly, self.log_every = run, data, anomaly, log_every
         self.file = run.logs / "metrics.csv"
         self.rows: list[dict[str, Any]] = []
@@ -53,6 +56,9 @@ class History(Callback):
         self._before = trainer.global_step
         if not trainer.is_global_zero:
             return
+        half = {"bf16": torch.bfloat16, "16-m": torch.float16}.get(str(trainer.precision)[:4], torch.float32)
+        self.peak = cached_peak(module.device, half, self.cache) * trainer.world_size
+        self._started = self._step_started = time.perf_counter()
         self.rows = [row for row in read_history(self.file) if row["step"] <= trainer.global_step]
         self._write_all()
         if sys.stderr.isatty():
@@ -69,15 +75,16 @@ class History(Callback):
         moment = time.perf_counter()
         seconds, self._step_started = moment - self._step_started, moment
         if trainer.is_global_zero:
-            self._record(trainer, self.anomaly.loss, seconds)
+            self._record(trainer, module, self.anomaly.loss, seconds)
 
-    def _record(self, trainer: L.Trainer, loss: float, seconds: float) -> None:
+    def _record(self, trainer: L.Trainer, module: Any, loss: float, seconds: float) -> None:
         step = trainer.global_step
         examples, tokens, targets = self.data.step_tokens(step - 1)
         row = {
             "step": step, "loss": loss, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"], "grad_norm": self.anomaly.norm,
             "examples": examples, "tokens": tokens, "target_tokens": targets, "tokens_per_second": tokens / max(seconds, 1e-9),
             "memory_bytes": memory_bytes(), "seconds": seconds, "validation_loss": None,
+            "mfu": module.work.operations(self.data.step_lengths(step - 1), targets) / max(seconds, 1e-9) / self.peak,
         }
         self.rows.append(row)
         with self.file.open("a", newline="", encoding="utf-8") as file:

@@ -1,18 +1,17 @@
 """The LightningModule: model, tuning, optimiser, schedule and loss in one place."""
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 import lightning as L
 import torch
-from torch import nn
 from transformers import PreTrainedModel
 
-from ecomgpt.config.schema import Config, TrainerConfig
+from ecomgpt.config.schema import Config
 from ecomgpt.model.network import Network
-from ecomgpt.strategy.build import on_gpu
+from ecomgpt.trainer.optimizer import make_optimizer, schedule
+from ecomgpt.trainer.speed import Work
 from ecomgpt.tuning.apply import apply_tuning
 
 
@@ -39,6 +38,7 @@ class InstructionTuner(L.LightningModule):
         self.config, self.accumulate, self.total_steps = config, accumulate, total_steps
         self._backbone, self._shard = backbone, shard
         self.network: Network | None = None
+        self.work: Work | None = None
         self.step_loss = 0.0
         self.example_counts: dict[str, float] = {}
 
@@ -50,7 +50,10 @@ class InstructionTuner(L.LightningModule):
         if self.config.trainer.gradient_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         model.train()
+        self.work = Work(model)
         self.network = Network(model, self.config.model.attention)
+        if self.config.trainer.compile:
+            self.network.compile_blocks()
         self._shard(self)
 
     @property
@@ -62,7 +65,7 @@ class InstructionTuner(L.LightningModule):
     def training_step(self, batch: dict, index: int) -> torch.Tensor:
         """The micro-batch's share of the step's mean loss.
 
-        ``sum(w * loss) * processes * accumulate / sum of w over the whole optimiser step``: Lightning divides by
+        ``sum(w * loss) * processes * accumulate / sum of w over the whole optimiser step``, with w one over the batch's shares: Lightning divides by
         ``accumulate`` and the strategy averages over processes, so every target weighs the same wherever it was computed
         (lightning #20350, transformers #34191).
         """
@@ -73,7 +76,7 @@ class InstructionTuner(L.LightningModule):
 
     def validation_step(self, batch: dict, index: int) -> None:
         """Sums, so that the mean does not depend on how rows were shared out."""
-        self._validation += torch.stack([self._weighted_sum(batch), batch["weights"].sum()]).double()
+        self._validation += torch.stack([self._weighted_sum(batch), (1.0 / batch["shares"]).sum()]).double()
 
     def on_validation_epoch_start(self) -> None:
         self._validation = torch.zeros(2, dtype=torch.float64, device=self.device)
@@ -87,48 +90,14 @@ class InstructionTuner(L.LightningModule):
         losses = self.network(
             batch["input_ids"], batch["positions"], batch["lengths"], batch["target_index"], batch["targets"]
         )
-        return (losses * batch["weights"]).sum()
+        return (losses / batch["shares"]).sum()
 
     def configure_optimizers(self) -> Any:
         """AdamW without decay on norms and biases, and a schedule that counts optimiser steps."""
         trainer = self.config.trainer
-        optimizer = make_optimizer(self, trainer, self.config.strategy.offload_optimizer and on_gpu(self.config))
+        optimizer = make_optimizer(self, self.config)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(trainer, step, self.total_steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["saved_at"] = time.time()
-
-
-def make_optimizer(module: nn.Module, trainer: TrainerConfig, offload: bool) -> torch.optim.Optimizer:
-    """AdamW over the weights that are trained, matrices with decay and the rest without."""
-    weights = [weight for weight in module.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [weight for weight in weights if _is_matrix(weight)], "weight_decay": trainer.weight_decay},
-        {"params": [weight for weight in weights if not _is_matrix(weight)], "weight_decay": 0.0},
-    ]
-    settings: dict[str, Any] = {"lr": trainer.learning_rate, "betas": tuple(trainer.betas), "eps": 1e-8}
-    if offload:
-        from deepspeed.ops.adam import DeepSpeedCPUAdam
-
-        return DeepSpeedCPUAdam(groups, adamw_mode=True, **settings)
-    return torch.optim.AdamW(groups, fused=True, **settings)
-
-
-def _is_matrix(weight: nn.Parameter) -> bool:
-    # ZeRO stage 3 leaves an empty vector in a weight's place, and its shape in `ds_shape`.
-    return len(getattr(weight, "ds_shape", weight.shape)) >= 2
-
-
-def schedule(trainer: TrainerConfig, step: int, total: int) -> float:
-    """The learning rate at an optimiser step, as a share of the peak: linear warm-up, then down to the final share."""
-    warmup = math.ceil(trainer.warmup * total)
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    done = min(1.0, (step - warmup) / max(1, total - warmup))
-    low = trainer.final_learning_rate
-    if trainer.schedule == "constant":
-        return 1.0
-    if trainer.schedule == "linear":
-        return 1.0 - (1.0 - low) * done
-    return low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * done))

@@ -8,9 +8,11 @@ import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 SIDES = {"cpu": (2048, 3), "cuda": (8192, 10)}
 """Side of the square matrices and number of tries, by kind of device: about a second."""
@@ -38,15 +40,11 @@ def cached_peak(device: torch.device, dtype: torch.dtype, cache: Path) -> float:
     file = cache / "matrix_peak.json"
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
-        return float(known[key])
-    except (OSError, ValueError, KeyError, TypeError):
+        if key in known:
+            return float(known[key])
+    except (OSError, ValueError, TypeError):
         known = {}
     peak = matrix_peak(device, dtype)
-    try:
-        if file.is_file():
-            known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(f".{time.time_ns()}.tmp")
     temporary.write_text(json.dumps({**known, key: peak}, indent=2), encoding="utf-8")
@@ -65,12 +63,12 @@ class Work:
         model: The language model, before a strategy shards it.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        head = model.get_output_embeddings()  # type: ignore[operator]
+    def __init__(self, model: PreTrainedModel) -> None:
+        head: Any = model.get_output_embeddings()
         linears = [part for part in model.modules() if isinstance(part, nn.Linear) and part is not head]
         self.token = sum(self._linear(part) for part in linears)
         self.target = self._linear(head)
-        config = model.config
+        config: Any = model.config
         heads = config.num_attention_heads
         size = getattr(config, "head_dim", None) or config.hidden_size // heads
         self.square = 6 * heads * size * config.num_hidden_layers

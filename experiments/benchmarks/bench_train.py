@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from bench_contenders import configured
 
 from ecomgpt.data.store import Examples, TokenWriter

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from ecomgpt.data.batches import MicroBatches, collate, plan
+from ecomgpt.data.batches import MicroBatches, collate, plan, shares
 from ecomgpt.data.pack import pack, utilisation
 from ecomgpt.data.store import Examples, TokenWriter
 from ecomgpt.model.network import Network
@@ -59,7 +59,7 @@ def test_packed_losses_and_gradients_equal_stock_transformers(make, examples: Ex
     total = torch.zeros(())
     seen = {}
     for row in rows:
-        batch = collate(examples, [row], PAD)
+        batch = collate(examples, [row], PAD, shares(examples, "token"))
         losses = network(*(batch[name] for name in INPUTS))
         total = total + losses.sum()
         for index, part in zip(row, losses.split([int(examples.targets[i]) for i in row]), strict=True):
@@ -73,8 +73,8 @@ def test_packed_losses_and_gradients_equal_stock_transformers(make, examples: Ex
 
 def test_an_example_does_not_feel_its_neighbours(examples: Examples) -> None:
     network = Network(bloom())
-    alone = collate(examples, [np.array([5])], PAD)
-    together = collate(examples, [np.array([2, 5, 9])], PAD)
+    alone = collate(examples, [np.array([5])], PAD, shares(examples, "token"))
+    together = collate(examples, [np.array([2, 5, 9])], PAD, shares(examples, "token"))
     first, all_three = network(*(alone[n] for n in INPUTS)), network(*(together[n] for n in INPUTS))
     start = int(examples.targets[2])
     torch.testing.assert_close(all_three[start : start + len(first)], first, rtol=0, atol=1e-5)
@@ -90,7 +90,7 @@ def test_weights_and_their_names_stay_stock() -> None:
 
 
 @pytest.mark.parametrize(("world", "micro"), [(1, 1), (1, 4), (2, 1), (2, 2), (4, 1)])
-@pytest.mark.parametrize("weighting", ["token", "example"])
+@pytest.mark.parametrize("weighting", ["token", "example", "task"])
 def test_a_step_is_the_same_however_it_is_shared_out(examples: Examples, world: int, micro: int, weighting: str) -> None:
     whole = plan(examples.lengths, 128, 4 * 128, 1.0, None, seed=3)
 
@@ -101,7 +101,7 @@ def test_a_step_is_the_same_however_it_is_shared_out(examples: Examples, world: 
             for index in range(batches.accumulate):
                 batch = batches[index]
                 losses = network(*(batch[n] for n in INPUTS))
-                ((losses * batch["weights"]).sum() / batch["normaliser"]).backward()
+                ((losses / batch["shares"]).sum() / batch["normaliser"]).backward()
         return torch.cat([weight.grad.flatten() for weight in network.parameters()])
 
     torch.testing.assert_close(gradient(world, micro), gradient(1, 2), rtol=0, atol=1e-6)
@@ -110,7 +110,7 @@ def test_a_step_is_the_same_however_it_is_shared_out(examples: Examples, world: 
 def test_the_last_step_is_filled_with_rows_that_weigh_nothing(examples: Examples) -> None:
     whole = plan(examples.lengths, 128, 16 * 128, 1.0, None, seed=3)
     batches = MicroBatches(examples, whole, 0, 1, 1, PAD)
-    assert sum(int(batches[index]["weights"].sum()) for index in range(len(batches))) == int(examples.targets.sum())
+    assert sum(len(batches[index]["targets"]) for index in range(len(batches))) == int(examples.targets.sum())
     empty = batches[len(batches) - 1]
     losses = Network(bloom())(*(empty[n] for n in INPUTS))
     losses.sum().backward()

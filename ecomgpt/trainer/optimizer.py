@@ -33,7 +33,10 @@ def make_optimizer(module: nn.Module, config: Config) -> torch.optim.Optimizer:
     half = any(weight.dtype != torch.float32 for weight in weights)
     if half and config.strategy.kind != "deepspeed":  # which keeps float32 copies of its own
         return MasterAdamW(groups, **settings)
-    return torch.optim.AdamW(groups, fused=True, **settings)
+    optimizer = torch.optim.AdamW(groups, fused=True, **settings)
+    # Fused AdamW could undo fp16's loss scale itself, but then Lightning can't clip before; the scaler does it as well.
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    return optimizer
 
 
 def _is_matrix(weight: nn.Parameter) -> bool:

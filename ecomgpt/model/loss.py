@@ -34,14 +34,15 @@ class LinearCrossEntropy(torch.autograd.Function):
         """
         logits = F.linear(hidden, weight, bias).float()
         column = targets[:, None]
-        normaliser = logits.logsumexp(dim=-1, keepdim=True)
-        losses = (normaliser - logits.gather(1, column))[:, 0]
+        wanted = logits.gather(1, column)
+        # Log-sum-exp and softmax by hand, in the buffer of the logits: each operation would else need another one.
+        highest = logits.amax(dim=-1, keepdim=True)
+        total = logits.sub_(highest).exp_().sum(dim=-1, keepdim=True)
         if any(ctx.needs_input_grad):
-            # d loss / d logits = softmax - one-hot, in the buffer of the logits.
-            gradient = logits.sub_(normaliser).exp_()
-            gradient.scatter_add_(1, column, torch.full_like(normaliser, -1.0))
+            # d loss / d logits = softmax - one-hot.
+            gradient = logits.div_(total).scatter_add_(1, column, torch.full_like(total, -1.0))
             ctx.save_for_backward(hidden, weight, gradient.to(hidden.dtype))
-        return losses
+        return (total.log() + highest - wanted)[:, 0]
 
     @staticmethod
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

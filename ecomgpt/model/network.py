@@ -45,7 +45,7 @@ class Network(nn.Module):
         self,
         input_ids: torch.Tensor,
         positions: torch.Tensor,
-        lengths: torch.Tensor,
+        lengths: torch.Tensor | list[int],
         target_index: torch.Tensor,
         targets: torch.Tensor,
     ) -> torch.Tensor:
@@ -54,12 +54,13 @@ class Network(nn.Module):
         Args:
             input_ids: Examples one after another, shape (1, T), int64.
             positions: Place in the example, shape (1, T).
-            lengths: Tokens of each example, shape (S,); their sum is T.
+            lengths: Tokens of each example, shape (S,) or a list; their sum is T.
             target_index: Positions that predict a target, shape (N,).
             targets: Shape (N,), int64.
 
         Returns:
             Shape (N,), float32.
         """
-        hidden = self._packed(self.language_model, input_ids, positions, lengths.tolist())
+        sizes = lengths.tolist() if isinstance(lengths, torch.Tensor) else lengths
+        hidden = self._packed(self.language_model, input_ids, positions, sizes)
         return self.language_model.get_output_embeddings()(hidden[0].index_select(0, target_index), targets)

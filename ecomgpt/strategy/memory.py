@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from ecomgpt.config.schema import Config, ModelConfig
 
 CHUNK = 1024
-"""Answer tokens whose logits exist at once (`ecomgpt.model.network.CHUNK`); repeated here so that planning needs no torch."""
+"""Answer tokens whose logits exist at once (`ecomgpt.model.loss.CHUNK`); repeated here so that planning needs no torch."""
+QUERIES = 256
+"""Queries that attention takes at once (`ecomgpt.model.sdpa.BLOCK`)."""
 ANSWER_SHARE = 0.08
 """Share of a row's tokens that are answers, in instruction data (about 10 of 180)."""
 LIBRARIES = 650e6
@@ -22,10 +24,10 @@ LIVE = 1e9
 """Parameters that ZeRO-3 may leave gathered between forward and backward pass (its ``stage3_max_live_parameters``)."""
 
 # Bytes that a block keeps for the backward pass, per token and unit of width, and what its backward pass needs beside
-# them; (float32 or 16 bit alone, per byte of their size) and (16-bit autocast over float32, in bytes). BLOOM keeps 16 h:
-# two norms' inputs and outputs, 3 h of query, key and value, their context, and 4 h before and after GELU. Adapters keep
+# them; (float32 or 16 bit alone, per byte of their size) and (16-bit autocast over float32, in bytes). BLOOM keeps 17 h:
+# two norms' inputs and outputs, 3 h of query, key and value, their context by example and by row, 4 h before and after GELU. Adapters keep
 # dropout's mask and output for each linear layer.
-KEPT = {"full": (16, 36), "lora": (24, 67)}
+KEPT = {"full": (17, 38), "lora": (24, 67)}
 WORK = {"full": (21, 35), "lora": (16, 42)}
 
 
@@ -123,8 +125,8 @@ def _states(config: Config, total: int, half: bool, mixed: bool) -> tuple[float,
     strategy = config.strategy
     trained, size = trained_parameters(config), _size(config, half, mixed)
     weights, gradients = total * size, trained * size
-    # AdamW's moments have the weights' format; DeepSpeed keeps float32 master weights beside float32 moments.
-    optimizer = trained * (12 if strategy.kind == "deepspeed" else 2 * size)
+    # AdamW's moments are float32; beside 16-bit weights there are float32 copies of them. DeepSpeed always keeps copies.
+    optimizer = trained * (12 if strategy.kind == "deepspeed" or size == 2 else 8)
     host = 0.0
     if strategy.kind == "ddp":
         # Buckets in which gradients are exchanged hold a copy of each.
@@ -177,18 +179,17 @@ def _activations(config: Config, half: bool, mixed: bool, gpu: bool) -> tuple[fl
         # Autocast makes 16-bit copies of the linear layers' weights, and keeps them for the backward pass.
         blocks = 1 if trainer.gradient_checkpointing else layers
         kept += 2 * (blocks * _block_parameters(model) + (model.vocabulary or 0) * width)
-    kept += attention_bias(model, row, rows, size) + 2 * tokens * width * residual
+    kept += attention_bias(model, row) + 2 * tokens * width * residual
     logits = min(CHUNK, tokens * ANSWER_SHARE) * (model.vocabulary or 0) * 4
     trains_head = config.tuning.name == "full" and not config.tuning.freeze_embeddings
     head = (model.vocabulary or 0) * width * _size(config, half, mixed) if trains_head else 0
-    # The backward pass begins with the logits: their softmax and two gradients; then the head's gradient, which waits
-    # beside everything for the embedding's, because the two are one weight. At the end, these two and their sum are alone;
-    # on a CPU, beside what the activations' fragments still hold.
-    begin, end = max(3 * logits, logits + head, head + work), 3 * head
+    # The backward pass begins with the logits, which become their own gradient; in 16 bit they stand beside a float32 copy. Then
+    # the head's gradient, which waits beside everything for the embedding's, because the two are one weight. At the end, these two and their sum are alone.
+    begin, end = max(logits * (1.5 if half else 1), logits * size / 4 + head, head + work), 3 * head
     accumulate = trainer.batch_tokens // max(1, tokens * trainer.devices * trainer.nodes)
     if accumulate <= 1:
         # Gradients come into being while activations go.
-        begin, end = max(2 * logits, begin - trained_parameters(config) * _size(config, half, mixed)), 2 * head
+        begin, end = max(logits, begin - trained_parameters(config) * _size(config, half, mixed)), 2 * head
     return kept, max(begin, end - kept if gpu else end)
 
 
@@ -203,6 +204,6 @@ def _block(config: Config, autocast: bool, size: int) -> tuple[float, float]:
     return (kept[1] * scale, work[1] * scale) if autocast else (kept[0] * size * scale, work[0] * size * scale)
 
 
-def attention_bias(model: ModelConfig, row: int, rows: int, size: int) -> float:
-    """The bias of `ecomgpt.model.attention` in bytes: one matrix a head for ALiBi, else one a row."""
-    return rows * row * row * size * ((model.heads or 1) if model.family == "bloom" else 1)
+def attention_bias(model: ModelConfig, row: int) -> float:
+    """The table of `ecomgpt.model.sdpa` in bytes, for an example as long as a row; only ALiBi needs one."""
+    return (model.heads or 1) * min(QUERIES, row) * row * 4.0 if model.family == "bloom" else 0.0

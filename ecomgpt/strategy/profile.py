@@ -5,6 +5,7 @@ known in seconds. What a process needs beside tensors (libraries, fragments, ker
 """
 
 import contextlib
+import dataclasses
 import weakref
 from typing import Any
 
@@ -14,10 +15,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import Config, StrategyConfig
 from ecomgpt.model.network import Network
 from ecomgpt.strategy.memory import ANSWER_SHARE
-from ecomgpt.trainer.module import make_optimizer
+from ecomgpt.trainer.optimizer import make_optimizer
 from ecomgpt.tuning.apply import apply_tuning
 
 STEPS, MICRO = 2, 2
@@ -71,23 +72,23 @@ def peak_bytes(config: Config, model: Any, half: bool, mixed: bool) -> int:
         model.tie_weights()
         model = apply_tuning(model, config.tuning)
     if config.trainer.gradient_checkpointing:
-        model.gradient_checkpointing_enable()
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     rows, row = config.trainer.micro_rows or 1, config.trainer.row_tokens or config.data.max_length
     autocast = torch.autocast("cpu", torch.bfloat16) if half and mixed else contextlib.nullcontext()
     with FakeTensorMode():
         _materialise(model, torch.bfloat16 if half and not mixed else torch.float32)
         network = Network(model.train())
-        optimizer = make_optimizer(network, config.trainer, offload=False)
+        optimizer = make_optimizer(network, dataclasses.replace(config, strategy=StrategyConfig(name="auto")))
         counted = Allocations()
         for weight in model.parameters():
             counted.count(weight)
-        ids = torch.zeros(rows, row, dtype=torch.long)
+        ids = torch.zeros(1, rows * row, dtype=torch.long)
         targets = torch.zeros(int(rows * row * ANSWER_SHARE), dtype=torch.long)
         with counted:
             for _ in range(STEPS):
                 for micro in range(MICRO):
                     with autocast:
-                        loss = network(ids, ids, ids, targets, targets).sum()
+                        loss = network(ids, ids, [row] * rows, targets, targets).sum()
                     if micro == 0:
                         optimizer.zero_grad()
                     loss.backward()

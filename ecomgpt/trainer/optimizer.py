@@ -35,7 +35,7 @@ def make_optimizer(module: nn.Module, config: Config) -> torch.optim.Optimizer:
         return MasterAdamW(groups, **settings)
     optimizer = torch.optim.AdamW(groups, fused=True, **settings)
     # Fused AdamW could undo fp16's loss scale itself, but then Lightning can't clip before; the scaler does it as well.
-    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    optimizer._step_supports_amp_scaling = False
     return optimizer
 
 

@@ -117,7 +117,7 @@ def shares(examples: Examples, weighting: str) -> np.ndarray:
     return np.bincount(examples.tasks, weights=examples.targets).astype(np.int64)[examples.tasks]
 
 
-def collate(examples: Examples, rows: list[np.ndarray], pad: int, share: np.ndarray) -> dict[str, torch.Tensor]:
+def collate(examples: Examples, rows: list[np.ndarray], pad: int, share: np.ndarray | None = None) -> dict[str, torch.Tensor]:
     """The examples of packed rows, one after another without padding: S examples, T tokens, N targets.
 
     Returns:
@@ -145,5 +145,5 @@ def collate(examples: Examples, rows: list[np.ndarray], pad: int, share: np.ndar
         "lengths": torch.from_numpy(lengths),
         "target_index": torch.from_numpy(places - 1),
         "targets": torch.from_numpy(tokens[places]),
-        "shares": torch.from_numpy(np.repeat(share[indices], answers)),
+        "shares": torch.from_numpy(np.repeat(np.ones_like(answers) if share is None else share[indices], answers)),
     }

@@ -139,7 +139,7 @@ def facts(rows: list[dict[str, Any]], data: Any) -> dict[str, Any]:
         "target_tokens": int(sum(row["target_tokens"] for row in rows)),
         "tokens_per_second": tokens / seconds if seconds else None,
         "seconds": seconds,
-        "mfu": math.fsum(row["mfu"] * row["seconds"] for row in rows) / seconds if seconds else None,
+        "mfu": math.fsum((row["mfu"] or 0.0) * row["seconds"] for row in rows) / seconds if seconds else None,
         "final_loss": next((row["loss"] for row in reversed(rows) if math.isfinite(row["loss"])), None),
         "validation_loss": next((row["validation_loss"] for row in reversed(rows) if row["validation_loss"] is not None), None),
         "peak_memory_bytes": int(max((row["memory_bytes"] for row in rows), default=0)),

@@ -40,10 +40,10 @@ class History(Callback):
         data: Knows what each step holds.
         anomaly: Knows each step's loss over all processes; must stand before this callback.
         log_every: Optimiser steps between two lines of progress where the output is no terminal.
-        cache: Where the machine's matrix-product peak is kept, which ``mfu`` is the used share of.
+        cache: Where the machine's matrix-product peak is kept, which ``mfu`` is the used share of; None for no such share.
     """
 
-    def __init__(self, run: Run, data: Mixture, anomaly: "Anomaly", log_every: int, cache: Path) -> None:
+    def __init__(self, run: Run, data: Mixture, anomaly: "Anomaly", log_every: int, cache: Path | None = None) -> None:
         self.cache = cache
         self.run, self.data, self.anomaly, self.log_every = run, data, anomaly, log_every
         self.file = run.logs / "metrics.csv"
@@ -57,7 +57,7 @@ class History(Callback):
         if not trainer.is_global_zero:
             return
         half = {"bf16": torch.bfloat16, "16-m": torch.float16}.get(str(trainer.precision)[:4], torch.float32)
-        self.peak = cached_peak(module.device, half, self.cache) * trainer.world_size
+        self.peak = cached_peak(module.device, half, self.cache) * trainer.world_size if self.cache else None
         self._started = self._step_started = time.perf_counter()
         self.rows = [row for row in read_history(self.file) if row["step"] <= trainer.global_step]
         self._write_all()
@@ -84,7 +84,7 @@ class History(Callback):
             "step": step, "loss": loss, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"], "grad_norm": self.anomaly.norm,
             "examples": examples, "tokens": tokens, "target_tokens": targets, "tokens_per_second": tokens / max(seconds, 1e-9),
             "memory_bytes": memory_bytes(), "seconds": seconds, "validation_loss": None,
-            "mfu": module.work.operations(self.data.step_lengths(step - 1), targets) / max(seconds, 1e-9) / self.peak,
+            "mfu": self._share(module, step, targets, seconds),
         }
         self.rows.append(row)
         with self.file.open("a", newline="", encoding="utf-8") as file:
@@ -92,6 +92,12 @@ class History(Callback):
         for logger in trainer.loggers:
             logger.log_metrics({key: value for key, value in row.items() if value is not None and key != "step"}, step)
         self._show(row)
+
+    def _share(self, module: Any, step: int, targets: int, seconds: float) -> float | None:
+        """Useful operations a second as a share of the peak."""
+        if self.peak is None:
+            return None
+        return module.work.operations(self.data.step_lengths(step - 1), targets) / max(seconds, 1e-9) / self.peak
 
     def _show(self, row: dict[str, Any]) -> None:
         step, total = int(row["step"]), self.data.plan.steps

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from ecomgpt.data.batches import MicroBatches, collate, plan, shares
+from ecomgpt.data.batches import MicroBatches, collate, plan
 from ecomgpt.data.pack import pack, utilisation
 from ecomgpt.data.store import Examples, TokenWriter
 from ecomgpt.model.network import Network
@@ -59,7 +59,7 @@ def test_packed_losses_and_gradients_equal_stock_transformers(make, examples: Ex
     total = torch.zeros(())
     seen = {}
     for row in rows:
-        batch = collate(examples, [row], PAD, shares(examples, "token"))
+        batch = collate(examples, [row], PAD)
         losses = network(*(batch[name] for name in INPUTS))
         total = total + losses.sum()
         for index, part in zip(row, losses.split([int(examples.targets[i]) for i in row]), strict=True):
@@ -73,8 +73,8 @@ def test_packed_losses_and_gradients_equal_stock_transformers(make, examples: Ex
 
 def test_an_example_does_not_feel_its_neighbours(examples: Examples) -> None:
     network = Network(bloom())
-    alone = collate(examples, [np.array([5])], PAD, shares(examples, "token"))
-    together = collate(examples, [np.array([2, 5, 9])], PAD, shares(examples, "token"))
+    alone = collate(examples, [np.array([5])], PAD)
+    together = collate(examples, [np.array([2, 5, 9])], PAD)
     first, all_three = network(*(alone[n] for n in INPUTS)), network(*(together[n] for n in INPUTS))
     start = int(examples.targets[2])
     torch.testing.assert_close(all_three[start : start + len(first)], first, rtol=0, atol=1e-5)

@@ -63,7 +63,7 @@ def test_a_sweep_on_slurm(slurm: dict[str, str], tmp_path: Path) -> None:
     jobs = json.loads((sweep / "sweep.json").read_text())["jobs"]
     assert [job["state"] for job in jobs] == ["done", "done"], printed
     assert all((sweep / job["name"] / "model" / "model.safetensors").is_file() for job in jobs)
-    (script,) = sweep.rglob("*submission*.sh")
+    (script,) = sweep.rglob("7_submission.sh")
     flags = dict(re.findall(r"#SBATCH --([a-z-]+)=(\S+)", script.read_text()))
-    assert flags["partition"] == "gpu" and flags["time"] == "90" and flags["gpus-per-node"] == "2" and flags["ntasks-per-node"] == "1"
+    assert flags["job-name"] == "ecomgpt" and flags["partition"] == "gpu" and flags["time"] == "90" and flags["gpus-per-node"] == "2" and flags["ntasks-per-node"] == "1"
     assert flags["nodes"] == "1" and flags["signal"] == "USR2@600" and flags["array"] == "0-1%2"

@@ -19,7 +19,7 @@ from typing import Any
 TINY = (
     "job=fit", "eval=none", "model.hidden_size=16", "model.layers=2", "model.heads=2", "model.vocabulary=400",
     "sources.options.demo_store.products=12", "data.tasks=[product_category,intent_of_text]", "trainer.batch_tokens=512",
-    "trainer.micro_rows=1", "trainer.row_tokens=256", "trainer.max_steps=90", "trainer.log_every=1000", "trainer.loggers=[]",
+    "trainer.micro_rows=1", "trainer.row_tokens=256", "trainer.max_steps=150", "trainer.log_every=1000", "trainer.loggers=[]",
 )
 SAME = ("step", "loss", "learning_rate", "grad_norm", "examples", "tokens", "target_tokens")
 
@@ -64,6 +64,17 @@ def prepared(arguments: list[str]) -> Any:
     return build(config, open_run(config, arguments))
 
 
+def wait_for_steps(before: int, number: int, child: int) -> None:
+    """Until training, which writes its curve anew when it begins, has made so many steps."""
+    curve = Path("outputs/war/logs/metrics.csv")
+    first: int | None = None
+    while first is None or len(curve.read_bytes().splitlines()) - first < number:
+        if first is None and curve.stat().st_ino != before:
+            first = len(curve.read_bytes().splitlines())
+        assert Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z", Path("war.txt").read_text()
+        time.sleep(0.002)
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -105,18 +116,22 @@ def main(folder: str, kills: int, *arguments: str) -> None:
     moments = random.Random(0)
     started = time.monotonic()
     assert os.waitpid(attempt("peace", list(arguments), mixture), 0)[1] == 0, Path("peace.txt").read_text()
-    # An attempt lives for the time that the start and the first few of 90 steps take.
     rows = history("peace")
     training = sum(float(row["seconds"]) for row in rows)
-    longest = (time.monotonic() - started - training) + training * 4 / len(rows)
+    starting, step = time.monotonic() - started - training, training / len(rows)
     struck, unfinished, steps = 0, 0, []
     for fault in (in_writing, before_moving, before_pruning):
         child = attempt("war", list(arguments), mixture, fault)
         struck += os.waitpid(child, 0)[1] == signal.SIGKILL
         unfinished += any(Path("outputs/war/checkpoints").glob(".writing-*"))
     while struck < kills:
+        begun = Path("outputs/war/logs/metrics.csv").stat().st_ino
         child = attempt("war", list(arguments), mixture)
-        time.sleep(moments.uniform(0, longest))
+        if struck % 4:
+            wait_for_steps(begun, moments.randint(0, 6), child)
+            time.sleep(moments.uniform(0, 2 * step))
+        else:
+            time.sleep(moments.uniform(0, starting))
         os.kill(child, signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
         if status != signal.SIGKILL:

@@ -25,6 +25,6 @@ def test_twenty_kills(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr + (tmp_path / "war.txt").read_text()
     result = json.loads(done.stdout.strip().split("\n")[-1])
     assert result["kills"] == 20 and result["last"] == 0, result
-    # Some struck while a checkpoint was being written, and the run made way in between.
+    # Two at least struck while a checkpoint was being written, and the run made way in between.
     assert result["in_writing"] >= 2 and len(set(result["steps"])) > 5, result
-    assert result["weights"] and result["curve"] and result["rows"] == 90, result
+    assert result["weights"] and result["curve"] and result["rows"] == 150, result

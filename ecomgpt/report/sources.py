@@ -16,6 +16,9 @@ from rich.text import Text
 from ecomgpt.sources.catalog import folder
 from ecomgpt.sources.dataset import Dataset
 
+MOST_REASONS = 3
+"""Reasons that the table spells out; data/manifest.json holds them all."""
+
 STATES = {"found": "green", "left out": "yellow", "missing": "red"}
 
 
@@ -76,8 +79,10 @@ def _rows(name: str, manifest: dict[str, Any]) -> str:
     rows = manifest["sources"][name]
     tasks = [task for task in manifest["tasks"] if task["source"] == name]
     dropped = sum(rows["dropped"].values())
-    reasons = "; ".join(f"{number:,} {reason}" for reason, number in sorted(rows["dropped"].items(), key=lambda item: -item[1])[:3])
-    lost = f", {dropped:,} dropped ({reasons})" if dropped else ""
+    ordered = sorted(rows["dropped"].items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{number:,} {reason}" for reason, number in ordered[:MOST_REASONS]]
+    rest = sum(number for _, number in ordered[MOST_REASONS:])
+    lost = f" + {dropped:,} dropped ({'; '.join([*shown, *([f'{rest:,} for other reasons'] if rest else [])])})" if dropped else ""
     return f"{rows['read']:,} read = {rows['kept']:,} kept{lost}; {len(tasks)} tasks, {sum(task['examples'] for task in tasks):,} examples"
 
 

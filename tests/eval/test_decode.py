@@ -75,7 +75,7 @@ def test_one_new_token(model: Any, tokenizer: Any, early: Any, beams: int) -> No
 def test_rows_that_end_make_room(model: Any, tokenizer: Any, early: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[int] = []
     step = Store.step
-    monkeypatch.setattr(stream, "SPREAD", 0)
+    monkeypatch.setattr(stream, "SHRINK", 0)
     monkeypatch.setattr(Store, "step", lambda self, *beams: (used.append(self.used), step(self, *beams))[1])
     prompts = [tokenizer("Select " + "sentence " * 8)["input_ids"] for _ in range(4)] + [
         tokenizer(row.prompt.text)["input_ids"] for row in rows() if row.text
@@ -178,11 +178,21 @@ def test_batches_keep_to_the_budget_and_lose_nothing(tokenizer: Any) -> None:
     assert sorted(at for batch in found for at in batch) == list(range(40))
     for batch in found:
         assert len(batch) == 1 or len(batch) * 2 * (max(len(prompts[at]) for at in batch) + 20) <= 500
-    grouped = list(stream.groups(prompts))
-    assert sorted(at for group in grouped for at in group) == list(range(40)) and len(grouped) > 1
-    for group in grouped:
-        lengths = [len(prompts[at]) for at in group]
-        assert lengths == sorted(lengths, reverse=True) and lengths[-1] >= stream.SPREAD * lengths[0]
+
+
+def test_shorter_rows_get_more_slots(model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, int]] = []
+    resize = Store.resize
+    monkeypatch.setattr(Store, "resize", lambda self, *size: (sizes.append((self.slots, self.capacity, *size)), resize(self, *size))[1])
+    prompts = [tokenizer("Select " + "sentence " * count)["input_ids"] for count in (60, 58, 40, 30, 8, 7, 7, 6, 6, 5, 5, 4, 3, 2, 1)]
+    ends = frozenset({2})
+    prefix = tokenizer("Select")["input_ids"]
+    for beams in (1, 3):
+        sizes.clear()
+        found = dict(stream.decode(model, prompts, lambda: Beam(beams, 8, ends) if beams > 1 else Greedy(8, ends), 8, 700, prefix))  # noqa: B023
+        assert [found[at] for at in range(len(prompts))] == [generate(model, [one], 8, beams, ends, 3)[0] for one in prompts]
+        assert sizes and all(slots < more and capacity > smaller for slots, capacity, more, smaller in sizes)
+        assert all(slots * capacity <= 700 or slots == 1 for *_, slots, capacity in sizes)
 
 
 def test_only_the_input_is_cut_and_counted(tokenizer: Any) -> None:

@@ -32,6 +32,7 @@ class Store:
     def __init__(self, model: PreTrainedModel, slots: int, capacity: int, width: int = 1) -> None:
         config, device = model.config, model.device
         self.model, self.width, self.device = model, width, device
+        self.slots, self.capacity = slots, capacity
         heads = config.num_attention_heads
         kv_heads = getattr(config, "num_key_value_heads", None) or heads
         size = getattr(config, "head_dim", None) or config.hidden_size // heads
@@ -75,7 +76,7 @@ class Store:
             length = len(prompt)
             self.mask[slot] = -torch.inf
             self.mask[slot, :, :length] = 0
-            steps = torch.arange(self.places.shape[1] - length, device=self.device) // self.width
+            steps = torch.arange(self.capacity - length, device=self.device) // self.width
             self.places[slot, :length] = torch.arange(length, device=self.device)
             self.places[slot, length:] = length + steps
             self.prompts[slot], self.written[slot] = length, 0
@@ -100,7 +101,7 @@ class Store:
         slots = torch.arange(used, device=self.device)[:, None]
         if width > 1:
             order = torch.tensor(parents, device=self.device)
-            self.mask[:used] = self.mask[:used].gather(1, order[:, :, None].expand(-1, -1, self.mask.shape[2]))
+            self.mask[:used] = self.mask[:used].gather(1, order[:, :, None].expand(-1, -1, self.capacity))
         self.mask[slots, beams, at] = 0
         positions = prompts + written
         attend = _Step(self, slots.expand(-1, width).flatten(), at.flatten(), positions, int(at.max()) + 1)
@@ -131,6 +132,26 @@ class Store:
                 part[slot, :, self.shared : length] = part[last, :, self.shared : length]
             for state in (self.mask, self.places, self.prompts, self.written):
                 state[slot] = state[last]
+
+    @torch.inference_mode()
+    def resize(self, slots: int, capacity: int) -> None:
+        """Makes room for more but shorter rows; rows in use stay where they are, and must fit."""
+        used, kept = self.used, min(capacity, self.capacity)
+
+        def moved(old: torch.Tensor, dim: int, fill: float = 0) -> torch.Tensor:
+            shape = list(old.shape)
+            shape[0], shape[dim] = slots, capacity
+            new = old.new_full(shape, fill)
+            new[:used].narrow(dim, 0, kept).copy_(old[:used].narrow(dim, 0, kept))
+            return new
+
+        for parts in (self.keys, self.values):
+            for layer, old in enumerate(parts):
+                parts[layer] = moved(old, 2)
+                parts[layer][used:, :, : self.shared] = old[:1, :, : self.shared]
+        self.mask, self.places = moved(self.mask, 2, -torch.inf), moved(self.places, 1)
+        self.prompts, self.written = (F.pad(state[:used], (0, slots - used)) for state in (self.prompts, self.written))
+        self.slots, self.capacity = slots, capacity
 
     @torch.inference_mode()
     def best(self, hidden: torch.Tensor, count: int, normalise: bool) -> tuple[list[list[float]], list[list[int]]]:

@@ -5,7 +5,8 @@ company, so where two choices lay closer than rounding (`ecomgpt.eval.decoding.s
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
@@ -16,8 +17,8 @@ from ecomgpt.eval.decoding.store import Store
 
 READ_TOKENS = 2048
 """Prompt tokens that are read at once; more costs memory and is no faster."""
-SPREAD = 0.6
-"""Prompts shorter than this share of the longest one get slots of their own: slots are as large as the longest needs."""
+SHRINK = 0.75
+"""Slots are as large as the longest row needs. Once this share of their size is enough for what is left, there are more of them."""
 
 
 def decode(
@@ -41,49 +42,65 @@ def decode(
     Yields:
         The index of the prompt and its new tokens, without the end.
     """
-    with prepared(model):
-        for group in groups(prompts):
-            again = []
-            width = search().width
-            capacity = len(prompts[group[0]]) + limit * width
-            slots = min(len(group), max(1, batch_tokens // capacity))
-            store = Store(model, slots, capacity, width)
-            store.share(prefix)
-            for index, done in _stream(store, prompts, group, search, slots):
-                if done.close and model.dtype == torch.float32 and len(prompts) > 1:
-                    again.append(index)
-                else:
-                    yield index, done.output
-            for index in again:
-                store = Store(model, 1, len(prompts[index]) + limit * width, width)
-                for _, done in _stream(store, prompts, [index], search, 1):
-                    yield index, done.output
-
-
-def groups(prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    """Indices by length, the longest first, so that trouble with memory shows at once; of like length in a group."""
+    # The longest first, so that trouble with memory shows at once.
     order = sorted(range(len(prompts)), key=lambda at: (-len(prompts[at]), at))
-    group: list[int] = []
-    for at in order:
-        if group and len(prompts[at]) < SPREAD * len(prompts[group[0]]):
-            yield group
-            group = []
-        group.append(at)
-    if group:
-        yield group
+    exact = model.dtype == torch.float32 and len(prompts) > 1
+    again = []
+    with prepared(model):
+        for index, done in _stream(_Slots(model, prompts, search().width, limit, batch_tokens), prefix, order, search):
+            if done.close and exact:
+                again.append(index)
+            else:
+                yield index, done.output
+        for index in again:
+            for _, done in _stream(_Slots(model, prompts, search().width, limit, 0), (), [index], search):
+                yield index, done.output
+
+
+@dataclass(frozen=True)
+class _Slots:
+    """How many slots of which size the rows need."""
+
+    model: PreTrainedModel
+    prompts: Sequence[Sequence[int]]
+    width: int
+    limit: int
+    batch_tokens: int
+
+    def size(self, rows: Iterable[int]) -> tuple[int, int]:
+        """Slots and their capacity."""
+        lengths = [len(self.prompts[row]) for row in rows]
+        capacity = max(lengths) + self.limit * self.width
+        return min(len(lengths), max(1, self.batch_tokens // capacity)), capacity
+
+    def store(self, rows: Sequence[int], prefix: Sequence[int]) -> Store:
+        store = Store(self.model, *self.size(rows), self.width)
+        store.share(prefix)
+        return store
+
+    def fit(self, store: Store, rows: Iterable[int]) -> None:
+        """Changes the slots once the rows that are left need smaller ones."""
+        slots, capacity = self.size(rows)
+        if slots > store.slots and capacity <= SHRINK * store.capacity:
+            store.resize(slots, capacity)
 
 
 def _stream(
-    store: Store, prompts: Sequence[Sequence[int]], order: Sequence[int], make: Callable[[], Search], slots: int
+    room: _Slots, prefix: Sequence[int], order: Sequence[int], make: Callable[[], Search]
 ) -> Iterator[tuple[int, Search]]:
+    if not order:
+        return
     waiting = deque(order)
     live: list[tuple[int, Search]] = []
     following: list[Next] = []
+    store = room.store(order, prefix)
     while waiting or live:
-        while waiting and len(live) < slots:
-            fresh = _take(waiting, prompts, slots - len(live), store.shared)
+        if waiting:
+            room.fit(store, [*waiting, *(index for index, _ in live)])
+        while waiting and len(live) < store.slots:
+            fresh = _take(waiting, room.prompts, store.slots - len(live), store.shared)
             searches = [make() for _ in fresh]
-            hidden = store.read([prompts[index] for index in fresh])
+            hidden = store.read([room.prompts[index] for index in fresh])
             live += zip(fresh, searches, strict=True)
             following += _advance(store, hidden, searches, 1)
             yield from _leave(store, live, following)

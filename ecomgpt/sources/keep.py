@@ -56,7 +56,7 @@ class Conflicts:
 
     def _key(self, record: Record) -> bytes:
         question = f"{normal(record.question)}\n{normal(record.context)}" if isinstance(record, Question) else ""
-        return _digest(type(record).__name__ + (question or _identity(record)))
+        return _digest(type(record).__name__ + (question or _identities(record)[-1]))
 
 
 def _verdict(record: Record) -> str:
@@ -147,10 +147,10 @@ class Keeper:
             self.ids.add(digest)
         if record in self.conflicts:
             return CONTRARY
-        identity = _digest(_identity(record))
+        identities = {_digest(name) for name in _identities(record)}
         earlier = SPLITS[: SPLITS.index(record.split)] if record.split else ()
         for split in earlier:
-            if identity in self.held_out.get(split, ()):
+            if not identities.isdisjoint(self.held_out.get(split, ())):
                 return f"its text or product is in the {split} split"
         if not self.keep_repeats:
             digest = _digest(type(record).__name__ + content)
@@ -158,7 +158,7 @@ class Keeper:
                 return "exact repeat"
             self.seen.add(digest)
         if record.split in ("test", "validation"):
-            self.held_out.setdefault(record.split, set()).add(identity)
+            self.held_out.setdefault(record.split, set()).update(identities)
         return ""
 
 
@@ -167,11 +167,11 @@ LOST = "a character was lost in conversion (U+FFFD or a control character)"
 CONTRARY = "the same text stands there with contradicting labels"
 
 
-def _identity(record: Record) -> str:
-    """What must not stand in two splits: the text, or the pair of texts in either order."""
+def _identities(record: Record) -> tuple[str, ...]:
+    """What must not stand in two splits: the text or product; of a pair also both texts in either order."""
     if isinstance(record, TextPair):
-        return "\n".join(sorted((normal(record.left), normal(record.right))))
-    return record.group
+        return record.group, "\n".join(sorted((normal(record.left), normal(record.right))))
+    return (record.group,)
 
 
 def text_of(record: Record) -> str:

@@ -65,6 +65,23 @@ def test_a_training_row_that_repeats_a_test_text_is_dropped_whatever_its_label(t
     assert counts.dropped == {"its text or product is in the test split": 1}
 
 
+def test_a_training_pair_on_a_product_of_the_test_split_is_dropped(tmp_path):
+    put(tmp_path, "COL title VAL red shoe\tCOL title VAL shoe, red\t1\n", "test.txt")
+    put(
+        tmp_path,
+        "COL title VAL red  shoe\tCOL title VAL blue shoe\t0\nCOL title VAL shoe, red\tCOL title VAL red shoe\t1\n"
+        "COL title VAL green shoe\tCOL title VAL blue shoe\t0\n",
+        "train.txt",
+    )
+    dataset = declare(
+        "ditto", ["TextPair"], labels={"relation": {"1": "same", "0": "different"}},
+        files={"train": ["train.txt"], "test": ["test.txt"]},
+    )  # fmt: skip
+    records, counts = take(tmp_path, dataset)
+    assert [(record.split, record.left) for record in records] == [("test", "red shoe"), ("train", "green shoe")]
+    assert counts.dropped == {"its text or product is in the test split": 2}
+
+
 def test_rows_are_dropped_and_kept_as_declared(tmp_path):
     put(tmp_path, "text,label,lang\na,1,en\nb,9,en\nc,1,fr\nd <UNK>,1,en\n")
     dataset = declare(

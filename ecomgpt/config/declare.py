@@ -17,6 +17,8 @@ import yaml
 from ecomgpt.errors import UserError, suggestion
 
 T = TypeVar("T")
+FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Ten times faster where PyYAML was built with libyaml; a broken file is read again by the other, whose messages say more."""
 
 
 def option(default: Any = dataclasses.MISSING, help: str = "", *, factory: Any = dataclasses.MISSING, **limits: Any) -> Any:
@@ -54,7 +56,10 @@ def parse(path: Path) -> tuple[yaml.Node | None, list[str]]:
     """The file's YAML tree (None for an empty file), or what is wrong with it."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        try:
+            node = yaml.compose(text, Loader=FAST)
+        except yaml.YAMLError:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
         construct(node)  # Unknown tags, impossible dates and the like show only now.
         return node, []
     except OSError as error:

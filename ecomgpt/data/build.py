@@ -129,8 +129,8 @@ def prepare(config: Config, protection: Protection, tokenizer: TokenizerSource) 
     names, made_of = _names(config, found, protection, tokenizer)
     cache = Path(config.paths.cache).expanduser()
     try:
-        texts = _once(cache / "instructions" / names[0], lambda folder: _write_instructions(config, found, protection, folder))
-        tokens = _once(cache / "tokens" / names[1], lambda folder: _write_tokens(config, texts, tokenizer, folder))
+        texts = once(cache / "instructions" / names[0], lambda folder: _write_instructions(config, found, protection, folder))
+        tokens = once(cache / "tokens" / names[1], lambda folder: _write_tokens(config, texts, tokenizer, folder))
     except OSError as error:
         raise UserError(f"paths.cache: cannot write '{error.filename or cache}': {error.strerror}; give paths.cache=<folder>") from error
     whole = manifest.whole(_read(texts), _read(tokens), names[1])
@@ -296,14 +296,15 @@ def _sample(texts: Path) -> Iterator[str]:
             yield row["target"]
 
 
-def _once(folder: Path, write: Callable[[Path], None]) -> Path:
+def once(folder: Path, write: Callable[[Path], object]) -> Path:
     """A folder that is written aside and moved into place whole, unless it is there already."""
-    if (folder / "manifest.json").is_file():
+    if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         write(temporary)
+        temporary.chmod(0o755)  # Others may share the cache.
         # Another process may have been faster; both wrote the same.
         with contextlib.suppress(OSError):
             temporary.replace(folder)
@@ -313,7 +314,6 @@ def _once(folder: Path, write: Callable[[Path], None]) -> Path:
 
 
 def _write(folder: Path, contents: dict[str, Any]) -> None:
-    """The manifest is the last file of a prepared folder: the sign that it is whole."""
     write_json(folder / "manifest.json", contents)
 
 

@@ -37,8 +37,7 @@ def texts(config: Config, found: Found, suite: Any) -> dict[str, str]:
     for group in ("tasks", "sources/datasets"):
         result[f"the YAML files of {group}"] = digest([file_hash(path) for path in declarations(group, config.paths.conf)])
     for room in ROOMS:
-        code = [path for path in sorted((PACKAGE / room).rglob("*")) if path.suffix in CODE]
-        result[f"the code of ecomgpt/{room}"] = digest([file_hash(path) for path in code])
+        result[f"the code of ecomgpt/{room}"] = code(room)
     for dataset in found.datasets:
         # Labelled records have no declaration of their own: what stands in their manifest decides as well.
         labelled = file_hash(Path(dataset.path)) if dataset.splits_of else ""
@@ -65,6 +64,11 @@ def changes(old: dict[str, str], new: dict[str, str]) -> list[str]:
         if old.get(name) != new.get(name):
             sentences.append(f"{name}: " + ("new" if name not in old else "no longer there" if name not in new else "changed"))
     return sentences
+
+
+def code(room: str) -> str:
+    """The hash of a room's code."""
+    return digest([file_hash(path) for path in sorted((PACKAGE / room).rglob("*")) if path.suffix in CODE])
 
 
 def digest(value: Any) -> str:

@@ -1,6 +1,7 @@
 """job=build: the mixture alone, with a table of what is in it and what is missing."""
 
 import dataclasses
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ecomgpt.config.schema import Config
-from ecomgpt.data.build import Prepared, Protection, prepare
-from ecomgpt.data.fingerprint import changes, digest, file_hash
+from ecomgpt.data.build import Prepared, Protection, once, prepare
+from ecomgpt.data.fingerprint import changes, code, digest, file_hash
 from ecomgpt.data.instructions import catalog, data_root, find
 from ecomgpt.errors import UserError
 from ecomgpt.eval.task import EvalTask, load_eval_tasks
@@ -21,7 +22,7 @@ from ecomgpt.rundir import Run, log, read_json, write_json, write_text
 from ecomgpt.sources.catalog import folder, locate
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.tasks import chain
-from ecomgpt.tasks.declaration import load_tasks
+from ecomgpt.tasks.declaration import Task, load_tasks
 
 
 def main(config: Config, run: Run) -> None:
@@ -124,8 +125,6 @@ def _texts(config: Config, tasks: list[EvalTask]) -> list[tuple[str, str]]:
 
 def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Source]) -> list[Path]:
     """Writes the tables (data/) and figures (figures/) of the mixture; returns the files in the order to look at them."""
-    from ecomgpt.report.mixture import draw
-
     manifest = mixture.manifest
     examples, datasets = Counter[str](), Counter[str]()
     for task in manifest["tasks"]:
@@ -136,9 +135,21 @@ def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Sour
     data = run.manifest_file.parent
     write_text(data / "chain.csv", chain.as_csv(tasks, examples, datasets))
     write_text(data / "sources.csv", sources.as_csv(listed, manifest))
+    return [*_figures(run.path / "figures", mixture, tasks), data / "chain.csv", data / "sources.csv", run.manifest_file]
+
+
+def _figures(folder: Path, mixture: Prepared, tasks: list[Task]) -> list[Path]:
+    """The figures of the mixture, drawn once and kept with its tokens: drawing takes longer than finding a mixture."""
+    from ecomgpt.report.mixture import FIGURES, draw
+
     tokens = mixture.examples("train")
-    drawn = draw(run.path / "figures", tasks, manifest, tokens.lengths, tokens.targets, tokens.chinese)
-    return [*drawn, data / "chain.csv", data / "sources.csv", run.manifest_file]
+    kept = once(
+        mixture.folder / "figures" / code("report"),
+        lambda kept: draw(kept, tasks, mixture.manifest, tokens.lengths, tokens.targets, tokens.chinese),
+    )
+    shutil.rmtree(folder, ignore_errors=True)  # What an earlier build drew must not stand beside numbers that it does not show.
+    shutil.copytree(kept, folder)
+    return [folder / f"{name}.png" for name in FIGURES if (folder / f"{name}.png").is_file()]
 
 
 def show(config: Config, mixture: Prepared, listed: list[sources.Source], files: list[Path]) -> None:

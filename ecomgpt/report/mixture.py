@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SORT_COLOURS = {
     "raw": "#8c9096", "simplification": "#0072b2", "reversal": "#e69f00", "recombination": "#009e73", "pseudo": "#cc79a7",
 }  # fmt: skip
+FIGURES = ("chain", "chain_tasks", "tasks", "lengths")
+"""Their names, in the order in which a person would look at them."""
 GAP = 0.9
 """Between the boxes of a column, in tasks."""
 
@@ -45,12 +47,8 @@ def draw(folder: Path, tasks: Sequence[Task], manifest: dict[str, Any], lengths:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with matplotlib.rc_context({**STYLE, "font.family": list(families())}):
-        for name, figure in (
-            ("chain", chain(tasks)),
-            ("chain_tasks", chain_tasks(tasks)),
-            ("tasks", tasks_by_family(manifest)),
-            ("lengths", token_lengths(lengths - targets, targets, chinese)),
-        ):
+        drawn = chain(tasks), chain_tasks(tasks), tasks_by_family(manifest), token_lengths(lengths - targets, targets, chinese)
+        for name, figure in zip(FIGURES, drawn, strict=True):
             if figure is None:  # What an earlier build drew must not stand beside numbers that it does not show.
                 (folder / f"{name}.png").unlink(missing_ok=True)
                 continue

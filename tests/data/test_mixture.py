@@ -9,8 +9,10 @@ import pytest
 from ecomgpt.config import compose, files
 from ecomgpt.config.schema import Config
 from ecomgpt.data.build import SPLITS, Prepared, Protection, prepare
+from ecomgpt.data.manifest import check
 from ecomgpt.data.store import read_batches, read_instructions, write_instructions
 from ecomgpt.data.tokens import TOKENIZER, Tokeniser, choices_in_input
+from ecomgpt.errors import UserError
 from ecomgpt.model.tokenizer import Trained, train
 from ecomgpt.tasks.instruction import Instruction
 from ecomgpt.tasks.prompt import instruction_prompt
@@ -57,6 +59,7 @@ def test_the_manifest_reconciles(cache: Path, overrides: list[str]) -> None:
     for task in manifest["tasks"]:
         later = sum(number for reason, number in task["dropped"].items() if not reason.startswith("not made"))
         assert task["made"] == task["examples"] + later, task["name"]
+        assert sum(task["languages"].values()) == task["examples"]
         assert task["examples"] == sum(row.task == task["name"] for row in found) > 0
     assert len(set(manifest["not_chosen"]) & {task["name"] for task in manifest["tasks"]}) == 0
 
@@ -67,7 +70,66 @@ def test_cap_weights_and_budgets_hold(cache: Path) -> None:
     weighted = build(cache, "data.weights.product_category=0.2").manifest["tasks"]
     assert next(task["examples"] for task in weighted if task["name"].endswith(".product_category")) == 5
     assert build(cache, "data.budget.examples=100").manifest["examples"] == 100
-    assert 450 < build(cache, "data.budget.target_tokens=500").manifest["target_tokens"] <= 500
+
+
+def test_mixtures_of_one_budget_are_of_one_size(cache: Path) -> None:
+    """The fair ablation: with and without atomic tasks, as many examples, or as many answer tokens to within one example."""
+    mixtures = [build(cache, f"data={name}", "data.budget.examples=120") for name in ("no_atomic", "full_cot")]
+    assert [mixture.manifest["examples"] for mixture in mixtures] == [len(mixture.examples("train")) for mixture in mixtures] == [120, 120]
+    for name in ("no_atomic", "full_cot"):
+        everything = build(cache, f"data={name}")
+        mixture = build(cache, f"data={name}", "data.budget.target_tokens=400")
+        reached = mixture.manifest["target_tokens"]
+        assert 400 - int(everything.examples("train").targets.max()) < reached <= 400
+        assert mixture.manifest["budget"] == {"wanted": {"target_tokens": 400}, "examples": len(mixture.examples("train")), "target_tokens": reached}
+        assert mixture.instructions == everything.instructions  # Only the tokens are made again.
+
+
+@pytest.mark.parametrize("key", ["examples", "target_tokens"])
+def test_a_mixture_below_its_budget_is_refused_with_the_number_that_would_do(cache: Path, key: str) -> None:
+    there = build(cache, "data=no_atomic").manifest[key]
+    with pytest.raises(UserError, match=rf"data\.budget\.{key}={there + 1}: .*no_atomic has only {there}.*{key}={there} or less"):
+        build(cache, "data=no_atomic", f"data.budget.{key}={there + 1}")
+    assert build(cache, "data=no_atomic", f"data.budget.{key}={there}").manifest[key] == there
+
+
+def test_without_atomic_tasks_there_are_raw_ones_alone(cache: Path) -> None:
+    kinds = {name: {(task["kind"], task["label"]) for task in build(cache, f"data={name}").manifest["tasks"]} for name in ("no_atomic", "atomic_only", "full_cot")}
+    assert kinds["no_atomic"] == {("raw", "golden")} and {kind for kind, _ in kinds["atomic_only"]} == {"atomic"}
+    assert kinds["full_cot"] == kinds["no_atomic"] | kinds["atomic_only"]
+
+
+def contents(mixture: Prepared) -> dict[str, bytes]:
+    files = [path for folder in (mixture.instructions, mixture.folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(path.parents[2])): path.read_bytes() for path in files}
+
+
+def test_the_number_of_processes_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecomgpt.data.instructions.BLOCK", 200)
+    monkeypatch.setattr("ecomgpt.data.store.ROWS", 300)
+    some = ["data.max_examples_per_task=40", "data.temperature=1.5", "data.budget.examples=300"]
+    one, two = (build(tmp_path / number, *some, f"data.processes={number}") for number in ("1", "2"))
+    assert one.manifest == two.manifest and contents(one) == contents(two)
+
+
+def test_the_datasets_library_reads_the_texts(cache: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    mixture = build(cache)
+    found = datasets.Dataset.from_file(str(mixture.instructions / "train.arrow"))
+    first = next(read_instructions(mixture.instructions / "train.arrow"))
+    assert found[0]["id"] == first.id and found[0]["before"] + found[0]["input"] + found[0]["after"] == first.prompt.text
+    assert sorted(found["id"]) == sorted(row.id for row in rows(mixture))
+
+
+def test_a_row_that_is_lost_stops_the_build(cache: Path) -> None:
+    manifest = build(cache).manifest
+    sources, tasks = manifest["sources"], manifest["tasks"]
+    check(sources, tasks)
+    for change in ({"made": tasks[0]["made"] + 1}, {"offered": tasks[0]["offered"] - 1}, {"dropped": {}}, {"examples": 0}):
+        with pytest.raises(RuntimeError, match=f"unaccounted for: .*{tasks[0]['name']}, train"):
+            check(sources, [{**tasks[0], **change}, *tasks[1:]])
+    with pytest.raises(RuntimeError, match="demo_store: rows read"):
+        check({"demo_store": {**sources["demo_store"], "kept": 1}}, tasks)
 
 
 def test_a_smaller_mixture_lies_within_the_larger(cache: Path) -> None:

@@ -74,15 +74,17 @@ def worker(config: Config, run: Run) -> None:
     from ecomgpt.data.datamodule import Mixture
     from ecomgpt.job.fit import quieten
     from ecomgpt.strategy.build import strategy_module
+    from ecomgpt.trainer.allocator import keep_freed_memory
     from ecomgpt.trainer.build import lightning_trainer
     from ecomgpt.trainer.module import InstructionTuner
 
     quieten()
+    keep_freed_memory()
     torch.set_num_threads(config.trainer.threads or max(1, (os.cpu_count() or 1) // config.trainer.devices))
     L.seed_everything(config.seed, verbose=False)
     folder = run.path / f"rows-{os.environ.get('RANK', '0')}"
     data = Mixture(config, random_examples(config, folder), no_examples(folder / "validation"), 0)
-    module = InstructionTuner(config, lambda: random_model(config), strategy_module(config).shard, data.accumulate, data.plan.steps)
+    module = InstructionTuner(config, lambda: filled_model(config), strategy_module(config).shard, data.accumulate, data.plan.steps)
     clock = _clock()
     trainer = lightning_trainer(config, data, [clock], [], run.path)
     baseline = reset_peak()
@@ -124,6 +126,27 @@ def no_examples(folder: Path) -> Any:
     with TokenWriter(folder):
         pass
     return Examples(folder)
+
+
+def filled_model(config: Config) -> "PreTrainedModel":
+    """`random_model` with weights like those of a trained one, and no more memory on the way than loading takes.
+
+    Transformers would make the tied head first and give it up then, which the process's heap never forgets.
+    """
+    import torch
+
+    from ecomgpt.strategy.profile import materialise
+
+    if config.model.family != "bloom":
+        return random_model(config)
+    with torch.device("meta"):
+        model = random_model(config)
+        model.tie_weights()
+    materialise(model, torch.float32)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(0.0, 0.02) if weight.ndim > 1 else weight.fill_(1.0)
+    return model
 
 
 def random_model(config: Config) -> "PreTrainedModel":

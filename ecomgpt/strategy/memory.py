@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from ecomgpt.config.schema import Config, ModelConfig
 
 CHUNK = 1024
-"""Answer tokens whose logits exist at once (`ecomgpt.model.loss.CHUNK`); repeated here so that planning needs no torch."""
-QUERIES = 256
-"""Queries that attention takes at once (`ecomgpt.model.sdpa.BLOCK`)."""
+"""Answer tokens whose logits exist at once (`ecomgpt.model.network.CHUNK`); repeated here so that planning needs no torch."""
 ANSWER_SHARE = 0.08
 """Share of a row's tokens that are answers, in instruction data (about 10 of 180)."""
 LIBRARIES = 650e6
@@ -23,12 +21,15 @@ BUCKET = 500e6
 LIVE = 1e9
 """Parameters that ZeRO-3 may leave gathered between forward and backward pass (its ``stage3_max_live_parameters``)."""
 
+TABLE = 256
+"""Queries that share the table of ALiBi's biases (`ecomgpt.model.sdpa.BLOCK`)."""
+
 # Bytes that a block keeps for the backward pass, per token and unit of width, and what its backward pass needs beside
 # them; (float32 or 16 bit alone, per byte of their size) and (16-bit autocast over float32, in bytes). BLOOM keeps 17 h:
-# two norms' inputs and outputs, 3 h of query, key and value, their context by example and by row, 4 h before and after GELU. Adapters keep
-# dropout's mask and output for each linear layer.
+# two norms' inputs and outputs, 3 h of query, key and value, their context twice, and 4 h before and after GELU. Adapters
+# keep dropout's mask and output for each linear layer.
 KEPT = {"full": (17, 38), "lora": (24, 67)}
-WORK = {"full": (21, 35), "lora": (16, 42)}
+WORK = {"full": (10, 22), "lora": (4, 22)}
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def _states(config: Config, total: int, half: bool, mixed: bool) -> tuple[float,
     strategy = config.strategy
     trained, size = trained_parameters(config), _size(config, half, mixed)
     weights, gradients = total * size, trained * size
-    # AdamW's moments are float32; beside 16-bit weights there are float32 copies of them. DeepSpeed always keeps copies.
+    # Two float32 moments; 16-bit weights have a float32 copy beside them, under DeepSpeed others too.
     optimizer = trained * (12 if strategy.kind == "deepspeed" or size == 2 else 8)
     host = 0.0
     if strategy.kind == "ddp":
@@ -183,13 +184,17 @@ def _activations(config: Config, half: bool, mixed: bool, gpu: bool) -> tuple[fl
     logits = min(CHUNK, tokens * ANSWER_SHARE) * (model.vocabulary or 0) * 4
     trains_head = config.tuning.name == "full" and not config.tuning.freeze_embeddings
     head = (model.vocabulary or 0) * width * _size(config, half, mixed) if trains_head else 0
-    # The backward pass begins with the logits, which become their own gradient; in 16 bit they stand beside a float32 copy. Then
-    # the head's gradient, which waits beside everything for the embedding's, because the two are one weight. At the end, these two and their sum are alone.
+    # The forward pass ends with the logits, which become their own gradient; in 16 bit they stand beside a float32 copy. The
+    # backward pass turns them into the head's gradient, which waits beside everything for the embedding's, because the two
+    # are one weight. At the end, these two and their sum are alone.
     begin, end = max(logits * (1.5 if half else 1), logits * size / 4 + head, head + work), 3 * head
     accumulate = trainer.batch_tokens // max(1, tokens * trainer.devices * trainer.nodes)
     if accumulate <= 1:
         # Gradients come into being while activations go.
         begin, end = max(logits, begin - trained_parameters(config) * _size(config, half, mixed)), 2 * head
+    if half and not mixed and config.strategy.kind != "deepspeed":
+        # AdamW on float32 copies makes float32 gradients for its step.
+        end = max(end, 4 * trained_parameters(config))
     return kept, max(begin, end - kept if gpu else end)
 
 
@@ -198,12 +203,12 @@ def _block(config: Config, autocast: bool, size: int) -> tuple[float, float]:
     kept, work = KEPT[config.tuning.name], WORK[config.tuning.name]
     if config.model.family == "bloom":
         return (kept[1], work[1]) if autocast else (kept[0] * size, work[0] * size)
-    # Llama-style: ten widths in attention and norms (rotated and repeated keys included), four of the MLP's inner width.
+    # Llama-style: eleven widths in attention and norms (rotated and repeated keys included), four of the MLP's inner width.
     inner = (config.model.intermediate_size or 0) / (config.model.hidden_size or 1) or 4
-    scale = (10 + 4 * inner) / 16
+    scale = (11 + 4 * inner) / 17
     return (kept[1] * scale, work[1] * scale) if autocast else (kept[0] * size * scale, work[0] * size * scale)
 
 
-def attention_bias(model: ModelConfig, row: int) -> float:
-    """The table of `ecomgpt.model.sdpa` in bytes, for an example as long as a row; only ALiBi needs one."""
-    return (model.heads or 1) * min(QUERIES, row) * row * 4.0 if model.family == "bloom" else 0.0
+def attention_bias(model: ModelConfig, longest: int) -> float:
+    """The table of ALiBi's biases of `ecomgpt.model.sdpa` in bytes; other positions have none."""
+    return 4 * (model.heads or 1) * TABLE * longest if model.family == "bloom" else 0

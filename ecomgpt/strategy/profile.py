@@ -76,7 +76,7 @@ def peak_bytes(config: Config, model: Any, half: bool, mixed: bool) -> int:
     rows, row = config.trainer.micro_rows or 1, config.trainer.row_tokens or config.data.max_length
     autocast = torch.autocast("cpu", torch.bfloat16) if half and mixed else contextlib.nullcontext()
     with FakeTensorMode():
-        _materialise(model, torch.bfloat16 if half and not mixed else torch.float32)
+        materialise(model, torch.bfloat16 if half and not mixed else torch.float32)
         network = Network(model.train())
         optimizer = make_optimizer(network, dataclasses.replace(config, strategy=StrategyConfig(name="auto")))
         counted = Allocations()
@@ -97,8 +97,8 @@ def peak_bytes(config: Config, model: Any, half: bool, mixed: bool) -> int:
     return counted.peak
 
 
-def _materialise(model: nn.Module, dtype: torch.dtype) -> None:
-    """Gives each weight and buffer a fake tensor on the CPU; tied ones stay one."""
+def materialise(model: nn.Module, dtype: torch.dtype) -> None:
+    """Gives each weight and buffer of a ``meta`` model memory without contents, fake in a fake mode; tied ones stay one."""
     made: dict[int, torch.Tensor] = {}
     for module in model.modules():
         stores: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)

@@ -27,6 +27,10 @@ lint:
 demo *arguments:
     python -m ecomgpt {{arguments}}
 
+# Measure how long mixtures of 25k, 250k and 2.5 million instructions take to prepare
+bench-data *arguments:
+    python experiments/benchmarks/bench_data.py {{arguments}}
+
 # Compare the memory estimate with measured peaks
 bench-memory *arguments:
     python experiments/benchmarks/bench_memory.py {{arguments}}

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 import torch
 
+from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
+from ecomgpt.eval.backends.transformers import number_format
 from ecomgpt.eval.decode import Decoding, answer, encode, end_tokens, shared_prefix, text_of
 from ecomgpt.eval.decoding import search, stream
 from ecomgpt.eval.decoding.attention import known, prepared
@@ -13,6 +15,7 @@ from ecomgpt.eval.decoding.plain import batches, generate
 from ecomgpt.eval.decoding.search import Beam, Greedy
 from ecomgpt.eval.decoding.store import Store
 from ecomgpt.eval.rows import EvalRow
+from ecomgpt.strategy.build import precision
 from ecomgpt.tasks.prompt import Prompt
 
 LABELS = ("Taste", "类目", "Delivery and service", "no")
@@ -217,3 +220,12 @@ def test_the_shared_prefix_does_not_depend_on_the_rows_that_are_asked(tokenizer:
 def test_text_is_not_repaired(tokenizer: Any) -> None:
     raw = "a , b n't 灰 "
     assert text_of(tokenizer, tokenizer(raw)["input_ids"] + [2]) == raw
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("auto", torch.float32), ("bf16-mixed", torch.bfloat16), ("fp32", torch.float32)])
+def test_a_cpu_that_trains_in_bfloat16_decodes_in_float32(asked: str, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
+    config = Config()
+    config.model.hidden_size, config.trainer.precision, config.trainer.accelerator = 1024, asked, "cpu"
+    assert number_format(config) == expected
+    assert (precision(config) == "32-true") == (asked == "fp32")

@@ -87,11 +87,14 @@ def limits(config: Config, task: EvalTask) -> tuple[int, int]:
 
 
 def number_format(config: Config) -> "torch.dtype":
-    """The number format of decoding: that of training."""
+    """The number format of decoding: that of training, but ``auto`` is float32 on every CPU, whatever training takes there: only
+    then a text does not depend on the rows beside it, and an interrupted evaluation ends with the files of an uninterrupted one."""
     import torch
 
-    from ecomgpt.strategy.build import precision
+    from ecomgpt.strategy.build import on_gpu, precision
 
+    if config.trainer.precision == "auto" and not on_gpu(config):
+        return torch.float32
     return {"b": torch.bfloat16, "1": torch.float16, "3": torch.float32}[precision(config)[0]]
 
 

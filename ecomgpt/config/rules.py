@@ -14,7 +14,7 @@ from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError, suggestion
 
-NEEDS_RUN = ("rescore", "compare", "report", "export", "predict")
+NEEDS_RUN = ("rescore", "report", "export", "predict")
 # One folder below paths.output, on every file system; letters of any script.
 NAME = re.compile(r"(?!\.)[\w .+,@-]{1,200}(?<! )")
 LOGGERS = ["csv", "tensorboard", "wandb", "mlflow"]
@@ -41,12 +41,12 @@ def _job(config: Config) -> Iterator[str]:
     suite_alone = job == "export" and config.format == "lm_eval"  # The suite of a run, or the one that eval= names.
     if job in NEEDS_RUN and not config.run and not suite_alone:
         yield f"job={job} works on an existing run; give run=<its directory>"
-    if config.run and not (Path(config.run) / "config.yaml").is_file():
-        yield f"run: '{config.run}' is no run directory (it holds no config.yaml)"
-    if job == "compare" and not config.against:
-        yield "job=compare needs a second run; give against=<its directory>"
-    if config.against and not (Path(config.against) / "config.yaml").is_file():
-        yield f"against: '{config.against}' is no run directory (it holds no config.yaml)"
+    for key in ("run", "run_a", "run_b"):
+        given = getattr(config, key)
+        if given and not (Path(given) / "config.yaml").is_file():
+            yield f"{key}: '{given}' is no run directory (it holds no config.yaml)"
+    if job == "compare" and not (config.run_a and config.run_b):
+        yield "job=compare needs two runs; give run_a=<a directory> run_b=<another>"
     if job == "predict" and not config.input:
         yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` a line"
     if config.input and not Path(config.input).is_file():

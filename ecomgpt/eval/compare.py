@@ -9,7 +9,9 @@ from ecomgpt.errors import UserError
 from ecomgpt.eval.bootstrap import interval, resample
 from ecomgpt.eval.metrics.names import defaults
 from ecomgpt.eval.metrics.table import metric
+from ecomgpt.eval.predictions import read_answers
 from ecomgpt.eval.rows import Answer
+from ecomgpt.rundir import Run, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,20 @@ class Difference:
     high: float
     p: float
     p_holm: float
+
+
+def between(run: Run, other: Run) -> dict[str, Difference]:
+    """How ``run`` differs from ``other`` on the tasks that both answered, each by the run's metric of record.
+
+    Raises:
+        UserError: If they have no task in common, or answered different rows of one.
+    """
+    tasks, others = (read_json(one.metrics_file).get("tasks", {}) for one in (run, other))
+    shared = [name for name in tasks if name in others]
+    if not shared:
+        raise UserError(f"'{run.path}' and '{other.path}' have no evaluated task in common; evaluate both with one suite")
+    first, second = ({name: read_answers(one.predictions / f"{name}.jsonl") for name in shared} for one in (other, run))
+    return compare(first, second, {name: tasks[name]["primary"] for name in shared})
 
 
 def paired(first: Sequence[Answer], second: Sequence[Answer], name: str, samples: int = 10_000) -> Difference:

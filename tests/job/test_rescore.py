@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from ecomgpt.__main__ import main
+from ecomgpt.eval.compare import between
+from ecomgpt.rundir import Run
 
 SUITE = ["job=evaluate", "model=predictions", "eval=general", "eval.limit=5", "eval.bootstrap=100"]
 
@@ -143,13 +145,14 @@ def test_two_runs_are_compared_row_by_row(capsys: pytest.CaptureFixture) -> None
     for name in ("answers", "wrong"):
         assert main([*SUITE, f"model.path={name}", f"name=by-{name}"]) == 0
     capsys.readouterr()
-    assert main(["job=compare", "run=outputs/by-answers", "against=outputs/by-wrong"]) == 0
+    assert main(["job=compare", "run_a=outputs/by-answers", "run_b=outputs/by-wrong"]) == 0
     assert "by-wrong" in capsys.readouterr().out
-    tasks = json.loads(Path("outputs/by-answers/compare/by-wrong.json").read_text())["tasks"]
-    assert (tasks["en-general-arithmetic"]["first"], tasks["en-general-arithmetic"]["second"]) == (0.0, 1.0)
-    assert tasks["en-general-arithmetic"]["p_holm"] < 0.05 and tasks["en-general-copying"]["p_holm"] == 1.0
+    found = between(Run(Path("outputs/by-answers")), Run(Path("outputs/by-wrong")))
+    changed, same = found["en-general-arithmetic"], found["en-general-copying"]
+    assert (changed.first, changed.second, changed.value) == (0.0, 1.0, 1.0)
+    assert changed.p_holm < 0.05 and same.p_holm == 1.0
     assert main([*SUITE, "model.path=answers", "eval.limit=4", "name=fewer"]) == 0
-    assert main(["job=compare", "run=outputs/by-answers", "against=outputs/fewer"]) == 2
+    assert main(["job=compare", "run_a=outputs/by-answers", "run_b=outputs/fewer"]) == 2
     assert "different rows" in capsys.readouterr().err
-    assert main(["job=compare", "run=outputs/by-answers"]) == 2
-    assert "against=<its directory>" in capsys.readouterr().err
+    assert main(["job=compare", "run_a=outputs/by-answers"]) == 2
+    assert "run_b=<another>" in capsys.readouterr().err

@@ -1,11 +1,11 @@
 """Rows a second of the evaluation's decoding against a plain loop over `generate`, with outputs that must be identical.
 
-    python experiments/benchmarks/bench_eval.py model=smollm2_135m rows=2 beams=1,4 limits=paper
+    python experiments/benchmarks/bench_eval.py model=smollm2_135m rows=16 beams=1,4 limits=paper tasks=NER-NER,title_generate
 
 The plain loop is what the paper's script does: rows in the file's order, two at a time, padded on the left to the longer one,
 through transformers' own `generate`. Both sides get the same model in float32, the same token ids, beams and limits. The model
 is any ``model=<option>`` of the configuration, or ``model=bloom:<layers>`` for BLOOM-560M's shape with random weights and that
-many of its 24 layers. Appends to ``bench_eval.json`` beside this file and writes ``bench_eval.md`` from it.
+many of its 24 layers; ``tasks`` are ends of names, all twelve without it. Appends to ``bench_eval.json`` beside this file and writes ``bench_eval.md`` from it.
 """
 
 import json
@@ -23,7 +23,7 @@ PAPER_PROMPT, PAPER_ANSWER = 800, 164
 
 
 def main(arguments: Sequence[str]) -> None:
-    options = {"model": "smollm2_135m", "data": os.environ.get("ECOMGPT_DATA", "./data"), "rows": "2", "beams": "1,4", "limits": "paper", "batch_tokens": "8192"}
+    options = {"model": "smollm2_135m", "data": os.environ.get("ECOMGPT_DATA", "./data"), "rows": "16", "beams": "1,4", "limits": "paper", "batch_tokens": "8192", "tasks": ""}
     for argument in arguments:
         name, _, value = argument.partition("=")
         if name not in options:
@@ -48,7 +48,8 @@ def read_suite(options: dict[str, str]) -> list[tuple[Any, list[Any]]]:
     from ecomgpt.eval.suite import load_suite
 
     overrides = ["job=evaluate", "eval=held_out", f"eval.limit={options['rows']}", f"paths.data={options['data']}"]
-    return load_suite(checked(composed(overrides, [shipped("conf")])), {})
+    suite = load_suite(checked(composed(overrides, [shipped("conf")])), {})
+    return [(task, rows) for task, rows in suite if task.name.endswith(tuple(options["tasks"].split(",")))]
 
 
 def read_model(options: dict[str, str], suite: list[tuple[Any, list[Any]]]) -> tuple[Any, Any]:

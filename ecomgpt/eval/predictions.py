@@ -17,6 +17,10 @@ Answerer: TypeAlias = Callable[[Sequence[EvalRow]], Iterator[tuple[int, str, int
 """Rows to (index of the row, raw text, prompt tokens cut), in any order, each row once; `ecomgpt.eval.backends` has them."""
 
 
+_BROKEN = (ValueError, KeyError, TypeError, RecursionError)
+"""What a line that is no prediction raises."""
+
+
 def predict(path: Path, rows: Sequence[EvalRow], answer: Answerer) -> list[Answer]:
     """Answers all rows that are not answered yet and completes the file; the work of one process.
 
@@ -94,7 +98,7 @@ def read_answers(path: Path) -> list[Answer]:
             continue
         try:
             answers.append(_decode(line))
-        except (ValueError, KeyError, TypeError) as error:
+        except _BROKEN as error:
             problems.append(f"{path}:{number}: is no prediction ({type(error).__name__}: {error})")
     if problems:
         raise UserError(*problems[:20])
@@ -137,7 +141,9 @@ def encode_line(value: dict[str, Any]) -> bytes:
 def _decode(line: bytes) -> Answer:
     values = json.loads(line)
     start, end = values["input"]
-    prompt = values["prompt"]
+    prompt, text = values["prompt"], values["prediction"]
+    if not isinstance(text, str):
+        raise TypeError(f"'prediction' is {type(text).__name__}")
     row = EvalRow(
         id=values["id"],
         task=values["task"],
@@ -150,7 +156,7 @@ def _decode(line: bytes) -> Answer:
         language=values["language"],
         source=values["source"],
     )
-    return Answer(row, values["prediction"], values["cut_tokens"])
+    return Answer(row, text, values["cut_tokens"])
 
 
 def _known(path: Path, rows: Sequence[EvalRow]) -> dict[str, tuple[str, int]]:
@@ -161,7 +167,7 @@ def _known(path: Path, rows: Sequence[EvalRow]) -> dict[str, tuple[str, int]]:
         for line in file.read_bytes().split(b"\n") if file.is_file() else ():
             try:
                 answer = _decode(line)
-            except (ValueError, KeyError, TypeError):
+            except _BROKEN:
                 continue  # The torn end of an interrupted run: its row is answered again.
             if questions.get(answer.row.id) == (answer.row.prompt.text, answer.row.target):
                 found[answer.row.id] = (answer.text, answer.cut)

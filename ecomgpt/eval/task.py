@@ -81,7 +81,7 @@ def load_eval_tasks(names: Sequence[str] | None = None, own: str | None = None) 
         except UserError as error:
             problems.extend(error.problems)
             continue
-        problems.extend(f"{path}: {problem}" for problem in _problems(task))
+        problems.extend(f"{path}: {problem}" for problem in _problems(task, path.stem))
         known[task.name] = task
     wanted = list(known) if names is None else list(dict.fromkeys(names))
     problems.extend(
@@ -92,8 +92,10 @@ def load_eval_tasks(names: Sequence[str] | None = None, own: str | None = None) 
     return [known[name] for name in wanted]
 
 
-def _problems(task: EvalTask) -> list[str]:
-    found = [
+def _problems(task: EvalTask, stem: str) -> list[str]:
+    # One file a task: a copy that kept the old name would take its place unseen. Predictions are named after it, too.
+    found = [f"the name is '{task.name}', but the file is called '{stem}'; make them the same"] if task.name != stem else []
+    found += [
         f"unknown metric '{name}'{suggestion(name, METRIC_NAMES)}"
         for name in [*task.metrics, *([task.primary] if task.primary else [])]
         if name not in METRIC_NAMES

@@ -9,7 +9,7 @@ from ecomgpt.eval.predictions import finish
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.job import report
-from ecomgpt.job.evaluate import scored, trained_as
+from ecomgpt.job.evaluate import UNTRAINED, scored, trained_as
 from ecomgpt.rundir import Run, existing_run, read_json, settled, write_json
 
 
@@ -35,7 +35,7 @@ def rescore(run: Run) -> dict:
     config, manifest, training = trained_as(config, run)
     suite = load_suite(config, manifest)
     after = _answers(suite, run.predictions)
-    before = _answers(suite, run.predictions / "untrained") if "untrained" in old else None
+    before = _answers(suite, run.predictions / UNTRAINED) if "untrained" in old else None
     return scored(config, suite, after, before, manifest, training, old["settings"])
 
 

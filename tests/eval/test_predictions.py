@@ -109,9 +109,11 @@ def test_half_a_surrogate_pair_can_be_stored(tmp_path: Path) -> None:
 def test_broken_predictions_are_named(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     predict(path, ROWS, Backend())
-    path.write_bytes(path.read_bytes() + b'{"id": 1}\nnot json\n')
+    number = json.dumps(json.loads(path.read_bytes().split(b"\n")[0]) | {"prediction": 5}).encode()
+    path.write_bytes(path.read_bytes() + b"\n".join([b'{"id": 1}', b"not json", b"[" * 100_000, number]))
     with pytest.raises(UserError) as error:
         read_answers(path)
-    assert f"{path}:10: " in str(error.value) and f"{path}:11: " in str(error.value)
+    assert all(f"{path}:{line}: " in str(error.value) for line in (10, 11, 12, 13)) and "'prediction' is int" in str(error.value)
+    assert [answer.text for answer in predict(path, ROWS, Backend())] == [answer.text for answer in predict(tmp_path / "new.jsonl", ROWS, Backend())]
     with pytest.raises(UserError, match="cannot be read"):
         read_answers(tmp_path / "absent.jsonl")

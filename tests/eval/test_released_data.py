@@ -170,3 +170,14 @@ def test_unknown_tasks_and_metrics_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         load_eval_tasks(own=str(tmp_path))
     assert "did you mean 'rouge_l'" in str(error.value) and "'folder' is missing" in str(error.value)
+
+
+def test_a_copied_task_must_not_keep_its_name(tmp_path: Path) -> None:
+    copy = tmp_path / "eval" / "tasks" / "mine.yaml"
+    copy.parent.mkdir(parents=True)
+    (shipped_one,) = [path for path in declarations("eval/tasks") if path.stem == "zh-general-facts"]
+    copy.write_bytes(shipped_one.read_bytes())
+    with pytest.raises(UserError, match=r"mine\.yaml: the name is 'zh-general-facts', but the file is called 'mine'"):
+        load_eval_tasks(own=str(tmp_path))
+    copy.rename(copy.with_stem("zh-general-facts"))
+    assert load_eval_tasks(["zh-general-facts"], str(tmp_path))

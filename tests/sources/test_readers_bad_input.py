@@ -23,6 +23,10 @@ SPANS = declare(
     "csv", ["Question"], columns={"question": "q", "context": "c", "answers": "a"}, options={"span": True}
 )  # fmt: skip
 STARS = declare("csv", ["Review"], columns={"text": "text", "rating": "label"})
+SCORED = declare("jsonl", ["LabelledText"], columns={"text": "t", "intent": "i"})
+NAMED = declare("jsonl", ["Product"], columns={"title": "t", "attributes": "a"}, options={"attributes": {"form": "name_value"}})
+PLACED = declare("jsonl", ["EntityText"], columns={"text": "t", "entities": "e"})
+MAVE = declare("jsonl", ["EntityText"], columns={"text": "p", "attributes": "a"}, options={"paragraphs": True})
 SENTENCE = "<s><sentence><text>A fan.</text><aspectTerms><aspectTerm {}/></aspectTerms></sentence></s>"
 
 BAD = {
@@ -73,6 +77,10 @@ BAD = {
     "pair without label": (DITTO, "COL t VAL a\tCOL t VAL b\n", 1, "has 2 tab-separated parts"),
     "pair without columns": (DITTO, "cap\tCOL t VAL b\t1\n", 1, "'cap' does not begin with 'COL name VAL'"),
     "offsets outside": (SPANS, 'q,c,a\nlong?,ab,"(1, 9)"\n', 2, "the offsets (1, 9) lie outside the context of 2 characters"),
+    "score that is none": (SCORED, '{"t": "x", "i": [["a", "b"]]}', 1, "the score 'b' of a label on 'intent' is not a number"),
+    "attributes without names": (NAMED, '{"t": "x", "a": [{"value": "b"}]}', 1, "are not a list of {name: ..., value: ...}"),
+    "entities without offsets": (PLACED, '{"t": "x", "e": [{"start": null, "end": 1}]}', 1, "are not a list of {start, end, label}"),
+    "labels without evidence": (MAVE, '{"p": [{"text": "x"}], "a": [{"key": "k"}]}', 1, "are not as MAVE writes them"),
     "no pair of offsets": (SPANS, "q,c,a\nlong?,ab,[1]\n", 2, "are not a pair of numbers"),
 }  # fmt: skip
 

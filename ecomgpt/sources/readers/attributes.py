@@ -9,6 +9,8 @@ from ecomgpt.sources.readers.pseudo_json import parse_pseudo_json
 from ecomgpt.sources.records import Entity
 
 Pairs = tuple[tuple[str, str], ...]
+_OTHER_SHAPE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What taking nested values apart raises where they are not of the shape that their form has."""
 
 
 def attributes_of(cells: Cells, value: Any) -> Pairs:
@@ -51,7 +53,10 @@ def _all(cells: Cells, value: Any) -> list[tuple[str, str]]:
     elif form == "pseudo_json":
         found = parse_pseudo_json(str(value))
     elif form == "name_value":
-        found = [(str(one["name"]), str(one["value"])) for one in value]
+        try:
+            found = [(str(one["name"]), str(one["value"])) for one in value]
+        except _OTHER_SHAPE as error:
+            raise Malformed(f"the attributes {str(value)[:60]!r} are not a list of {{name: ..., value: ...}}") from error
     elif isinstance(value, dict):
         # An object as a value lists {value: score} in the form of scores; elsewhere it is no value that a text could state.
         listed = [(name, one) for name, values in value.items() for one in _listed(values, form) if one is not None]
@@ -83,7 +88,10 @@ def occurrences(cells: Cells, text: str) -> tuple[Entity, ...]:
     Entities given with their offsets (``entities``: [{start, end, label}]) are taken as they stand.
     """
     if cells.has("entities"):
-        return tuple(_given(one, text) for one in cells.raw("entities"))
+        try:
+            return tuple(_given(one, text) for one in cells.raw("entities"))
+        except _OTHER_SHAPE as error:
+            raise Malformed(f"the entities {str(cells.raw('entities'))[:60]!r} are not a list of {{start, end, label}}") from error
     found = []
     for name, value in attributes_of(cells, cells.raw("attributes")):
         whole = re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text)
@@ -109,17 +117,22 @@ def paragraph_entities(cells: Cells) -> tuple[str, tuple[Entity, ...]]:
     paragraphs = cells.raw("text")
     if not isinstance(paragraphs, list) or not paragraphs:
         raise Malformed("'paragraphs' is empty; the released labels must be joined with the product texts first")
-    text = str(paragraphs[0]["text"])
     found = []
-    for attribute in cells.raw("attributes"):
-        for evidence in attribute["evidences"]:
-            if evidence["pid"] != 0:
-                cells.note("attribute value outside the title")
-                continue
-            start, end = evidence["begin"], evidence["end"]
-            if text[start:end] != evidence["value"]:
-                raise Malformed(f"the value {evidence['value']!r} does not stand at ({start}, {end})")
-            found.append(Entity(attribute["key"], start, end, text[start:end]))
+    try:
+        text = str(paragraphs[0]["text"])
+        for attribute in cells.raw("attributes"):
+            for evidence in attribute["evidences"]:
+                if evidence["pid"] != 0:
+                    cells.note("attribute value outside the title")
+                    continue
+                start, end = int(evidence["begin"]), int(evidence["end"])
+                if text[start:end] != evidence["value"]:
+                    raise Malformed(f"the value {evidence['value']!r} does not stand at ({start}, {end})")
+                found.append(Entity(attribute["key"], start, end, text[start:end]))
+    except _OTHER_SHAPE as error:
+        raise Malformed(
+            "paragraphs or attributes are not as MAVE writes them: [{text: ...}] and [{key: ..., evidences: [{value, pid, begin, end}]}]"
+        ) from error
     return text, tuple(sorted(found, key=lambda one: (one.start, one.end, one.type)))
 
 

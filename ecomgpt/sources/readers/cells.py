@@ -98,7 +98,7 @@ class Cells:
         for one in values:
             if isinstance(one, list) and len(one) == 2:
                 one, score = one
-                if float(score) < least:
+                if _number(score, axis) < least:
                     self.note(f"{axis} below the score of {least:g}")
                     continue
             shown.append(self.source.label(axis, one, language))
@@ -113,6 +113,13 @@ class Cells:
                 if value is not None:
                     found[axis] = self.labels(axis, value, language)
         return found
+
+
+def _number(score: Any, axis: str) -> float:
+    try:
+        return float(score)
+    except (TypeError, ValueError) as error:
+        raise Malformed(f"the score {str(score)[:60]!r} of a label on '{axis}' is not a number") from error
 
 
 def reach(values: Any, column: str, optional: bool = False) -> Any:

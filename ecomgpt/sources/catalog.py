@@ -7,12 +7,13 @@ from pathlib import Path
 from ecomgpt.config.declare import load
 from ecomgpt.config.roots import declarations
 from ecomgpt.errors import UserError, suggestion
+from ecomgpt.sources import check
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.groups import Groups
 from ecomgpt.sources.keep import SPLITS, Conflicts, Keeper, ReadCounts, text_of
-from ecomgpt.sources.readers import READERS, options, reader, shown
+from ecomgpt.sources.readers import reader, shown
 from ecomgpt.sources.readers.item import Item, Malformed, Source, group_of
-from ecomgpt.sources.records import KINDS, Record
+from ecomgpt.sources.records import Record
 
 
 def load_catalog(names: list[str] | None = None, own: str | None = None) -> list[Dataset]:
@@ -35,7 +36,10 @@ def load_catalog(names: list[str] | None = None, own: str | None = None) -> list
             problems += error.problems
             continue
         dataset.path = str(path)
-        problems += list(_check(dataset))
+        problems += check.problems(dataset)
+        twin = found.get(dataset.name)
+        if twin and (own is None or (Path(own) in path.parents) == (Path(own) in Path(twin.path).parents)):
+            problems.append(f"{path}: the name '{dataset.name}' is also that of {twin.path}; every dataset needs its own")
         found[dataset.name] = dataset
     if problems:
         raise UserError(*problems)
@@ -43,26 +47,6 @@ def load_catalog(names: list[str] | None = None, own: str | None = None) -> list
     if unknown:
         raise UserError(*(f"there is no dataset '{name}'{suggestion(name, list(found))}" for name in unknown))
     return [found[name] for name in sorted(set(names) if names is not None else found)]
-
-
-def _check(dataset: Dataset) -> Iterator[str]:
-    """What the dataclass's types can't say."""
-    if dataset.reader not in READERS:
-        yield f"{dataset.path}: the reader '{dataset.reader}' is unknown{suggestion(dataset.reader, list(READERS))}"
-    elif dataset.reader != "demo":
-        known = options(dataset.reader)
-        for name in dataset.options:
-            if name not in known:
-                near = suggestion(name, list(known))
-                yield f"{dataset.path}: the reader '{dataset.reader}' has no option '{name}'{near}"
-    for kind in dataset.records:
-        if kind not in KINDS:
-            yield f"{dataset.path}: there is no record kind '{kind}'{suggestion(kind, list(KINDS))}"
-    for split in dataset.files:
-        if split not in SPLITS:
-            yield f"{dataset.path}: '{split}' is no split{suggestion(split, ['train', 'validation', 'test'])}"
-    if not dataset.records:
-        yield f"{dataset.path}: 'records' is empty; name at least one of {', '.join(KINDS)}"
 
 
 def folder(dataset: Dataset, data_root: Path) -> Path:

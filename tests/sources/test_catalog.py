@@ -71,6 +71,43 @@ def test_all_problems_of_all_files_at_once(tmp_path):
         assert words in text
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("text: review", "txt: review", "'columns' fills 'txt', which no record has; did you mean 'text'?"),
+        ("sentiment: score", "sentimnt: score", "'columns' fills 'sentimnt', which no record has; did you mean 'sentiment'?"),
+        ("  sentiment: {", "  sentimnt: {", "'labels' names 'sentimnt', which is no axis; did you mean 'sentiment'?"),
+        ("  sentiment: {", "  sentiment.fr: {", "'fr' is no language"),
+        ('delimiter: "\\t"', "delimiter: '||'", "'options.delimiter' is '||', expected one character"),
+        ("drop: {author: {shop: the shop's own answer}}", "drop: {author: shop}", "expected {column: {value: reason}}"),
+        ("drop: {author: {shop: the shop's own answer}}", "keep: {author: guest}", "expected {column: [values]}"),
+        ("drop: {author: {shop: the shop's own answer}}", "absent: n/a", "'options.absent' is 'n/a', expected a list"),
+        ("drop: {author: {shop: the shop's own answer}}", "extract: {text: '('}", "expected patterns with one group"),
+        ("drop: {author: {shop: the shop's own answer}}", "encoding: latin9x", "'options.encoding' is 'latin9x', which is no encoding"),
+    ],
+)  # fmt: skip
+def test_what_would_silently_be_ignored_is_refused(tmp_path, old, new, words):
+    declaration = re.search(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL).group(1)
+    assert old in declaration
+    folder = tmp_path / "sources" / "datasets"
+    folder.mkdir(parents=True)
+    (folder / "tea.yaml").write_text(declaration.replace(old, new), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_catalog(None, str(tmp_path))
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{folder / 'tea.yaml'}: ") and words in problem
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    folder = tmp_path / "sources" / "datasets"
+    folder.mkdir(parents=True)
+    shipped = (SHIPPED[0].parent / "waimai_10k.yaml").read_text(encoding="utf-8").replace("name: waimai_10k", "name: mine")
+    for name in ("a", "b"):
+        (folder / f"{name}.yaml").write_text(shipped, encoding="utf-8")
+    with pytest.raises(UserError, match=r"b\.yaml: the name 'mine' is also that of .*a\.yaml"):
+        load_catalog(None, str(tmp_path))
+
+
 def test_the_users_own_file_comes_before_the_shipped_one(tmp_path):
     folder = tmp_path / "sources" / "datasets"
     folder.mkdir(parents=True)

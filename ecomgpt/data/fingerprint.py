@@ -4,15 +4,18 @@ Nothing heavy is imported or read here, so that a mixture that is there already 
 """
 
 import dataclasses
+import importlib.util
 import json
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.config.declare import load
 from ecomgpt.config.roots import PACKAGE, declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import Found, data_root
 from ecomgpt.sources.catalog import locate
+from ecomgpt.tasks.declaration import Task
 
 ROOMS = ("sources", "tasks", "data")
 """The rooms whose code decides what a mixture holds."""
@@ -36,6 +39,8 @@ def texts(config: Config, found: Found, suite: Any) -> dict[str, str]:
     result = {"the configuration": digest(settings), "the evaluation suite": digest(suite)}
     for group in ("tasks", "sources/datasets"):
         result[f"the YAML files of {group}"] = digest([file_hash(path) for path in declarations(group, config.paths.conf)])
+    if config.paths.conf:
+        result["the code of your own tasks"] = digest([file_hash(path) for path in own_code(config.paths.conf)])
     for room in ROOMS:
         result[f"the code of ecomgpt/{room}"] = code(room)
     for dataset in found.datasets:
@@ -71,6 +76,16 @@ def code(room: str) -> str:
     return digest([file_hash(path) for path in sorted((PACKAGE / room).rglob("*")) if path.suffix in CODE])
 
 
+def own_code(folder: str) -> list[Path]:
+    """The modules of the user's own builders, as the tasks in their configuration folder name them (``build: my_shop.tasks.f``).
+
+    What those modules import in turn is not followed.
+    """
+    names = {load(path, Task).build.rpartition(".")[0] for path in sorted((Path(folder) / "tasks").rglob("*.yaml"))}
+    found = [importlib.util.find_spec(name) for name in sorted(names) if "." in name]
+    return [Path(spec.origin) for spec in found if spec and spec.origin]
+
+
 def digest(value: Any) -> str:
     """A short, stable name for plain data."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
@@ -78,7 +93,9 @@ def digest(value: Any) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """The hash of a file's contents; a generator's stand-in path has none."""
+    """The hash of a file's contents, or of all files of a folder (a copy by `save_to_disk`); a generator's stand-in has none."""
+    if path.is_dir():
+        return digest([(one.relative_to(path).as_posix(), file_hash(one)) for one in sorted(path.rglob("*")) if one.is_file()])
     if not path.is_file():
         return ""
     result = blake2b(digest_size=12)

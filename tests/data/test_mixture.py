@@ -186,6 +186,9 @@ def test_a_changed_data_file_is_a_miss(tmp_path: Path) -> None:
     before = file_hash(file)
     file.write_text("a,b\n1,3\n")
     assert file_hash(file) != before
+    folder = file_hash(tmp_path)
+    file.write_text("a,b\n1,4\n")
+    assert "" != folder != file_hash(tmp_path), "a copy by save_to_disk is a folder"
 
 
 def _build_into(folder: str) -> None:

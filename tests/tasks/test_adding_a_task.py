@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from task_strategies import dataset
 
+from ecomgpt.data.fingerprint import file_hash, own_code
 from ecomgpt.sources.records import Product, Review
 from ecomgpt.tasks.declaration import load_tasks
 from ecomgpt.tasks.engine import instructions
@@ -24,6 +25,10 @@ def own(folder: Path, yaml: str, name: str) -> str:
     path.parent.mkdir(parents=True)
     path.write_text(yaml, encoding="utf-8")
     return str(folder / "conf")
+
+
+def digests(folder: Path) -> list[str]:
+    return [file_hash(path) for path in own_code(str(folder / "conf"))]
 
 
 def test_one_yaml_is_a_task(tmp_path, examples):
@@ -53,6 +58,9 @@ def test_an_own_function_is_a_task(tmp_path, examples, monkeypatch):
     products = [Product(id=title, group=title, language="en", title=title) for title in ("Red Kettle", "Kettle")]
     counts = {}
     assert [row.target for row in instructions(dataset(), products, [task], 0, counts)] == ["Kettle"]
+    before = digests(tmp_path)
+    (tmp_path / "my_shop" / "tasks.py").write_text(examples["python"].replace("max(", "min("), encoding="utf-8")
+    assert len(before) == 1 and digests(tmp_path) != before, "another function is another mixture"
     assert counts["toy.longest"].dropped == {"the title has only one word": 1}
 
 

@@ -96,7 +96,8 @@ def _require_same(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
 def protection(config: Config) -> Protection:
     """What the run's evaluation suite keeps from training: tasks by name, and the texts of its rows."""
     tasks = load_eval_tasks(config.eval.tasks, config.paths.conf)
-    held_out = [task.task for task in tasks if task.format == "mixture" and task.held_out and task.task]
+    # Both languages' evaluation tasks hold the same task out.
+    held_out = list(dict.fromkeys(task.task for task in tasks if task.format == "mixture" and task.held_out and task.task))
     asked = {key: getattr(config.eval, key) for key in ("mixture", "limit", "candidates", "max_candidates")}
     key = digest([asked, [dataclasses.asdict(task) for task in tasks], [file_hash(path) for path in _files(config, tasks)]])
     return Protection(config.eval.name, held_out, key, lambda: _texts(config, tasks))

@@ -1,6 +1,7 @@
 """Recombined tasks are balanced, their distractors are real, and none of them is true by accident."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -83,6 +84,21 @@ def test_foreign_attributes_contradict_the_title(rows):
         assert any(name in dict(mine) and (name, value) not in mine for name, value in shown.items())
 
 
+def test_what_the_title_states_is_no_wrong_attribute():
+    """Annotators named one sport of two: the other one is no contradiction."""
+    titles = {"Skiing": "Goggles for Skiing and CYCLING", "Cycling": "Cycling glasses", "Yoga": "Yoga mat"}
+    records = [
+        Product(id=sport, group=sport, language="en", title=title, category=("Sport",), attributes=(("Sport", sport),))
+        for sport, title in titles.items()
+    ]
+    shown = set()
+    for seed in range(20):
+        rows = instructions(STORE, records, [TASKS["title_fits_attributes"]], seed, {})
+        shown |= {(field(row, "Title"), field(row, "Attributes")) for row in rows if not holds(row)}
+    assert (titles["Skiing"], "Sport: Yoga") in shown
+    assert (titles["Skiing"], "Sport: Cycling") not in shown
+
+
 def test_foreign_descriptions_and_titles_are_of_other_products(rows):
     for row in negatives(rows, "title_fits_description"):
         assert field(row, "Description", "描述") != source(row).description
@@ -143,6 +159,18 @@ def test_shown_products_keep_their_judgement(rows):
         best = STORE.candidates("relevance", row.language)[0]
         labels = {" ".join(title.split()): label for title, label in source(row).results}
         assert [labels[title] == best for title in row.candidates] == [title == row.target for title in row.candidates]
+
+
+def test_chinese_queries_that_share_a_word_are_no_distractors():
+    queries = ["男士运动鞋", "运动鞋透气", "陶瓷茶壶"]
+    records = [
+        Search(id=query, group=query, language="zh", query=query, results=((f"{query} 新款", "相关"), (f"手机壳 {query}", "不相关")))
+        for query in queries
+    ]  # fmt: skip
+    labels = {**STORE.labels, "relevance.zh": {"相关": "相关", "不相关": "不相关"}}
+    dataset = replace(STORE, labels=labels)
+    rows = {row.id.split("/")[1]: row.candidates for row in instructions(dataset, records, [TASKS["product_among_others"]], 0, {})}
+    assert set(rows["男士运动鞋"]) == {"男士运动鞋 新款", "陶瓷茶壶 新款"}
 
 
 def test_other_labels_are_other(rows):

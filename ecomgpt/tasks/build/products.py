@@ -250,14 +250,17 @@ def _others(record: Product, context: Context, fits: Callable[[Product], bool], 
 def _contradicts(source: Product, other: Product) -> bool:
     """Whether the source's attributes can't be the other product's.
 
-    An attribute that both have must have different values, or the source must state a value that the other's title and
+    An attribute that both have must have different values, and the source's must not stand in the other's title or
+    description (annotators name one of several values); or the source must state a value that the other's title and
     description do not mention while the other has none of its own.
     """
-    theirs = set(other.attributes)
+    theirs, text = set(other.attributes), _text(other)
     if source.attributes and other.attributes:
-        single = dict(other.attributes)
-        return any(name in single and (name, value) not in theirs for name, value in source.attributes)
-    text = _text(other)
+        names, told = {name for name, _ in theirs}, text.casefold()
+        return any(
+            name in names and (name, value) not in theirs and not states(told, value.casefold())
+            for name, value in source.attributes
+        )
     return source.category != other.category or any(value not in text for _, value in source.attributes)
 
 

@@ -2,7 +2,7 @@
 
 from ecomgpt.sources.records import Search
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
-from ecomgpt.tasks.pool import draw
+from ecomgpt.tasks.pool import draw, points_to
 
 
 def relevance(record: Search, context: Context) -> Built:
@@ -143,7 +143,10 @@ def _differs(other: Search, record: Search, context: Context) -> bool:
         return any(mine[name] != theirs[name] for name in mine.keys() & theirs.keys())
     shown = {title for title, _ in record.results}
     words = set(record.query.casefold().split())
-    return not shown & {title for title, _ in other.results} and not words & set(other.query.casefold().split())
+    if shown & {title for title, _ in other.results} or words & set(other.query.casefold().split()):
+        return False
+    # Chinese has no blanks between words: two queries that share two characters in a row may want the same.
+    return not points_to(record.query, other.query)
 
 
 def _foreign(record: Search, title: str, context: Context, count: int) -> list[Search]:

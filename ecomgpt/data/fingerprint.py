@@ -3,6 +3,7 @@
 Nothing heavy is imported or read here, so that a mixture that is there already is found in a second.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -14,6 +15,7 @@ from ecomgpt.config.declare import load
 from ecomgpt.config.roots import PACKAGE, declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import Found, data_root
+from ecomgpt.errors import UserError
 from ecomgpt.sources.catalog import locate
 from ecomgpt.tasks.declaration import Task
 
@@ -81,9 +83,14 @@ def own_code(folder: str) -> list[Path]:
 
     What those modules import in turn is not followed.
     """
-    names = {load(path, Task).build.rpartition(".")[0] for path in sorted((Path(folder) / "tasks").rglob("*.yaml"))}
-    found = [importlib.util.find_spec(name) for name in sorted(names) if "." in name]
-    return [Path(spec.origin) for spec in found if spec and spec.origin]
+    found = set()
+    for path in sorted((Path(folder) / "tasks").rglob("*.yaml")):
+        # What is wrong with a file, or a module that is not there, is told by `load_tasks`, with all other problems.
+        with contextlib.suppress(UserError, ModuleNotFoundError):
+            module = load(path, Task).build.rpartition(".")[0]
+            spec = importlib.util.find_spec(module) if "." in module else None
+            found |= {Path(spec.origin)} if spec and spec.origin else set()
+    return sorted(found)
 
 
 def digest(value: Any) -> str:

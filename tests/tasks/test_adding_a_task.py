@@ -8,6 +8,7 @@ import pytest
 from task_strategies import dataset
 
 from ecomgpt.data.fingerprint import file_hash, own_code
+from ecomgpt.errors import UserError
 from ecomgpt.sources.records import Product, Review
 from ecomgpt.tasks.declaration import load_tasks
 from ecomgpt.tasks.engine import instructions
@@ -62,6 +63,14 @@ def test_an_own_function_is_a_task(tmp_path, examples, monkeypatch):
     (tmp_path / "my_shop" / "tasks.py").write_text(examples["python"].replace("max(", "min("), encoding="utf-8")
     assert len(before) == 1 and digests(tmp_path) != before, "another function is another mixture"
     assert counts["toy.longest"].dropped == {"the title has only one word": 1}
+
+
+def test_a_broken_task_of_ones_own_is_told_of_by_the_loader(tmp_path, examples):
+    folder = own(tmp_path, examples["yaml"].replace("reviews.satisfied", "no_such.module.f"), "worth_buying")
+    Path(folder, "tasks", "broken.yaml").write_text("name: [", encoding="utf-8")
+    assert own_code(folder) == []
+    with pytest.raises(UserError, match=r"(?s)no_such\.module.*broken\.yaml|broken\.yaml.*no_such\.module"):
+        load_tasks(None, folder)
 
 
 def test_the_table_names_every_key_that_matters():

@@ -1,5 +1,6 @@
 """Keeps evaluation texts out of the training data: exact copies, copies inside longer texts, and near-duplicates."""
 
+import html
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -12,6 +13,8 @@ from ecomgpt.tasks.instruction import Instruction
 
 # Words of any script but Chinese as a whole, Chinese characters one by one; punctuation and case count nothing.
 TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
+INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
+"""Soft hyphens, zero-width blanks and joiners, marks of direction: they would cut words in two."""
 SHORTEST = 4
 """Texts of fewer tokens ("great product") only count where they are the whole training text."""
 SHORT = 8
@@ -67,7 +70,11 @@ class Leaks:
 
 
 def tokens(text: str) -> list[str]:
-    """A text as it is compared: NFKC, lower case, without punctuation."""
+    """A text as it is compared: HTML's escapes written out, NFKC, lower case, without punctuation and invisible characters."""
+    if "&" in text:
+        text = html.unescape(text)
+    if not text.isascii():
+        text = INVISIBLE.sub("", text)
     return TOKEN.findall(unicodedata.normalize("NFKC", text).lower())
 
 

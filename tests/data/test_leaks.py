@@ -23,6 +23,7 @@ def guard() -> Guard:
 # Four disguises, each in both languages: spelling, surroundings, layout, and some words changed.
 SPELLING = [
     ENGLISH.upper() + "!!!", ENGLISH.translate(FULL_WIDTH), ENGLISH.replace(" ", "  , "), ENGLISH.replace(",", "").replace("e", "E"),
+    ENGLISH.replace(" ", "&nbsp;"), ENGLISH.replace("e", "e\u00ad"), "&#8203;".join(CHINESE), "\u200b".join(CHINESE),
     f"«{CHINESE}»", "，".join(CHINESE[i : i + 7] for i in range(0, len(CHINESE), 7)), " ".join(CHINESE), CHINESE + "。。。",
 ]
 SURROUNDINGS = [

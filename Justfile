@@ -18,6 +18,10 @@ test-slow *arguments:
 test-dist *arguments:
     OMP_NUM_THREADS=1 python -m pytest -m "dist" {{arguments}}
 
+# Run the tests in a real browser (Debian: apt-get install chromium chromium-driver)
+test-browser *arguments:
+    python -m pytest -m "browser" {{arguments}}
+
 # Check style and types
 lint:
     ruff check .

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report(UserError(f"cannot read or write '{error.filename}': {error.strerror or error}"))
         return 2
     except KeyboardInterrupt:
-        print("\nInterrupted before the job started.", file=sys.stderr)
+        print("\nInterrupted.", file=sys.stderr)
         return 1
 
 

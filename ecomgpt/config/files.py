@@ -15,7 +15,7 @@ from ecomgpt.errors import nearest
 
 STUDIES = "experiments"
 # Folders of a configuration folder that hold YAML files, Hydra's or declarations.
-FOLDERS = (*GROUPS, STUDIES, "tasks", "pseudo")
+FOLDERS = (*GROUPS, STUDIES, "tasks", "pseudo", "compare")
 
 
 def search_roots(overrides: list[str], config_dir: str | None = None) -> list[Path]:

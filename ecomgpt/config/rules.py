@@ -47,6 +47,8 @@ def _job(config: Config) -> Iterator[str]:
             yield f"{key}: '{given}' is no run directory (it holds no config.yaml)"
     if job == "compare" and not (config.run_a and config.run_b):
         yield "job=compare needs two runs; give run_a=<a directory> run_b=<another>"
+    if job == "compare" and config.overwrite:
+        yield "overwrite=true: job=compare never deletes verdicts; give another name= to start afresh"
     if job == "predict" and not config.input:
         yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` a line"
     if config.input and not Path(config.input).is_file():
@@ -79,7 +81,8 @@ def _chat(config: Config) -> Iterator[str]:
     from ecomgpt.chat.rules import problems
 
     asks = config.job.name == "evaluate" and config.model.source == "chat"
-    yield from problems(config.chat, asks or config.job.name == "pseudo_label")
+    judges = config.job.name == "compare" and config.compare.judge
+    yield from problems(config.chat, asks or judges or config.job.name == "pseudo_label")
     if asks and config.eval.backend not in ("auto", "openai", "predictions"):
         yield f"eval.backend={config.eval.backend} can't ask a chat endpoint; use auto"
     if asks and (config.eval.decoding == "rank" or config.eval.beams > 1):

@@ -223,6 +223,19 @@ class PseudoConfig:
 
 
 @dataclass
+class CompareConfig:
+    """How job=compare shows two runs' answers, and who judges them."""
+
+    tasks: list[str] | None = option(None, "evaluation tasks to compare; null for all that both runs answered")
+    limit: int | None = option(20, "rows a task, drawn by the seed; nested: 40 rows hold the 20; null for all", low=1)
+    page: bool = option(True, "show the page on which people judge; false: the judge and the results alone")
+    port: int | None = option(None, "the page's port on 127.0.0.1; null for a free one", low=1024, high=65535)
+    reference: bool = option(False, "show the right answer to people and to the judge")
+    max_characters: int = option(8000, "of longer texts the middle is left out, and the page says so", low=100)
+    judge: bool = option(False, "ask the chat model of the group chat about every row too, in both orders")
+
+
+@dataclass
 class PathsConfig:
     """Folders. Relative ones start from the working directory."""
 
@@ -248,6 +261,7 @@ class Config:
     eval: EvalConfig = option(factory=EvalConfig, help="the evaluation suite")
     chat: ChatConfig = option(factory=ChatConfig, help="the chat endpoint")
     pseudo: PseudoConfig = option(factory=PseudoConfig, help="what job=pseudo_label labels")
+    compare: CompareConfig = option(factory=CompareConfig, help="how job=compare shows answers, and who judges")
     paths: PathsConfig = option(factory=PathsConfig, help="folders")
     name: str | None = option(None, "names the run directory; null for the time of the start")
     seed: int = option(1, "decides every random choice", low=0)

@@ -1,15 +1,107 @@
-"""job=compare: two evaluated runs on the same rows, task by task, with a paired bootstrap and p-values corrected over the tasks."""
+"""job=compare: two runs' answers side by side, judged blindly by people in a browser and, where wanted, by a chat model."""
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecomgpt.compare import judge as judging
+from ecomgpt.compare.outcome import outcome, show, write
+from ecomgpt.compare.pairs import Found, Pair, find
+from ecomgpt.compare.verdicts import Verdicts
 from ecomgpt.config.schema import Config
-from ecomgpt.eval.compare import between
-from ecomgpt.report.differences import differences_table
-from ecomgpt.rundir import Run, settled
+from ecomgpt.errors import UserError
+from ecomgpt.rundir import Run, read_json, settled, write_json, write_text
+
+OWN = "compare.json"
+"""Tells a comparison's folder from any other."""
 
 
 def main(config: Config, run: Run | None) -> None:
-    """Prints how ``run_a`` differs from ``run_b``."""
+    """Prints the scores' differences, asks the judge, shows the page until Ctrl-C, and writes what came of it.
+
+    Raises:
+        UserError: If the runs can't be compared, the folder is another comparison's, or the judge can't be asked.
+    """
+    assert config.run_a and config.run_b  # A rule of the configuration.
+    a, b = settled(config.run_a), settled(config.run_b)
+    found = find(a, b, config.compare, config.seed)
+    folder = comparison(config, a, b)
+    scores(a, b)
+    asked = [pair for pair in found.pairs if not pair.same]
+    with Verdicts(folder.path / "verdicts.jsonl", found.pairs) as verdicts:
+        notes = [*found.notes, *verdicts.notes]
+        print(f"{len(found.pairs):,} rows, {len(asked):,} of them with different answers. Verdicts are kept in {folder.path}")
+        print(*notes, sep="\n", end="\n" if notes else "")
+        judged = automatic(config, asked, folder, notes) if config.compare.judge else None
+        if config.compare.page and asked:
+            page(config, asked, verdicts)
+            scores(a, b)
+        results(found, verdicts, judged, folder, (a.path.name, b.path.name), notes)
+
+
+def comparison(config: Config, a: Run, b: Run) -> Run:
+    """The comparison's folder, new or of the same two runs.
+
+    People's verdicts can't be made again, so they lie in neither run's directory, where overwrite=true would delete them.
+    """
+    name = config.name or re.sub(r"[^\w.+,@-]", "_", f"compare-{a.path.name[:90]}-{b.path.name[:90]}")
+    folder = Run((Path(config.paths.output or "./outputs").expanduser() / name).absolute())
+    runs = {"run_a": str(a.path), "run_b": str(b.path)}
+    if folder.path.exists() and any(folder.path.iterdir()):
+        before = read_json(folder.path / OWN)
+        if not before:
+            raise UserError(f"name: '{folder.path}' exists and is no comparison (no {OWN}); give another name=")
+        if before != runs:
+            raise UserError(f"name: '{folder.path}' compares '{before['run_a']}' with '{before['run_b']}'; give another name=")
+    write_json(folder.path / OWN, runs)
+    return folder
+
+
+def scores(a: Run, b: Run) -> None:
+    """Prints the paired statistics, or why there are none."""
     from rich.console import Console
 
-    assert config.run_a and config.run_b  # A rule of the configuration.
-    one, other = settled(config.run_a), settled(config.run_b)
-    Console().print(differences_table(between(one, other), one.path.name, other.path.name))
+    from ecomgpt.eval.compare import between
+    from ecomgpt.report.differences import differences_table
+
+    try:
+        Console().print(differences_table(between(a, b), a.path.name, b.path.name))
+    except UserError as error:
+        print(f"No statistics of the scores: {error}")
+
+
+def automatic(config: Config, pairs: Sequence[Pair], folder: Run, notes: list[str]) -> list[judging.Judged]:
+    """Asks the chat model about every pair in both orders; the same command asks nothing twice."""
+    from ecomgpt.chat.client import Chat
+    from ecomgpt.chat.estimate import estimate
+    from ecomgpt.eval.predictions import encode_line
+
+    settings = config.compare
+    wording = judging.load_wording(config.paths.conf)
+    requests = judging.questions(wording, pairs, settings.reference, settings.max_characters)
+    with Chat(config.chat, Path(config.paths.cache).expanduser()) as chat:
+        print(f"{chat.settings.model} at {chat.settings.base_url}: {estimate(requests, chat.settings, chat.cache).line(chat.settings)}", flush=True)
+        judged, rejected = judging.judge(chat, requests, pairs)
+        print(chat.ledger.line())
+    write_text(folder.path / "judge.jsonl", "".join(encode_line(one.to_json()).decode() for one in judged))
+    notes += (f"The judge's answers that can't be used: {reason}, {count:,} times" for reason, count in rejected.most_common())
+    return judged
+
+
+def page(config: Config, pairs: Sequence[Pair], verdicts: Verdicts) -> None:
+    """Shows the page until Ctrl-C."""
+    from ecomgpt.compare.server import Page, serve
+
+    settings = config.compare
+    serve(Page(pairs, verdicts, config.seed, settings.reference, settings.max_characters), settings.port)
+
+
+def results(found: Found, verdicts: Verdicts, judged: list[judging.Judged] | None, folder: Run, names: tuple[str, str], notes: list[str]) -> None:
+    """Writes and prints win, tie and loss, and the agreement."""
+    from rich.console import Console
+
+    given = {name: verdicts.of(name) for name in verdicts.annotators}
+    whole = outcome(names, found.pairs, given, judged, notes)
+    write(whole, folder)
+    Console().print(*show(whole), sep="\n")
+    print(f"Written to {folder.path}: results.json, report.md" + (", figures/" if whole.arms else ""))

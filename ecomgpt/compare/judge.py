@@ -1,0 +1,179 @@
+"""An automatic judge: a chat model is asked about every pair twice, with the answers in either order.
+
+A judge that likes what stands first would decide half of the rows by that alone. So only a verdict that both orders give counts; the
+others are ties, and how often the place decided is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ecomgpt.chat.client import Chat
+from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.compare.pairs import Pair
+from ecomgpt.config.declare import load, option
+from ecomgpt.config.roots import declarations
+from ecomgpt.errors import UserError
+from ecomgpt.progress import track
+from ecomgpt.pseudo.answer import Rejected, Shape
+from ecomgpt.report.text import clip
+
+ORDERS = ("ab", "ba")
+SHAPE = Shape({"reason": None, "verdict": "verdict"})
+CHOICES = {"verdict": ("first", "second", "tie")}
+SLOT = re.compile(r"\{(\w+)\}")
+NEEDED = ("question", "first", "second")
+MEANING = {("ab", "first"): "win", ("ab", "second"): "loss", ("ba", "first"): "loss", ("ba", "second"): "win"}
+
+
+@dataclass
+class Wording:
+    """What the judge is told: ``conf/compare/judge.yaml``."""
+
+    name: str = option(help="the file's name without its ending")
+    instruction: dict[str, str] = option(help="the system message by language; it asks for JSON with a reason and a verdict")
+    question: dict[str, str] = option(help="the user's message by language; slots {question}, {first}, {second}, {reference}")
+    reference: dict[str, str] = option(help="what fills {reference} with compare.reference=true, by language; slot {target}")
+    max_tokens: int = option(300, "the longest answer", low=16)
+
+    def request(self, pair: Pair, order: str, reference: bool, longest: int) -> Request:
+        """The question about a pair; texts are put in once, so that nothing in them is read as a slot."""
+        language = pair.a.row.language
+        target = _fill(self.reference[language], {"target": pair.a.row.target}) if reference else ""
+        answers = {"a": clip(pair.a.text, longest), "b": clip(pair.b.text, longest)}
+        texts = {"question": clip(pair.a.row.prompt.text, longest), "first": answers[order[0]], "second": answers[order[1]], "reference": target}
+        messages = (("system", self.instruction[language].strip()), ("user", _fill(self.question[language], texts).strip()))
+        return Request(messages, self.max_tokens, SHAPE.schema(CHOICES))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the judge says of a pair.
+
+    Attributes:
+        pair: Which.
+        said: Order (``ab``: ``run_a``'s answer first) to ``first``, ``second`` or ``tie``.
+        reasons: Order to its words.
+    """
+
+    pair: Pair
+    said: dict[str, str]
+    reasons: dict[str, str]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict of ``run_a`` that both orders give, else a tie."""
+        meant = {MEANING.get((order, word), "tie") for order, word in self.said.items()}
+        return meant.pop() if len(meant) == 1 else "tie"
+
+    def to_json(self) -> dict[str, Any]:
+        """One line of ``judge.jsonl``."""
+        return {"row": self.pair.key, "answers": self.pair.digest, "verdict": self.verdict, "said": self.said, "reasons": self.reasons}
+
+
+@dataclass(frozen=True)
+class Bias:
+    """How far the place decided.
+
+    Attributes:
+        n: Pairs judged in both orders.
+        consistent: Share of pairs with the same verdict in both orders.
+        first: Pairs on which the first place won in both orders.
+        second: Pairs on which the second place won in both orders.
+        first_share: Of all answers that name a winner, how many name the first; 0.5 without bias; None without such answers.
+    """
+
+    n: int
+    consistent: float
+    first: int
+    second: int
+    first_share: float | None
+
+
+def load_wording(own: str | None) -> Wording:
+    """The shipped wording, or the one of the user's own folder.
+
+    Raises:
+        UserError: With all its problems.
+    """
+    path = [path for path in declarations("compare", own) if path.stem == "judge"][-1]
+    wording = load(path, Wording)
+    problems = [f"{path}: 'name' is '{wording.name}', but the file is called 'judge'; make them the same"] if wording.name != "judge" else []
+    for language in ("en", "zh"):
+        for key, slots in (("instruction", ()), ("question", (*NEEDED, "reference")), ("reference", ("target",))):
+            text = getattr(wording, key).get(language)
+            if not text:
+                problems.append(f"{path}: '{key}.{language}' is missing")
+                continue
+            wrong = set(SLOT.findall(text)) ^ set(slots)
+            problems += (f"{path}: '{key}.{language}' needs the slots {', '.join(slots)} and no other" for _ in (1,) if wrong and slots)
+    if problems:
+        raise UserError(*problems)
+    return wording
+
+
+def judge(chat: Chat, requests: Sequence[Request], pairs: Sequence[Pair]) -> tuple[list[Judged], Counter[str]]:
+    """Asks about all pairs.
+
+    Args:
+        chat: The endpoint.
+        requests: What `questions` makes of the pairs.
+        pairs: Those whose answers differ.
+
+    Returns:
+        The pairs that got a usable answer in both orders, and why the others did not.
+
+    Raises:
+        UserError: If no request can succeed, or the budget is spent; answers that came by then are in the cache.
+    """
+    rejected: Counter[str] = Counter()
+    said: dict[int, dict[str, str]] = {}
+    reasons: dict[int, dict[str, str]] = {}
+    for index, reply in track(chat.ask(requests), "judge", len(requests), chat.ledger.line):
+        number, order = index // len(ORDERS), ORDERS[index % len(ORDERS)]
+        try:
+            answer = _read(reply)
+        except Rejected as error:
+            rejected[error.reason] += 1
+            continue
+        said.setdefault(number, {})[order] = answer["verdict"]
+        reasons.setdefault(number, {})[order] = answer["reason"]
+    whole = [number for number in sorted(said) if len(said[number]) == len(ORDERS)]
+    inner = [Judged(pairs[number], _sorted(said[number]), _sorted(reasons[number])) for number in whole]
+    return inner, rejected
+
+
+def questions(wording: Wording, pairs: Sequence[Pair], reference: bool, longest: int) -> list[Request]:
+    """Both orders of each pair, one after the other."""
+    return [wording.request(pair, order, reference, longest) for pair in pairs for order in ORDERS]
+
+
+def bias(judged: Sequence[Judged]) -> Bias | None:
+    """How far the place decided; None where nothing was judged."""
+    if not judged:
+        return None
+    named = [word for one in judged for word in one.said.values() if word != "tie"]
+    same_place = Counter(one.said["ab"] for one in judged if one.said["ab"] == one.said["ba"])
+    agreed = sum(len(set(_meant(one))) == 1 for one in judged)
+    share = named.count("first") / len(named) if named else None
+    return Bias(len(judged), agreed / len(judged), same_place["first"], same_place["second"], share)
+
+
+def _meant(one: Judged) -> Iterator[str]:
+    return (MEANING.get((order, word), "tie") for order, word in one.said.items())
+
+
+def _read(reply: Reply) -> dict[str, str]:
+    return SHAPE.items(reply, CHOICES)[0]
+
+
+def _sorted(said: dict[str, str]) -> dict[str, str]:
+    return {order: said[order] for order in ORDERS}
+
+
+def _fill(text: str, texts: dict[str, str]) -> str:
+    return SLOT.sub(lambda slot: texts[slot[1]], text)

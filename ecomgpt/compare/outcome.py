@@ -1,0 +1,186 @@
+"""The outcome of a comparison as files and on the terminal: win/tie/loss, agreement, and what the judge adds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ecomgpt.compare.agreement import Kappa, agreement, kappa
+from ecomgpt.compare.judge import Bias, Judged, bias
+from ecomgpt.compare.pairs import Pair
+from ecomgpt.compare.results import Tallies, Tally, tallies
+from ecomgpt.report import wins
+from ecomgpt.report.text import markdown, points, visible
+from ecomgpt.rundir import Run, write_json, write_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+PEOPLE, JUDGE = "people", "the judge"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All results.
+
+    Attributes:
+        names: Of ``run_a`` and ``run_b``.
+        pairs: The sample.
+        people: What people said; its ``whole`` is None where nobody judged.
+        kappas: How far they agree.
+        judge: What the automatic judge said, or None where it was not asked.
+        bias: How far the place decided for it.
+        beside: How far the judge agrees with people, on rows that both judged, equal answers left out.
+        notes: What was left out.
+    """
+
+    names: tuple[str, str]
+    pairs: Sequence[Pair]
+    people: Tallies
+    kappas: list[Kappa]
+    judge: Tallies | None = None
+    bias: Bias | None = None
+    beside: Kappa | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def arms(self) -> list[tuple[str, Tallies, Tally]]:
+        """Who judged anything."""
+        found = ((PEOPLE, self.people), (JUDGE, self.judge))
+        return [(name, one, one.whole) for name, one in found if one is not None and one.whole is not None]
+
+
+def outcome(
+    names: tuple[str, str], pairs: Sequence[Pair], given: Mapping[str, Mapping[str, str]], judged: Sequence[Judged] | None, notes: Sequence[str]
+) -> Outcome:
+    """Adds everything up.
+
+    Args:
+        names: Of the runs.
+        pairs: The sample, in its order.
+        given: Annotator to verdicts by row.
+        judged: What the judge said; None where it was not asked.
+        notes: What was left out so far.
+    """
+    people = tallies(pairs, given)
+    if judged is None:
+        return Outcome(names, pairs, people, agreement(given), notes=list(notes))
+    verdicts = {one.pair.key: one.verdict for one in judged}
+    asked = {pair.key: people.verdicts[pair.key] for pair in pairs if not pair.same and pair.key in people.verdicts}
+    both = kappa((PEOPLE, JUDGE), (asked, verdicts)) if asked and verdicts else None
+    return Outcome(names, pairs, people, agreement(given), tallies(pairs, {JUDGE: verdicts}), bias(judged), both, list(notes))
+
+
+def write(found: Outcome, folder: Run) -> None:
+    """Writes ``results.json``, ``report.md`` and ``figures/``; a figure that no longer has anything to show goes."""
+    write_json(folder.path / "results.json", _json(found))
+    for name, file in ((PEOPLE, "wins"), (JUDGE, "wins_judge")):
+        arm = next((one for who, one, _ in found.arms if who == name), None)
+        if arm is None:
+            for old in (folder.path / "figures").glob(f"{file}.*"):
+                old.unlink()
+        else:
+            wins.save([*arm.tasks.values(), *_all(arm)], *found.names, folder.path / "figures", file)
+    write_text(folder.path / "report.md", "\n".join(_markdown(found)) + "\n")
+
+
+def show(found: Outcome) -> Iterator[RenderableType]:
+    """What the terminal shows."""
+    from rich.table import Table
+    from rich.text import Text
+
+    for name, arm, whole in found.arms:
+        table = Table(title=Text(visible(f"{found.names[0]} against {found.names[1]}, by {name}")), title_justify="left")
+        for column in HEAD:
+            table.add_column(column, justify="left" if column == "task" else "right", overflow="fold")
+        for one in arm.tasks.values():
+            table.add_row(*(Text(visible(cell)) for cell in _cells(one)))
+        table.add_section()
+        table.add_row(*(Text(visible(cell)) for cell in _cells(whole)), style="bold")
+        yield table
+    yield from (Text(visible(line)) for line in _lines(found))
+
+
+HEAD = ("task", "rows", "win", "tie", "loss", "surplus", "95 % interval")
+
+
+def _cells(one: Tally) -> tuple[str, ...]:
+    shares = (points(count / one.n) for count in (one.win, one.tie, one.loss))
+    return (one.title, f"{one.n:,}", *shares, points(one.surplus, True), f"[{points(one.low, True)}, {points(one.high, True)}]")
+
+
+def _all(arm: Tallies) -> list[Tally]:
+    return [arm.whole] if arm.whole and len(arm.tasks) > 1 else []
+
+
+def _lines(found: Outcome) -> Iterator[str]:
+    """Everything that is no table, one sentence a line."""
+    asked = sum(not pair.same for pair in found.pairs)
+    yield f"{len(found.pairs):,} rows; on {len(found.pairs) - asked:,} of them the answers are equal, which counts as a tie, and nobody is asked."
+    for name, _, whole in found.arms:
+        if whole.n < len(found.pairs):
+            yield f"By {name}, {whole.n:,} rows are decided so far."
+        if whole.split:
+            yield f"On {whole.split:,} rows most annotators agreed on nothing, which counts as a tie."
+    yield from (f"Agreement of {_names(one.between)}: {_kappa(one)}" for one in found.kappas)
+    if found.bias:
+        one = found.bias
+        share = "" if one.first_share is None else f" Of its answers that name a winner, {points(one.first_share)} % name the first (50 without bias)."
+        yield (
+            f"The judge said the same in both orders on {points(one.consistent)} % of {one.n:,} rows; on {one.first:,} it preferred the first "
+            f"place both times, on {one.second:,} the second.{share}"
+        )
+    if found.beside:
+        yield f"Agreement of people and the judge: {_kappa(found.beside)}"
+    yield from found.notes
+
+
+def _kappa(one: Kappa) -> str:
+    if not one.n:
+        return "they have judged no row in common"
+    value = "not defined, because all verdicts are equal" if math.isnan(one.value) else f"{one.value:.2f}".replace("-", "\u2212")
+    interval = "" if math.isnan(one.low) or math.isnan(one.value) else f", 95 % interval {one.low:.2f} to {one.high:.2f}".replace("-", "\u2212")
+    return f"{one.method}'s kappa {value}{interval}; equal verdicts {points(one.observed)} %; {one.n:,} rows"
+
+
+def _names(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _markdown(found: Outcome) -> Iterator[str]:
+    yield f"# {markdown(found.names[0])} against {markdown(found.names[1])}\n"
+    if not found.arms:
+        yield "Nobody has judged anything yet.\n"
+    for name, arm, _ in found.arms:
+        file = "wins" if name == PEOPLE else "wins_judge"
+        yield f"## By {name}\n\n![Win, tie and loss by task](figures/{file}.png)\n"
+        yield "| " + " | ".join(HEAD) + " |\n| - |" + " -: |" * (len(HEAD) - 1)
+        yield from ("| " + " | ".join(map(markdown, _cells(one))) + " |" for one in (*arm.tasks.values(), *_all(arm)))
+        yield "\nIn percent of rows; the surplus is wins less losses, with a 95 % bootstrap interval over rows.\n"
+    yield from (f"- {markdown(line)}" for line in _lines(found))
+
+
+def _json(found: Outcome) -> dict[str, Any]:
+    arms = {
+        key: {"all": whole.to_json(), "tasks": {task: one.to_json() for task, one in arm.tasks.items()}}
+        for key, (_, arm, whole) in zip(("people", "judge"), _padded(found), strict=True)
+        if arm is not None and whole is not None
+    }
+    return {
+        "run_a": found.names[0], "run_b": found.names[1], "rows": len(found.pairs), "same": sum(pair.same for pair in found.pairs), **arms,
+        "agreement": [_plain(one) for one in found.kappas],
+        "judge_and_people": _plain(found.beside) if found.beside else None,
+        "position_bias": None if found.bias is None else vars(found.bias),
+    }  # fmt: skip
+
+
+def _padded(found: Outcome) -> list[tuple[str, Tallies | None, Tally | None]]:
+    return [("people", found.people, found.people.whole), ("judge", found.judge, found.judge.whole if found.judge else None)]
+
+
+def _plain(one: Kappa) -> dict[str, Any]:
+    numbers = {key: getattr(one, key) for key in ("observed", "value", "low", "high")}
+    known = {key: None if math.isnan(number) else round(number, 6) for key, number in numbers.items()}
+    return {"between": list(one.between), "method": one.method, "n": one.n, **known}

@@ -1,0 +1,114 @@
+"""What the verdicts add up to: win, tie and loss by task, and the surplus of wins with its interval."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ecomgpt.compare.pairs import Pair
+from ecomgpt.compare.verdicts import VERDICTS
+from ecomgpt.eval.bootstrap import interval, resample
+
+SAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Verdicts on one task, or on all.
+
+    Attributes:
+        title: For people.
+        win: Rows on which ``run_a`` was better.
+        tie: Rows without a winner.
+        loss: Rows on which ``run_b`` was better.
+        same: Of the ties, how many because the answers are equal; nobody was asked about them.
+        split: Of the ties, how many because most annotators agree on none of the three.
+        surplus: ``(win - loss) / n``.
+        low: Lower end of its 95 % bootstrap interval over rows.
+        high: Upper end.
+    """
+
+    title: str
+    win: int
+    tie: int
+    loss: int
+    same: int
+    split: int
+    surplus: float
+    low: float
+    high: float
+
+    @property
+    def n(self) -> int:
+        return self.win + self.tie + self.loss
+
+    def to_json(self) -> dict[str, Any]:
+        """As files hold it."""
+        counts = {name: getattr(self, name) for name in ("title", "n", "win", "tie", "loss", "same", "split")}
+        return counts | {"surplus": {name: round(getattr(self, key), 6) for name, key in (("value", "surplus"), ("low", "low"), ("high", "high"))}}
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """All tasks, and all rows together."""
+
+    tasks: dict[str, Tally]
+    whole: Tally | None
+    verdicts: dict[str, str] = field(default_factory=dict)
+    """One a row, equal answers included."""
+
+
+def tallies(pairs: Sequence[Pair], given: Mapping[str, Mapping[str, str]]) -> Tallies:
+    """Puts the verdicts of several annotators together: on each row what most of them say, and a tie where most agree on nothing.
+
+    Rows come in a random order, and equal answers among them count as ties as far as people have come. Counting all of them at
+    once would make ties of an evaluation that is only begun.
+
+    Args:
+        pairs: In the order in which they are shown.
+        given: Annotator to verdicts by row.
+    """
+    votes = {pair.key: [one[pair.key] for one in given.values() if pair.key in one] for pair in pairs}
+    reached = _reached(pairs, votes)
+    decided: dict[str, tuple[str, bool]] = {}
+    for pair in pairs[:reached]:
+        if pair.same:
+            decided[pair.key] = ("tie", False)
+        elif votes[pair.key]:
+            decided[pair.key] = majority(votes[pair.key])
+    by_task: dict[str, list[Pair]] = {}
+    for pair in pairs[:reached]:
+        if pair.key in decided:
+            by_task.setdefault(pair.task, []).append(pair)
+    tasks = {task: _tally(some[0].title, some, decided) for task, some in sorted(by_task.items())}
+    every = [pair for some in by_task.values() for pair in some]
+    return Tallies(tasks, _tally("all rows", every, decided) if every else None, {key: verdict for key, (verdict, _) in decided.items()})
+
+
+def majority(votes: Iterable[str]) -> tuple[str, bool]:
+    """What more than half say, else a tie; and whether it is one for want of a majority."""
+    counts = Counter(votes)
+    best, number = counts.most_common(1)[0]
+    return (best, False) if number * 2 > counts.total() else ("tie", True)
+
+
+def _reached(pairs: Sequence[Pair], votes: Mapping[str, Sequence[str]]) -> int:
+    """How many pairs, from the first, people have come past."""
+    asked = [index for index, pair in enumerate(pairs) if not pair.same]
+    judged = [index for index in asked if votes[pairs[index].key]]
+    if len(judged) == len(asked):
+        return len(pairs)
+    return judged[-1] + 1 if judged else 0
+
+
+def _tally(title: str, pairs: Sequence[Pair], decided: Mapping[str, tuple[str, bool]]) -> Tally:
+    table = np.eye(len(VERDICTS))[[VERDICTS.index(decided[pair.key][0]) for pair in pairs]]
+    win, tie, loss = (int(number) for number in table.sum(0))
+    drawn = resample(table, SAMPLES, title)
+    low, high = interval((drawn[:, 0] - drawn[:, 2]) / len(pairs))
+    same, split = sum(pair.same for pair in pairs), sum(decided[pair.key][1] for pair in pairs)
+    return Tally(title, win, tie, loss, same, split, (win - loss) / len(pairs), low, high)

@@ -1,0 +1,165 @@
+"""Verdicts on disk: JSON Lines that only ever grow. A later line of the same annotator and row replaces an earlier one."""
+
+from __future__ import annotations
+
+import json
+import os
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+from ecomgpt.compare.pairs import Pair
+from ecomgpt.errors import UserError
+from ecomgpt.eval.predictions import encode_line
+from ecomgpt.rundir import now
+
+VERDICTS = ("win", "tie", "loss")
+"""Of ``run_a``."""
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the file.
+
+    Attributes:
+        annotator: Who judged.
+        row: The question, as `ecomgpt.compare.pairs.Pair.key` names it.
+        answers: The digest of what was shown.
+        first: Whose answer stood first, ``a`` or ``b``.
+        verdict: ``win``, ``tie`` or ``loss`` of ``run_a``; None where it was taken back.
+        time: When.
+    """
+
+    annotator: str
+    row: str
+    answers: str
+    first: str
+    verdict: str | None
+    time: str
+
+
+class Verdicts:
+    """The verdicts on some pairs; a context manager that keeps the file to itself.
+
+    Every verdict is on the disk before the page moves on. A line that a crash has torn is left as it is, told and not counted,
+    as are verdicts on answers that have changed since; both stay in the file.
+
+    Args:
+        path: The file; it and its folder are made where they are missing.
+        pairs: What is judged.
+
+    Raises:
+        UserError: If another process has the file open.
+    """
+
+    def __init__(self, path: Path, pairs: Sequence[Pair]) -> None:
+        from filelock import FileLock, Timeout
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise UserError(f"name: another process shows '{path.parent}'; end it first, or give another name=") from None
+        self.path = path
+        self.notes: list[str] = []
+        self._digests = {pair.key: pair.digest for pair in pairs}
+        self._of: dict[str, dict[str, Verdict]] = {}
+        self._names: dict[str, str] = {}
+        self._read()
+
+    def __enter__(self) -> Verdicts:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._lock.release()
+
+    @property
+    def annotators(self) -> list[str]:
+        """Who has judged anything, by name."""
+        return sorted(name for name, given in self._of.items() if given)
+
+    def of(self, annotator: str) -> dict[str, str]:
+        """An annotator's verdicts by row, in the order in which they were given."""
+        return {row: one.verdict for row, one in self._of.get(self.known(annotator), {}).items() if one.verdict}
+
+    def known(self, annotator: str) -> str:
+        """The spelling of a name that was used first: Ann and ann are one person."""
+        return self._names.get(annotator.casefold(), annotator)
+
+    def add(self, annotator: str, pair: Pair, first: str, verdict: str | None) -> None:
+        """Writes a verdict, or with None takes one back."""
+        one = Verdict(self.known(annotator), pair.key, pair.digest, first, verdict, now())
+        self._append(encode_line(asdict(one)))
+        self._take(one)
+
+    def undo(self, annotator: str) -> None:
+        """Takes an annotator's last verdict back."""
+        given = self._of.get(self.known(annotator), {})
+        if given:
+            last = list(given.values())[-1]
+            one = Verdict(last.annotator, last.row, last.answers, last.first, None, now())
+            self._append(encode_line(asdict(one)))
+            self._take(one)
+
+    def _take(self, one: Verdict) -> None:
+        name = self._names.setdefault(one.annotator.casefold(), one.annotator)
+        given = self._of.setdefault(name, {})
+        given.pop(one.row, None)  # So that the newest is the last.
+        if one.verdict is not None:
+            given[one.row] = one
+
+    def _append(self, line: bytes) -> None:
+        with self.path.open("a+b") as file:
+            if file.tell() and not _ends_line(file.fileno(), file.tell()):
+                line = b"\n" + line  # What a crash has torn stays a line of its own.
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _read(self) -> None:
+        broken: list[int] = []
+        stale = elsewhere = 0
+        for number, line in enumerate(self.path.read_bytes().split(b"\n") if self.path.is_file() else (), start=1):
+            if not line.strip():
+                continue
+            one = _decode(line)
+            if one is None:
+                broken.append(number)
+            elif one.row not in self._digests:
+                elsewhere += 1
+            elif one.answers != self._digests[one.row]:
+                stale += 1
+            else:
+                self._take(one)
+        if broken:
+            lines = ", ".join(map(str, broken[:10])) + (" ..." if len(broken) > 10 else "")
+            self.notes.append(f"{self.path}: not counted, because torn or no verdict: line {lines}")
+        if stale:
+            self.notes.append(f"{self.path}: {stale:,} verdicts are on answers that have changed since; they are not counted")
+        if elsewhere:
+            self.notes.append(f"{self.path}: {elsewhere:,} verdicts are on rows outside compare.tasks and compare.limit; not counted")
+
+
+def clean_name(name: str) -> str | None:
+    """An annotator's name as it is kept, or None for one that can't be shown on one line."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    shown = all(unicodedata.category(letter)[0] != "C" for letter in name)  # No control, format or surrogate characters.
+    return name if name and shown and len(name) <= LONGEST_NAME else None
+
+
+def _ends_line(descriptor: int, size: int) -> bool:
+    return os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def _decode(line: bytes) -> Verdict | None:
+    try:
+        one = Verdict(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
+    texts = (one.annotator, one.row, one.answers, one.first, one.time)
+    good = all(isinstance(text, str) for text in texts) and one.verdict in (*VERDICTS, None)
+    return one if good and clean_name(one.annotator) == one.annotator else None

@@ -115,9 +115,16 @@ def test_two_people_judge_by_keyboard_with_a_reload_an_undo_and_a_restart(browse
     session.press("u")
     assert session.count() == "2 of 4"
     session.press("\ue014")  # The right arrow: the second answer.
-    session.press("2")
-    browser.back()  # An old page, sent again, replaces and does not add.
+    old = browser.current_window_handle
+    browser.execute_script("window.open(location.href)")
+    session.until(lambda: len(browser.window_handles) == 2)
+    browser.switch_to.window(next(one for one in browser.window_handles if one != old))
     session.until(lambda: session.count() == "3 of 4")
+    session.press("2")
+    assert session.count() == "4 of 4"
+    browser.close()
+    browser.switch_to.window(old)  # A second tab, still at the same row: its verdict replaces and does not add.
+    assert session.count() == "3 of 4"
     session.press("1")
     assert session.count() == "4 of 4"
     session.end()

@@ -12,7 +12,7 @@ from ecomgpt.compare.judge import Bias, Judged, bias
 from ecomgpt.compare.pairs import Pair
 from ecomgpt.compare.results import Tallies, Tally, tallies
 from ecomgpt.report import wins
-from ecomgpt.report.text import markdown, points, visible
+from ecomgpt.report.text import NONE, markdown, points, visible
 from ecomgpt.rundir import Run, write_json, write_text
 
 if TYPE_CHECKING:
@@ -88,13 +88,14 @@ def write(found: Outcome, folder: Run) -> None:
 
 def show(found: Outcome) -> Iterator[RenderableType]:
     """What the terminal shows."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     for name, arm, whole in found.arms:
-        table = Table(title=Text(visible(f"{found.names[0]} against {found.names[1]}, by {name}")), title_justify="left")
+        table = Table(title=Text(visible(f"{found.names[0]} against {found.names[1]}, by {name}")), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for column in HEAD:
-            table.add_column(column, justify="left" if column == "task" else "right", overflow="fold")
+            table.add_column(column, justify="left" if column == "task" else "right", overflow="fold", no_wrap=column != "task")
         for one in arm.tasks.values():
             table.add_row(*(Text(visible(cell)) for cell in _cells(one)))
         table.add_section()
@@ -108,7 +109,8 @@ HEAD = ("task", "rows", "win", "tie", "loss", "surplus", "95 % interval")
 
 def _cells(one: Tally) -> tuple[str, ...]:
     shares = (points(count / one.n) for count in (one.win, one.tie, one.loss))
-    return (one.title, f"{one.n:,}", *shares, points(one.surplus, True), f"[{points(one.low, True)}, {points(one.high, True)}]")
+    interval = NONE if math.isnan(one.low) else f"[{points(one.low, True)}, {points(one.high, True)}]"
+    return (one.title, f"{one.n:,}", *shares, points(one.surplus, True), interval)
 
 
 def _all(arm: Tallies) -> list[Tally]:
@@ -117,8 +119,8 @@ def _all(arm: Tallies) -> list[Tally]:
 
 def _lines(found: Outcome) -> Iterator[str]:
     """Everything that is no table, one sentence a line."""
-    asked = sum(not pair.same for pair in found.pairs)
-    yield f"{len(found.pairs):,} rows; on {len(found.pairs) - asked:,} of them the answers are equal, which counts as a tie, and nobody is asked."
+    same = sum(pair.same for pair in found.pairs)
+    yield f"{len(found.pairs):,} rows" + (f"; on {same:,} of them the answers are equal, which counts as a tie without asking." if same else ".")
     for name, _, whole in found.arms:
         if whole.n < len(found.pairs):
             yield f"By {name}, {whole.n:,} rows are decided so far."

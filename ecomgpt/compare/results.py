@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ class Tally:
         same: Of the ties, how many because the answers are equal; nobody was asked about them.
         split: Of the ties, how many because most annotators agree on none of the three.
         surplus: ``(win - loss) / n``.
-        low: Lower end of its 95 % bootstrap interval over rows.
+        low: Lower end of its 95 % bootstrap interval over rows; NaN where all verdicts are equal, which resampling can't vary.
         high: Upper end.
     """
 
@@ -49,7 +50,8 @@ class Tally:
     def to_json(self) -> dict[str, Any]:
         """As files hold it."""
         counts = {name: getattr(self, name) for name in ("title", "n", "win", "tie", "loss", "same", "split")}
-        return counts | {"surplus": {name: round(getattr(self, key), 6) for name, key in (("value", "surplus"), ("low", "low"), ("high", "high"))}}
+        surplus = {"value": self.surplus, "low": self.low, "high": self.high}
+        return counts | {"surplus": {name: None if math.isnan(value) else round(value, 6) for name, value in surplus.items()}}
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def _tally(title: str, pairs: Sequence[Pair], decided: Mapping[str, tuple[str, b
     table = np.eye(len(VERDICTS))[[VERDICTS.index(decided[pair.key][0]) for pair in pairs]]
     win, tie, loss = (int(number) for number in table.sum(0))
     drawn = resample(table, SAMPLES, title)
-    low, high = interval((drawn[:, 0] - drawn[:, 2]) / len(pairs))
+    varied = max(win, tie, loss) < len(pairs)
+    low, high = interval((drawn[:, 0] - drawn[:, 2]) / len(pairs)) if varied else (math.nan, math.nan)
     same, split = sum(pair.same for pair in pairs), sum(decided[pair.key][1] for pair in pairs)
     return Tally(title, win, tie, loss, same, split, (win - loss) / len(pairs), low, high)

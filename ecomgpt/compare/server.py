@@ -188,6 +188,7 @@ def serve(page: Page, port: int | None) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port or 0))
+        listener.listen()  # From now on a browser waits for us, however early it is.
     except OSError as error:
         listener.close()
         raise UserError(f"compare.port: cannot listen on port {port} ({error.strerror}); give another, or null for a free one") from None

@@ -65,7 +65,8 @@ def scores(a: Run, b: Run) -> None:
     from ecomgpt.report.differences import differences_table
 
     try:
-        Console().print(differences_table(between(a, b), a.path.name, b.path.name))
+        titles = {task: one["title"] for task, one in read_json(a.metrics_file).get("tasks", {}).items() if one.get("title")}
+        Console().print(differences_table(between(a, b), a.path.name, b.path.name, titles))
     except UserError as error:
         print(f"No statistics of the scores: {error}")
 

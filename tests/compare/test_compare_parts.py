@@ -165,6 +165,8 @@ def test_equal_answers_count_only_as_far_as_people_have_come(tmp_path: Path) -> 
     assert whole is not None and (whole.n, whole.same, whole.win, whole.tie) == (24, 8, 16, 8)
     assert whole.surplus == pytest.approx(16 / 24) and whole.low < whole.surplus < whole.high
     assert {task: (one.win, one.tie, one.loss) for task, one in every.tasks.items()} == {"intent": (8, 4, 0), "titles": (8, 4, 0)}
+    alike = tallies(asked, {"Ann": {pair.key: "win" for pair in asked}}).whole
+    assert alike is not None and alike.surplus == 1 and math.isnan(alike.low) and alike.to_json()["surplus"]["low"] is None
 
 
 class Scripted:

@@ -1,6 +1,7 @@
 """Percentile bootstrap over rows (Efron and Tibshirani, 1993), all metrics of a task in one matrix product."""
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -18,15 +19,25 @@ def resample(sums: np.ndarray, samples: int, key: str) -> np.ndarray:
     Returns:
         (samples, columns).
     """
-    rows = len(sums)
+    return np.concatenate([weights @ sums for weights in draws(len(sums), samples, key)])
+
+
+def draws(rows: int, samples: int, key: str) -> Iterator[np.ndarray]:
+    """How often each row is drawn, in blocks of resamples.
+
+    Args:
+        rows: How many there are.
+        samples: How many resamples, over all blocks.
+        key: Decides them, as in `resample`.
+
+    Yields:
+        (block, rows), float.
+    """
     chance = np.random.default_rng(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()))
     block = max(1, min(samples, _CHUNK // max(rows, 1)))
-    parts = []
     for start in range(0, samples, block):
-        # How often each row is drawn: a resample of n rows is a multinomial draw.
-        weights = chance.multinomial(rows, np.full(rows, 1 / rows), size=min(block, samples - start))
-        parts.append(weights.astype(float) @ sums)
-    return np.concatenate(parts)
+        # A resample of n rows is a multinomial draw.
+        yield chance.multinomial(rows, np.full(rows, 1 / rows), size=min(block, samples - start)).astype(float)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:

@@ -108,14 +108,19 @@ def compare(
 
 
 def holm(differences: Mapping[str, Difference]) -> dict[str, Difference]:
+    """Differences with their p-values corrected over all that are given."""
+    ps = corrected({task: one.p for task, one in differences.items()})
+    return {task: replace(one, p_holm=ps[task]) for task, one in differences.items()}
+
+
+def corrected(ps: Mapping[str, float]) -> dict[str, float]:
     """Holm (1979): the i-th smallest of m p-values times ``m - i + 1``, never below an earlier one, at most 1."""
-    corrected: dict[str, float] = {}
+    found: dict[str, float] = {}
     highest = 0.0
-    ranked = sorted(differences, key=lambda task: differences[task].p)
-    for rank, task in enumerate(ranked):
-        highest = max(highest, min(1.0, differences[task].p * (len(ranked) - rank)))
-        corrected[task] = highest
-    return {task: replace(one, p_holm=corrected[task]) for task, one in differences.items()}
+    for rank, name in enumerate(sorted(ps, key=lambda name: ps[name])):
+        highest = max(highest, min(1.0, ps[name] * (len(ps) - rank)))
+        found[name] = highest
+    return found
 
 
 def _pairs(first: Sequence[Answer], second: Sequence[Answer]) -> list[tuple[Answer, Answer]]:

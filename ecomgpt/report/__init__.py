@@ -1,7 +1,8 @@
-"""The report of a run: `report.html`, `report.md` and `figures/*.png` for people, and a table for the terminal.
+"""Reports: `report.html`, `report.md`, `results.csv`, `table.tex` and `figures/*.{png,svg}`, and a table for the terminal.
 
-`load` reads a run directory, `findings` compares two arms, `tables` and `figures` arrange what is shown, `page` writes the
-files, `terminal` prints. Nothing here computes a score: every number comes from the run's own files.
+Of a run: `load` reads its directory, `findings` compares two arms, `tables` and `figures` arrange what is shown, `page` writes
+the files, `terminal` prints. Of several runs, a sweep's for example: `study`. Nothing here computes a score: every number comes
+from the runs' own files, or, where seeds are pooled, from `ecomgpt.eval`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import ConsoleRenderable
 
 
 def write_report(run_dir: Path, example_rows: int = 10) -> Path:
-    """Write `report.html`, `report.md` and `figures/*.png` into ``run_dir`` and return the path of the HTML page.
+    """Write the report of one run into its directory and return the path of the HTML page.
 
     Args:
         run_dir: A run directory that holds at least `metrics.json`.
@@ -37,3 +40,25 @@ def summary(run_dir: Path) -> ConsoleRenderable:
     from ecomgpt.report.terminal import Summary
 
     return Summary.of(run_dir)
+
+
+def write_study(entries: Sequence[str | Path], folder: Path, reference: str | None = None, title: str = "") -> ConsoleRenderable:
+    """Write the report of several runs into ``folder``, with `comparison.json` for other programs.
+
+    Args:
+        entries: Run directories, and sweep directories for all their runs.
+        folder: Where to write.
+        reference: The arm to hold the others against: its label, one of its run directories, or ``untrained``; None for the
+            first one without atomic tasks, else the first.
+        title: Of the page; empty for the folders' names.
+
+    Returns:
+        The answer and the tables, for ``rich.print``.
+
+    Raises:
+        UserError: if an entry is neither, a file is broken, or no arm is called so.
+    """
+    from ecomgpt.report.study.page import write
+    from ecomgpt.report.study.terminal import StudySummary
+
+    return StudySummary(write(entries, folder, reference, title), folder / "report.html")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ecomgpt.report.findings import best_baseline
 from ecomgpt.report.fonts import drawable
@@ -29,6 +29,9 @@ COLOURS = {
     "orange": "#e69f00",
     "grey": "#a3a6ac",
     "pink": "#cc79a7",
+    "green": "#009e73",
+    "sky": "#56b4e9",
+    "red": "#d55e00",
 }
 GROUPS = {"raw": "blue", "golden atomic": "orange", "pseudo atomic": "pink"}
 MOST_TASKS = 30
@@ -41,6 +44,18 @@ class Drawn:
     canvas: Figure
     title: str
     caption: str
+    wide: bool = False
+    """Whether it needs more room than a phone's width."""
+
+
+class Titled(Protocol):
+    """A task, or a group of tasks."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -68,11 +83,11 @@ def scores(run: Run) -> Drawn | None:
     return Drawn(grouped_bars(tasks, series), "Scores by task", caption)
 
 
-def grouped_bars(tasks: Sequence[TaskScores], series: Sequence[Series]) -> Figure:
+def grouped_bars(tasks: Sequence[Titled], series: Sequence[Series]) -> Figure:
     """Horizontal bars in groups, a group a task, the task's title above its group so that bars get the whole width."""
     pitch, thick = 0.19, 0.15  # inches from bar to bar, and of a bar
     group = pitch * len(series) + 0.36
-    figure, axes = _canvas(group * len(tasks) + 0.85)
+    figure, axes = canvas(group * len(tasks) + 0.85)
     for index, task in enumerate(tasks):
         top = index * group
         axes.text(0, top + 0.13, _title(task), va="center", fontsize=9.5)
@@ -86,7 +101,7 @@ def grouped_bars(tasks: Sequence[TaskScores], series: Sequence[Series]) -> Figur
     axes.set_xlabel("points")
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
-    _legend(figure, [(one.name, one.colour) for one in series])
+    legend(figure, [(one.name, one.colour) for one in series])
     return figure
 
 
@@ -121,16 +136,16 @@ def training(run: Run) -> Drawn | None:
     panels = [(name, title) for name, title in (("loss", "loss"), ("tokens_per_second", "tokens a second")) if run.curve.get(name)]
     if not panels:
         return None
-    figure, all_axes = _panels(len(panels))
+    figure, all_axes = panels(len(panels))
     for axes, (column, title) in zip(all_axes, panels, strict=True):
         steps, values = zip(*run.curve[column], strict=True)
         # A point that was logged alone would be invisible as a line.
         marker = "o" if len(steps) < 3 else ""
-        smooth = _smooth(values) if len(values) >= 20 else None
-        alpha, width = (0.3, 1.0) if smooth else (1.0, 1.8)
+        means = smooth(values) if len(values) >= 20 else None
+        alpha, width = (0.3, 1.0) if means else (1.0, 1.8)
         axes.plot(steps, values, color=COLOURS["blue"], marker=marker, alpha=alpha, linewidth=width)
-        if smooth:
-            axes.plot(steps, smooth, color=COLOURS["blue"], linewidth=2)
+        if means:
+            axes.plot(steps, means, color=COLOURS["blue"], linewidth=2)
         axes.set_title(title, loc="left", fontsize=10, color=COLOURS["ink"])
         axes.grid(axis="y")
         if column != "loss":
@@ -141,15 +156,15 @@ def training(run: Run) -> Drawn | None:
     return Drawn(figure, "Training", caption)
 
 
-def _smooth(values: Sequence[float]) -> list[float]:
+def smooth(values: Sequence[float]) -> list[float]:
     """Mean over a centred window of a tenth of the points, smaller towards both ends; unlike a trailing mean it does not lag."""
     reach = max(1, len(values) // 20)
-    smooth = []
+    means = []
     for index in range(len(values)):
         near = min(reach, index, len(values) - 1 - index)
         window = values[index - near : index + near + 1]
-        smooth.append(sum(window) / len(window))
-    return smooth
+        means.append(sum(window) / len(window))
+    return means
 
 
 def composition(run: Run) -> Drawn | None:
@@ -165,7 +180,7 @@ def composition(run: Run) -> Drawn | None:
         return None
     rows = [(_family(name), parts) for name, _, parts in ordered]
     caption = "Training examples by task family; atomic tasks by whether their labels are golden or made by a model."
-    return Drawn(_stacked(rows), "What the model was trained on", caption)
+    return Drawn(stacked(rows), "What the model was trained on", caption)
 
 
 def examples(run: Run) -> Drawn | None:
@@ -181,13 +196,13 @@ def examples(run: Run) -> Drawn | None:
         for name, task in zip(names[:MOST_TASKS], tasks, strict=False)
     ]
     caption = f"The {MOST_TASKS} largest of {len(tasks)} training tasks." if len(tasks) > MOST_TASKS else "Training examples of every task."
-    return Drawn(_stacked(rows), "Examples a task", caption)
+    return Drawn(stacked(rows), "Examples a task", caption)
 
 
-def _stacked(rows: Sequence[tuple[str, Counter[str]]]) -> Figure:
+def stacked(rows: Sequence[tuple[str, Counter[str]]]) -> Figure:
     """Horizontal stacked bars, names at the left, totals at the end."""
     groups = [name for name in GROUPS if any(parts[name] for _, parts in rows)]
-    figure, axes = _canvas(0.235 * len(rows) + 0.75)
+    figure, axes = canvas(0.235 * len(rows) + 0.75)
     for index, (_, parts) in enumerate(rows):
         left = 0
         for name in groups:
@@ -203,16 +218,16 @@ def _stacked(rows: Sequence[tuple[str, Counter[str]]]) -> Figure:
     axes.set_xticks([])
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
-    _legend(figure, [(name, GROUPS[name]) for name in groups])
+    legend(figure, [(name, GROUPS[name]) for name in groups])
     return figure
 
 
-def _canvas(height: float) -> tuple[Figure, Axes]:
-    figure, axes = _panels(1, height)
+def canvas(height: float) -> tuple[Figure, Axes]:
+    figure, axes = panels(1, height)
     return figure, axes[0]
 
 
-def _panels(n: int, height: float = 0.0) -> tuple[Figure, list[Axes]]:
+def panels(n: int, height: float = 0.0) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height or 1.95 * n + 0.25), layout="constrained")
@@ -220,14 +235,14 @@ def _panels(n: int, height: float = 0.0) -> tuple[Figure, list[Axes]]:
     return figure, list(axes[:, 0])
 
 
-def _legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
+def legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=COLOURS[colour], label=name) for name, colour in entries]
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize=9, handlelength=1, handleheight=1, borderpad=0.2)
 
 
-def _title(task: TaskScores) -> str:
+def _title(task: Titled) -> str:
     return drawable(task.title, task.name.rpartition("/")[2], width=58)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecomgpt.report import charts
+from ecomgpt.report.chain import chain
 from ecomgpt.report.charts import COLOURS
 from ecomgpt.report.fonts import families
 from ecomgpt.report.load import Run
@@ -17,6 +18,7 @@ from ecomgpt.report.load import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
+T = TypeVar("T")
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "text.parse_math": False,  # a "$" in a title is a price
@@ -46,43 +48,52 @@ class Figure:
     title: str
     caption: str
     svg: str
+    wide: bool = False
 
 
-Chart = Callable[[Run], "charts.Drawn | None"]
-CHARTS: dict[str, Chart] = {
+Chart = Callable[[T], "charts.Drawn | None"]
+CHARTS: dict[str, Chart[Run]] = {
     "scores": charts.scores,
     "training": charts.training,
     "composition": charts.composition,
     "examples": charts.examples,
+    "chain": chain,
 }
 
 
-def draw(run: Run, folder: Path, names: tuple[str, ...] = tuple(CHARTS)) -> dict[str, Figure]:
-    """Draw what the run has data for into ``folder`` as `<name>.png`; figures by name, in the order of ``names``."""
+def draw(subject: T, folder: Path, wanted: Mapping[str, Chart[T]]) -> dict[str, Figure]:
+    """Draw what there are data for into ``folder`` as `<name>.png` and `<name>.svg`; figures by name, in the order of ``wanted``."""
     import matplotlib
 
     found = {}
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({**STYLE, "font.family": list(families())}):
-        for name in names:
-            drawn = CHARTS[name](run)
+        for name, chart in wanted.items():
+            drawn = chart(subject)
             if drawn is None:
                 # A figure of an earlier report must not stand beside numbers that it does not show.
                 (folder / f"{name}.png").unlink(missing_ok=True)
+                (folder / f"{name}.svg").unlink(missing_ok=True)
                 continue
             drawn.canvas.savefig(folder / f"{name}.png", metadata={"Software": None})
-            found[name] = Figure(name, drawn.title, drawn.caption, _svg(drawn.canvas, name, drawn.title))
+            svg = _svg(drawn.canvas, name)
+            (folder / f"{name}.svg").write_text(svg, "utf-8")
+            found[name] = Figure(name, drawn.title, drawn.caption, _inlined(svg, name, drawn.title), drawn.wide)
     return found
 
 
-def _svg(canvas: Canvas, name: str, title: str) -> str:
-    """The figure as an SVG element that takes its colours from the page, the same bytes every time."""
+def _svg(canvas: Canvas, name: str) -> str:
+    """The figure as SVG, the same bytes every time."""
     import matplotlib
 
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name}):
         canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = buffer.getvalue()
+    return buffer.getvalue()
+
+
+def _inlined(svg: str, name: str, title: str) -> str:
+    """The figure as an element of a page, that takes its colours from there."""
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     for colour, value in COLOURS.items():
         svg = svg.replace(value, f"var(--{colour})")

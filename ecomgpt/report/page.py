@@ -1,4 +1,4 @@
-"""Writes `report.html` (one file, no network) and `report.md` from the templates beside it."""
+"""Writes a run's `report.html` (one file, no network) and `report.md` from the templates beside it, and its tables."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ecomgpt.report import tables, text
-from ecomgpt.report.figures import draw
+from ecomgpt.report import table, tables, text
+from ecomgpt.report.figures import CHARTS, draw
 from ecomgpt.report.findings import headline
 from ecomgpt.report.load import Run, load
 from ecomgpt.report.notes import notes
 from ecomgpt.report.predictions import read
 
 TEMPLATES = Path(__file__).parent / "templates"
-FILTERS = {
+FILTERS: dict[str, Any] = {
+    "mark": lambda change: text.mark(change.verdict) if change else "",
     "points": text.points,
     "interval": text.interval,
     "count": text.count,
@@ -28,11 +29,13 @@ FILTERS = {
 def write(run_dir: Path, example_rows: int = 10) -> Path:
     """Write both pages and the figures into ``run_dir``; see `ecomgpt.report.write_report`."""
     run = load(run_dir)
-    figures = draw(run, run.path / "figures")
+    figures = draw(run, run.path / "figures", CHARTS)
     content = _content(run, example_rows) | {"figures": figures}
-    (run.path / "report.md").write_text(_markdown().get_template("report.md.j2").render(content), "utf-8")
+    (run.path / "report.md").write_text(markdown_environment().get_template("report.md.j2").render(content), "utf-8")
+    (run.path / "results.csv").write_text(table.as_csv([(run.name, "", run)]), "utf-8", newline="")
+    (run.path / "table.tex").write_text(table.as_latex(run), "utf-8")
     page = run.path / "report.html"
-    page.write_text(_html().get_template("report.html.j2").render(content), "utf-8")
+    page.write_text(html_environment().get_template("report.html.j2").render(content), "utf-8")
     return page
 
 
@@ -64,7 +67,7 @@ def _predictions(run: Run, task: str) -> Path:
     return run.path / "predictions" / f"{Path(task).name}.jsonl"
 
 
-def _html() -> Environment:
+def html_environment() -> Environment:
     """Everything that a template prints is made visible, then escaped; figures alone are marked as safe where they are placed."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -78,7 +81,7 @@ def _html() -> Environment:
     return environment
 
 
-def _markdown() -> Environment:
+def markdown_environment() -> Environment:
     """As for HTML, with Markdown's own escapes."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

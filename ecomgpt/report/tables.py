@@ -180,7 +180,7 @@ def training_facts(run: Run) -> list[tuple[str, str]]:
         ("Final loss", "–" if loss is None else f"{loss:.3f}"),
         ("Peak memory", size(training.get("peak_memory_bytes"))),
         ("Time in training", duration(training.get("seconds"))),
-        ("Time of the whole run", duration(_elapsed(run.status))),
+        ("Time of the whole run", duration(elapsed(run.status))),
         ("Machine", _words(hardware)),
     ]
     return [(name, value) for name, value in facts if value not in ("", "–")]
@@ -221,7 +221,7 @@ def _words(value: Any, key: str = "") -> str:
     return "" if value is None else str(value)
 
 
-def _elapsed(status: Mapping[str, Any]) -> float | None:
+def elapsed(status: Mapping[str, Any]) -> float | None:
     """Seconds from `started` to `finished`, or None where one of them is not known."""
     started, finished = _moment(status.get("started")), _moment(status.get("finished"))
     return None if started is None or finished is None else finished - started

@@ -76,11 +76,24 @@ def duration(seconds: object) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def energy(joules: object) -> str:
+    """Joules as ``5.2 kJ`` or, from a hundredth of a kilowatt-hour on, ``0.41 kWh``."""
+    known = number(joules)
+    if known is None:
+        return NONE
+    return f"{known / 3.6e6:.2f} kWh" if known >= 36_000 else f"{known / 1000:.1f} kJ"
+
+
 def metric_name(key: str) -> str:
     """``released_rouge_l`` as ``ROUGE-L (released)``; keys that are not known lose their underscores."""
     if key.startswith("released_"):
         return f"{metric_name(key.removeprefix('released_'))} (released)"
     return METRICS.get(key, key.replace("_", " "))
+
+
+def mark(verdict: str) -> str:
+    """▲ or ▼ for a difference that is significant."""
+    return {"win": "▲", "loss": "▼"}.get(verdict, "")
 
 
 def visible(text: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.config import compose
+from ecomgpt.config.flat import differing, flat, telling
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
 from ecomgpt.needs import Machine, fits, machine, need
@@ -14,8 +15,6 @@ from ecomgpt.sweep.plan import Sweep
 from ecomgpt.sweep.results import Job, jobs
 from ecomgpt.sweep.table import STYLES, elapsed
 from ecomgpt.units import size
-
-QUIET = ("name", "paths.output")
 
 
 def preview(sweep: Sweep, roots: list[Path]) -> None:
@@ -57,11 +56,9 @@ def preview(sweep: Sweep, roots: list[Path]) -> None:
 
 
 def differences(configs: list[Config]) -> list[str]:
-    """Keys whose values are not the same for all jobs; one key stands for a whole group option that was swept."""
-    flat = [_flat(config) for config in configs]
-    keys = [key for key in (flat[0] if flat else {}) if len({str(values.get(key)) for values in flat}) > 1]
-    swept = {key.split(".", 1)[0] for key in keys if key.endswith(".name")}
-    return [key for key in keys if key.endswith(".name") or key.split(".", 1)[0] not in swept or key.count(".") > 1]
+    """The keys that tell the jobs apart."""
+    everything = [_flat(config) for config in configs]
+    return telling(everything, differing(everything))
 
 
 def _config(job: Job, roots: list[Path]) -> Config | str:
@@ -73,17 +70,7 @@ def _config(job: Job, roots: list[Path]) -> Config | str:
 
 
 def _flat(config: Config) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-
-    def walk(value: Any, key: str) -> None:
-        if isinstance(value, dict) and value:
-            for name, item in value.items():
-                walk(item, f"{key}.{name}" if key else str(name))
-        elif key not in QUIET:
-            flat[key] = value
-
-    walk(dataclasses.asdict(config), "")
-    return flat
+    return flat(dataclasses.asdict(config))
 
 
 def _memory(config: Config, here: Machine) -> Any:

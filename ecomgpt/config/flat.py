@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 QUIET = (
-    "name", "paths", "preview", "measure", "overwrite", "run", "runs", "reference", "against", "input", "job", "data.processes",
+    "name", "paths", "preview", "measure", "overwrite", "run", "runs", "reference", "run_a", "run_b", "input", "job", "data.processes",
     "trainer.threads", "trainer.loggers", "trainer.log_every", "trainer.checkpoint_every", "trainer.keep_checkpoints",
 )  # fmt: skip
 """Keys that say where files lie and how much is shown; no number of a run depends on them."""

@@ -39,8 +39,9 @@ def _limits(config: Config) -> Iterator[str]:
 def _job(config: Config) -> Iterator[str]:
     job = config.job.name
     suite_alone = job == "export" and config.format == "lm_eval"  # The suite of a run, or the one that eval= names.
-    if job in NEEDS_RUN and not config.run and not suite_alone:
-        yield f"job={job} works on an existing run; give run=<its directory>"
+    if job in NEEDS_RUN and not config.run and not suite_alone and not config.runs:
+        several = ", or runs=[<directory>,<directory>] for several together" if job == "report" else ""
+        yield f"job={job} works on an existing run; give run=<its directory>{several}"
     for key in ("run", "run_a", "run_b"):
         given = getattr(config, key)
         if given and not (Path(given) / "config.yaml").is_file():
@@ -49,6 +50,7 @@ def _job(config: Config) -> Iterator[str]:
         yield "job=compare needs two runs; give run_a=<a directory> run_b=<another>"
     if job == "compare" and config.overwrite:
         yield "overwrite=true: job=compare never deletes verdicts; give another name= to start afresh"
+    yield from _runs(config)
     if job == "predict" and not config.input:
         yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` a line"
     if config.input and not Path(config.input).is_file():
@@ -57,6 +59,19 @@ def _job(config: Config) -> Iterator[str]:
         yield f"push_to={config.push_to}: job=export takes a hub id <owner>/<name> there"
     if config.name is not None and not NAME.fullmatch(config.name):
         yield f"name: '{config.name[:80]}' can't name a directory; use letters, digits, '-', '_' and '.', at most 200"
+
+
+def _runs(config: Config) -> Iterator[str]:
+    for key, given in (("runs", bool(config.runs)), ("reference", config.reference is not None)):
+        if given and config.job.name != "report":
+            yield f"{key} belongs to job=report, not to job={config.job.name}"
+    if config.runs and config.run:
+        yield "run and runs are both given; runs takes them all"
+    if config.reference is not None and not config.runs:
+        yield "reference needs several runs to compare; give runs=[<directory>,<directory>]"
+    for folder in config.runs:
+        if not any((Path(folder).expanduser() / file).is_file() for file in ("config.yaml", "sweep.json")):
+            yield f"runs: '{folder}' is neither a run directory (config.yaml) nor a sweep's (sweep.json)"
 
 
 def _model(config: Config) -> Iterator[str]:

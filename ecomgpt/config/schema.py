@@ -269,6 +269,10 @@ class Config:
     run: str | None = option(None, "an existing run directory, for evaluate, rescore, predict, report and export")
     run_a: str | None = option(None, "job=compare: a run directory; wins and losses are its")
     run_b: str | None = option(None, "job=compare: the run directory that it is compared with")
+    runs: list[str] = option(factory=list, help="job=report: run directories, and sweep directories for all their runs, to report together")
+    reference: str | None = option(
+        None, "job=report runs=: the arm to hold the others against: its label, a run directory or `untrained`; null for the first without atomic tasks, else the first",
+    )
     preview: int = option(0, "job=build prints this many examples of each task", low=0)
     input: str | None = option(None, "job=predict: a JSON Lines file with `instruction` and `input`")
     measure: bool | None = option(None, "job=plan trains two steps to measure speed and memory; null for models that take seconds")

@@ -1,19 +1,40 @@
-"""job=report: writes the report of a run again, from its files alone."""
+"""job=report: writes the report of a run again, or one of several runs and sweeps together, from their files alone."""
+
+from pathlib import Path
 
 from ecomgpt.config.schema import Config
-from ecomgpt.report import summary, write_report
+from ecomgpt.errors import UserError
+from ecomgpt.report import summary, write_report, write_study
 from ecomgpt.rundir import Run
 
 
-def main(config: Config, run: Run) -> None:
-    """Reports an existing run."""
-    _write(run)
+def main(config: Config, run: Run | None) -> None:
+    """Reports an existing run (``run=``), or several (``runs=``)."""
+    if config.runs:
+        together(config)
+    elif run is not None:
+        _write(run)
 
 
 def write(run: Run) -> None:
     """The report as the last stage of a job."""
     with run.stage("report"):
         _write(run)
+
+
+def together(config: Config) -> None:
+    """One report of several runs: into the sweep's directory where it is about a sweep alone, else into ``<paths.output>/<name>``."""
+    from rich.console import Console
+
+    folders = [Path(folder).expanduser() for folder in config.runs]
+    alone = folders[0] if len(folders) == 1 else None
+    if alone is not None and not (alone / "sweep.json").is_file():
+        _write(Run(alone.absolute()))
+        return
+    folder = alone or Path(config.paths.output or "./outputs").expanduser() / (config.name or "report")
+    if not alone and folder.is_dir() and any(folder.iterdir()) and not (folder / "report.json").is_file():
+        raise UserError(f"name: '{folder}' exists and holds no report of several runs; give another name=")
+    Console().print(write_study(config.runs, folder, config.reference, "" if alone else config.name or ""))
 
 
 def _write(run: Run) -> None:

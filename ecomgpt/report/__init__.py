@@ -62,3 +62,10 @@ def write_study(entries: Sequence[str | Path], folder: Path, reference: str | No
     from ecomgpt.report.study.terminal import StudySummary
 
     return StudySummary(write(entries, folder, reference, title), folder / "report.html")
+
+
+def study_unchanged(entries: Sequence[str | Path], folder: Path, reference: str | None = None) -> str | None:
+    """The answer of the report that `write_study` left in ``folder``, if nothing that it depends on has changed, else None."""
+    from ecomgpt.report.study.page import unchanged
+
+    return unchanged(entries, folder, reference)

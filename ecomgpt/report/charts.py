@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ecomgpt.report.findings import best_baseline
 from ecomgpt.report.fonts import drawable
-from ecomgpt.report.load import Run, Score, TaskScores
+from ecomgpt.report.load import Run, Score
 from ecomgpt.report.tables import label
 from ecomgpt.report.text import count, points
 
@@ -83,7 +83,7 @@ def scores(run: Run) -> Drawn | None:
     return Drawn(grouped_bars(tasks, series), "Scores by task", caption)
 
 
-def grouped_bars(tasks: Sequence[Titled], series: Sequence[Series]) -> Figure:
+def grouped_bars(tasks: Sequence[Titled], series: Sequence[Series], first_is_bold: bool = True) -> Figure:
     """Horizontal bars in groups, a group a task, the task's title above its group so that bars get the whole width."""
     pitch, thick = 0.19, 0.15  # inches from bar to bar, and of a bar
     group = pitch * len(series) + 0.36
@@ -94,7 +94,7 @@ def grouped_bars(tasks: Sequence[Titled], series: Sequence[Series]) -> Figure:
         for place, one in enumerate(series):
             score = one.scores.get(task.name)
             if score is not None and score.known:
-                _bar(axes, top + 0.32 + pitch * place, score, one, thick, bold=place == 0)
+                _bar(axes, top + 0.32 + pitch * place, score, one, thick, bold=first_is_bold and place == 0)
     axes.set_ylim(group * len(tasks), -0.05)
     axes.set_yticks([])
     axes.set_xlim(0, _limit(series))

@@ -1,15 +1,15 @@
 """A sweep's directory: which jobs it has, in which state they are, and all scores in one table."""
 
-import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecomgpt.rundir import Run, alive, read_json, write_json
+from ecomgpt.errors import UserError
+from ecomgpt.report.load import Run as Scores
+from ecomgpt.report.load import load
+from ecomgpt.report.table import as_csv
+from ecomgpt.rundir import Run, alive, write_json, write_text
 from ecomgpt.sweep.plan import Sweep
-
-COLUMNS = ("job", "overrides", "arm", "task", "language", "family", "relation", "n", "metric", "value", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -73,24 +73,14 @@ def write(sweep: Sweep) -> list[Job]:
         {"name": job.name, "overrides": job.overrides, "state": job.state, "error": job.status.get("error")} for job in everything
     ]
     write_json(sweep.folder / "sweep.json", {"command": sweep.command, "jobs": entries})
-    temporary = sweep.folder / ".results.csv"
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for job in everything:
-            writer.writerows(_rows(sweep.folder, job))
-    temporary.replace(sweep.folder / "results.csv")
+    done = [(job.name, " ".join(job.overrides), found) for job in everything if job.state == "done" and (found := _loaded(sweep.folder / job.name))]
+    write_text(sweep.folder / "results.csv", as_csv(done))
     return everything
 
 
-def _rows(folder: Path, job: Job) -> Iterator[dict[str, Any]]:
-    """One row a task and metric, of the job's model and of the same model before training."""
-    metrics = read_json(folder / job.name / "metrics.json")
-    for arm, scores in ((job.name, metrics), ("untrained", metrics.get("untrained", {}))):
-        for task, entry in scores.get("tasks", {}).items():
-            for metric, score in entry["metrics"].items():
-                yield {
-                    "job": job.name, "overrides": " ".join(job.overrides), "arm": arm if arm == "untrained" else "trained",
-                    "task": task, "n": entry["n"], "metric": metric, **{key: score.get(key) for key in ("value", "low", "high")},
-                    **{key: entry.get(key, "") for key in ("language", "family", "relation")},
-                }
+def _loaded(folder: Path) -> Scores | None:
+    """A job's scores; None where it has none, or where the report will say what is wrong with them."""
+    try:
+        return load(folder)
+    except UserError:
+        return None

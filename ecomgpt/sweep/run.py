@@ -80,4 +80,25 @@ def _conclude(wanted: Sweep, interrupted: bool) -> int:
     if interrupted:
         print("\nInterrupted. The same command continues.", file=sys.stderr)
     print(f"\n{len(done)} of {len(everything)} jobs done: {wanted.folder}")
-    return 0 if len(done) == len(everything) and not interrupted else 1
+    reported = _report(wanted)
+    return 0 if len(done) == len(everything) and not interrupted and reported else 1
+
+
+def _report(wanted: Sweep) -> bool:
+    """Writes the sweep's report, unless it is there already and nothing has changed, and prints the answer."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from ecomgpt.report import study_unchanged, write_study
+
+    console = Console()
+    try:
+        answer = study_unchanged([wanted.folder], wanted.folder)
+        if answer is None:
+            console.print(write_study([wanted.folder], wanted.folder))
+        else:
+            console.print(Text(f"\n{answer}\n", style="bold"), Text(f"Report: {wanted.folder / 'report.html'}"), sep="\n", soft_wrap=True)
+    except UserError as error:
+        print(f"the sweep's report can't be written: {error}", file=sys.stderr)
+        return False
+    return True

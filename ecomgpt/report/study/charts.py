@@ -74,7 +74,7 @@ def _bars(study: Study, shown: Sequence[_Named], title: str, caption: str) -> Dr
         Series(_label(arm.label), tint[arm.label], {one.name: as_score(one.scores[arm.label]) for one in shown if arm.label in one.scores})
         for arm in arms
     ]
-    return Drawn(grouped_bars(shown, series), title, caption)
+    return Drawn(grouped_bars(shown, series, first_is_bold=False), title, caption)
 
 
 def differences(study: Study) -> Drawn | None:

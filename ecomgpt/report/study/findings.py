@@ -23,7 +23,7 @@ def headline(study: Study) -> str:
     if reference is None or not rivals:
         return _alone(study, group)
     best, *others = rivals
-    sentence = f"{_verdict(best.label, reference.label, group.changes[best.label])} {_basis(study, group, best)}."
+    sentence = f"{_verdict(best.label, reference.label, group.changes[best.label])}{_basis(study, group, best)}."
     if others:
         listed = [f"{arm.label} {points(group.changes[arm.label].value, signed=True)} ({_word(group.changes[arm.label])})" for arm in others]
         sentence += f" The others against {reference.label}: {', '.join(listed)}."
@@ -52,8 +52,8 @@ def _basis(study: Study, group: Outcome, arm: Arm) -> str:
 
 
 def _measure(group: Outcome) -> str:
-    metric = metric_name(group.metric) if group.metric else "by each task's metric of record"
-    return f"{metric} on {described(group)}" if len(group.tasks) == 1 else f"{metric}, averaged over {described(group)}"
+    metric = f" {metric_name(group.metric)}" if group.metric else ""
+    return f"{metric} on {described(group)}" if len(group.tasks) == 1 else f"{metric} averaged over {described(group)}"
 
 
 def described(group: Outcome) -> str:
@@ -88,7 +88,7 @@ def _alone(study: Study, group: Outcome) -> str:
     score = group.scores[best.label]
     spread = f" (95 % interval {points(score.low)} to {points(score.high)})" if math.isfinite(score.low) else ""
     what = "scores" if len(ranked) == 1 else f"scores highest of {len(ranked)} arms, without a paired test:"
-    return f"{best.label} {what} {points(score.value)} points{spread} {_measure(group)}; there is nothing to compare it with row by row."
+    return f"{best.label} {what} {points(score.value)} points{_measure(group)}{spread}; there is nothing to compare it with row by row."
 
 
 def absent(study: Study) -> str:

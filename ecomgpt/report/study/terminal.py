@@ -14,10 +14,9 @@ from rich.text import Text
 
 from ecomgpt.report.study import findings
 from ecomgpt.report.study.compare import Outcome, Study
-from ecomgpt.report.study.tables import columns
+from ecomgpt.report.study.tables import as_score, columns
 from ecomgpt.report.tables import relative
 from ecomgpt.report.text import interval, metric_name, points, probability, visible
-from ecomgpt.report.study.tables import as_score
 
 STYLES = {"win": "green", "loss": "red", "tie": ""}
 

@@ -10,6 +10,7 @@ from ecomgpt.eval.answering import answer_suite, collect, unanswered
 from ecomgpt.eval.backends import Backend, Subject, backend
 from ecomgpt.eval.backends.predictions import Predictions
 from ecomgpt.eval.results import baselines, changes, results, settings
+from ecomgpt.eval.reuse import Reuse
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.eval.trained import Trained
@@ -78,6 +79,10 @@ def evaluate(
         if isinstance(model, Predictions):
             model.check(suite, run.path / "questions")
         passes = _passes(run, model, before)
+        known = [(folder, reuse) for folder, one in passes if (reuse := Reuse.of(one))]
+        recalled = sum(reuse.recall(suite, folder) for folder, reuse in known)
+        if recalled:
+            print(f"  {recalled} tasks were answered before by the same untrained model", flush=True)
         if config.trainer.devices > 1 and model.shards and unanswered(suite, passes):
             from ecomgpt.group import run_group
 
@@ -86,6 +91,8 @@ def evaluate(
             answer_suite(suite, passes)
         after = collect(suite, run.predictions)
         first = collect(suite, run.predictions / UNTRAINED) if before else None
+        for folder, reuse in known:
+            reuse.keep(suite, folder)
         described = {"model": model.name, **settings(config), **model.settings()}
         write_json(run.metrics_file, scored(config, suite, after, first, manifest, training, described))
 

@@ -71,6 +71,7 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     from ecomgpt.trainer.anomaly import Anomaly
     from ecomgpt.trainer.build import lightning_trainer
     from ecomgpt.trainer.checkpoints import Checkpoints
+    from ecomgpt.trainer.energy import Energy
     from ecomgpt.trainer.history import History
     from ecomgpt.trainer.interrupt import Interrupted, Interruption
     from ecomgpt.trainer.loggers import close, loggers
@@ -103,8 +104,10 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     trainer = lightning_trainer(config, data, callbacks, records, run.path)
     found = next(iter(checkpoints(run.checkpoints)), None)
     started = time.perf_counter()
+    energy = Energy()
     try:
-        trainer.fit(module, data, ckpt_path=str(found) if found else None, weights_only=True)
+        with energy:
+            trainer.fit(module, data, ckpt_path=str(found) if found else None, weights_only=True)
     except (Interrupted, SystemExit) as error:
         # Lightning answers a Ctrl-C outside of the training loop with SystemExit, and from then on ignores the signal.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -115,7 +118,9 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     close(records)
     weights = strategy.full_weights(trainer, module)
     if trainer.is_global_zero:
-        write_json(run.path / "training.json", facts(history.rows, data) | {"skipped_steps": anomaly.skipped})
+        # What an interrupted start has drawn is not known any more.
+        drawn = None if found or energy.joules is None else round(energy.joules, 1)
+        write_json(run.path / "training.json", facts(history.rows, data) | {"skipped_steps": anomaly.skipped, "energy_joules": drawn})
         export(module.language_model, weights, mixture.tokenizer, run, config)
     trainer.strategy.barrier("exported")
 

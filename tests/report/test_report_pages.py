@@ -6,57 +6,17 @@ import json
 import re
 import shutil
 import warnings
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from invented_run import TASKS, make_metrics, make_run, prediction, write_json, write_predictions
+from page_reader import Reader
 
 from ecomgpt.errors import UserError
 from ecomgpt.report import write_report
 
 HOSTILE = "<script>alert(1)</script> | `rm` ``` *b* [x](http://e.com) \x1b[31mred\x00 \u202egnp.exe\u2069 שלום & </td> $x$ ]]> -->"
 FIGURES = ("scores", "training", "composition", "examples")
-
-
-class Reader(HTMLParser):
-    """Collects the texts and tags of a page, and checks that tags close in order."""
-
-    VOID = frozenset({"meta", "br", "img", "hr", "path", "use", "rect"})
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.values: list[str] = []
-        self.words: list[str] = []
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        if tag == "data":
-            self.values.append(dict(attrs)["value"])
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_endtag(self, tag):
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +90,7 @@ def test_the_page_is_one_file_without_scripts_or_addresses(whole: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(whole: Path) -> None:
-    files = ["report.html", "report.md", *(f"figures/{name}.png" for name in FIGURES)]
+    files = ["report.html", "report.md", "results.csv", "table.tex", *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))]
     before = [(whole / name).read_bytes() for name in files]
     write_report(whole)
     assert [(whole / name).read_bytes() for name in files] == before

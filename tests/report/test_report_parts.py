@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from ecomgpt.report import fonts, summary
-from ecomgpt.report.charts import _smooth
+from ecomgpt.report.charts import smooth
 from ecomgpt.report.findings import compare, difference, headline, mean
 from ecomgpt.report.load import Change, Score, TaskScores, load
 from ecomgpt.report.predictions import read
@@ -122,7 +122,7 @@ def test_curves_skip_gaps_and_take_the_last_of_repeated_steps(tmp_path: Path) ->
 
 def test_smoothing_keeps_a_straight_line() -> None:
     line = [float(value) for value in range(100)]
-    assert _smooth(line) == pytest.approx(line)
+    assert smooth(line) == pytest.approx(line)
 
 
 def test_worst_rows_mistakes_and_confusion_of_a_task(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ of it with three seeds.
 - Several seeds: two draws of three give too few different values for percentiles. The interval is ``D +- t(nu) SE`` with SE the
   standard deviation of ``D_b`` and Student's t for ``nu = SE^4 / sum_a (v_a^2 / (k_a - 1))`` degrees of freedom (Welch and
   Satterthwaite), where ``v_a = s_a^2 / k_a`` is the part of the variance that lies between seeds: near k - 1 where the seeds
-  disagree, near the normal distribution where they agree.
+  disagree, near the normal distribution where they agree. Simulated coverage of the truth: 97 to 98 % where rows are most of the
+  noise, 93 % with three seeds and 89 % with two where nearly all of it lies between seeds, which so few seeds can't tell well.
 """
 
 from collections.abc import Mapping, Sequence

@@ -133,11 +133,11 @@ def _limit(series: Sequence[Series]) -> float:
 
 def training(run: Run) -> Drawn | None:
     """The loss and the throughput over optimiser steps."""
-    panels = [(name, title) for name, title in (("loss", "loss"), ("tokens_per_second", "tokens a second")) if run.curve.get(name)]
-    if not panels:
+    shown = [(name, title) for name, title in (("loss", "loss"), ("tokens_per_second", "tokens a second")) if run.curve.get(name)]
+    if not shown:
         return None
-    figure, all_axes = panels(len(panels))
-    for axes, (column, title) in zip(all_axes, panels, strict=True):
+    figure, all_axes = panels(len(shown))
+    for axes, (column, title) in zip(all_axes, shown, strict=True):
         steps, values = zip(*run.curve[column], strict=True)
         # A point that was logged alone would be invisible as a line.
         marker = "o" if len(steps) < 3 else ""

@@ -167,6 +167,10 @@ class EvalConfig:
         factory=list, choices=("seen", "unseen"),
         help="every task of the training mixture on its test rows: in the wordings of training (seen), in others (unseen)",
     )
+    mixture_kinds: list[str] | None = option(
+        None, choices=("raw", "atomic"), help="of the mixture's tasks, only these kinds: raw alone is what an ablation's arms have in common; null for all"
+    )
+    mixture_limit: int | None = option(None, "rows a task of the mixture; null for eval.limit", low=1)
     also: list[str] = option(factory=list, help="other suites of conf/eval whose tasks are taken as well")
     backend: str = option(
         "auto", "what answers; auto: what fits model.source",

@@ -43,12 +43,12 @@ def mixture_tasks(config: Config, manifest: Mapping[str, Any]) -> list[EvalTask]
     if gone:
         raise UserError(f"the model was trained on the task '{gone[0]}', which is no longer declared; restore its YAML or leave eval.mixture out")
     datasets = {dataset.name: dataset for dataset in catalog(config, None)}
-    worded = set(unseen_wordings(config.paths.conf))
+    worded, kinds = set(unseen_wordings(config.paths.conf)), config.eval.mixture_kinds
     found = []
     for unseen in sorted(wording == "unseen" for wording in set(config.eval.mixture)):
         for name in sorted(names):
             source, _, short = name.partition(".")
-            if unseen and short not in worded:
+            if unseen and short not in worded or kinds and tasks[short].kind not in kinds:
                 continue
             language = datasets[source].language if source in datasets else "mul"
             for one in LANGUAGES if language == "mul" else (language,):

@@ -71,7 +71,8 @@ def mixture_rows(
         source: Gives the test rows of some tasks; see `ecomgpt.eval.mixture.instructions`.
     """
     asked = [task for task in tasks if task.format == "mixture"]
-    found = {task.name: Few(config.eval.limit) for task in asked}
+    limit, declared = config.eval.limit, set(config.eval.tasks)
+    found = {task.name: Few(limit if task.name in declared else config.eval.mixture_limit or limit) for task in asked}
     for unseen in (False, True):
         wanted: dict[tuple[str, str], list[EvalTask]] = {}
         for task in asked:

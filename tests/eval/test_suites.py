@@ -48,6 +48,15 @@ def test_the_mixture_s_tasks_become_evaluation_tasks(every_wording: dict[str, Su
     assert all(1 <= len(rows) <= 6 and {row.language for row in rows} == {task.language} for task, rows in suite)
 
 
+def test_kinds_and_rows_of_the_mixture_s_tasks_are_chosen_apart() -> None:
+    suite = load_suite(configured("eval=in_domain", "eval.tasks=[en-demo-category_check]", "eval.mixture_kinds=[raw]", "eval.mixture_limit=2"), {})
+    assert all(len(rows) == (6 if task.name == "en-demo-category_check" else 2) for task, rows in suite)
+    every = load_suite(configured("eval=in_domain"), {})
+    kinds = {task.name: task.kind for task in load_tasks(None, None)}
+    raw = {task.name for task, _ in every if kinds[(task.task or "").partition(".")[2]] == "raw"}
+    assert {task.name for task, _ in suite[1:]} == raw and 0 < len(raw) < len(every)
+
+
 def test_unseen_wordings_ask_the_same_rows(every_wording: dict[str, Suite]) -> None:
     seen = {task.name: rows for task, rows in every_wording["seen"]}
     assert [task.name.removesuffix(".unseen") for task, _ in every_wording["unseen"]] == list(seen)

@@ -85,7 +85,8 @@ def interface_attention(
         kind = type(module).__name__
         raise UserError(f"model.path: {kind} uses a sliding window, soft caps or sinks, which packed training doesn't compute")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return attend(query, key, value, layout, scale, dropout), None
+    # Under autocast rotary positions leave queries and keys in float32, values in the lower format; attention takes one.
+    return attend(query.to(value.dtype), key.to(value.dtype), value, layout, scale, dropout), None
 
 
 class PackedBackbone:

@@ -1,10 +1,11 @@
 """Attention kernels agree with each other and with the plain formula, in float32 and within bounds in bfloat16."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
-from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
 
 from ecomgpt.errors import UserError
@@ -95,17 +96,24 @@ def small_bloom(dtype: torch.dtype = torch.float32) -> BloomForCausalLM:
     return BloomForCausalLM(BloomConfig(vocab_size=300, hidden_size=64, n_layer=2, n_head=4, initializer_range=0.1)).to(dtype)
 
 
+def small_llama(dtype: torch.dtype = torch.float32) -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    shape = {"vocab_size": 300, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return LlamaForCausalLM(LlamaConfig(**shape, num_key_value_heads=2, initializer_range=0.1)).to(dtype)
+
+
 @pytest.mark.parametrize("length", [64, 512, 2048])
 @pytest.mark.parametrize("mixed", [True, False], ids=["bf16-mixed", "bf16-true"])
-def test_losses_in_bfloat16_stay_near_float32(length: int, mixed: bool) -> None:
+@pytest.mark.parametrize("make", [small_bloom, small_llama], ids=["bloom", "llama"])
+def test_losses_in_bfloat16_stay_near_float32(make: Callable[..., PreTrainedModel], length: int, mixed: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(4, 300, (1, length + 50), generator=generator)
     positions = torch.cat([torch.arange(50), torch.arange(length)])[None]
     index = torch.arange(50 + length - 33, 50 + length - 1)
     batch = (ids, positions, torch.tensor([50, length]), index, ids[0][index + 1])
-    exact = Network(small_bloom())(*batch)
+    exact = Network(make())(*batch)
     with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-        half = Network(small_bloom(torch.float32 if mixed else torch.bfloat16))(*batch)
+        half = Network(make(torch.float32 if mixed else torch.bfloat16))(*batch)
     assert half.dtype == torch.float32
     assert (half - exact).abs().max() < 0.1 and abs(half.mean() - exact.mean()) < 0.02
 

@@ -48,7 +48,7 @@ def mixture_tasks(config: Config, manifest: Mapping[str, Any]) -> list[EvalTask]
     for unseen in sorted(wording == "unseen" for wording in set(config.eval.mixture)):
         for name in sorted(names):
             source, _, short = name.partition(".")
-            if unseen and short not in worded or kinds and tasks[short].kind not in kinds:
+            if (unseen and short not in worded) or (kinds and tasks[short].kind not in kinds):
                 continue
             language = datasets[source].language if source in datasets else "mul"
             for one in LANGUAGES if language == "mul" else (language,):

@@ -57,12 +57,20 @@ def load_model(config: Config, tokenizer: PreTrainedTokenizerFast, dtype: torch.
             trust_remote_code=config.model.trust_remote_code,
             dtype=dtype,
             # GGUF files are not safetensors; everything else must be, so that no pickle is ever executed.
-            **({} if config.model.gguf_file else {"use_safetensors": True}),
+            **(_unpacked() if config.model.gguf_file else {"use_safetensors": True}),
         )
     except (OSError, ValueError, ImportError) as error:
         raise UserError(f"model.path: the weights in '{path}' can't be loaded: {_first_line(error)}") from error
     _finish(model, tokenizer)
     return model
+
+
+def _unpacked() -> dict[str, Any]:
+    """Weights of a GGUF file as plain tensors, which training and export need; newer versions of transformers keep them packed."""
+    from transformers import utils
+
+    packed = getattr(utils.quantization_config, "GgufConfig", None)
+    return {"quantization_config": packed(dequantize=True)} if packed else {}
 
 
 def read_model(path: Path, dtype: torch.dtype = torch.float32) -> PreTrainedModel:

@@ -1,7 +1,7 @@
 """How a stock transformers model takes a `Layout`; weights, names of the state dict and generation stay as they are.
 
 - BLOOM: its attention in transformers is eager and ignores ``position_ids``, so packing would mix examples. The classes of
-  its attention, its loop over blocks and its activation are exchanged for subclasses.
+  its blocks, its loop over them and its activation are exchanged for subclasses.
 - Models with transformers' attention interface (Llama and most others): one registered attention function.
 - Anything else is refused: packing it would be inexact without a sign.
 """
@@ -17,6 +17,7 @@ from transformers.masking_utils import sdpa_mask
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.bloom.modeling_bloom import (
     BloomAttention,
+    BloomBlock,
     BloomGelu,
     BloomModel,
     _get_alibi_slopes,
@@ -25,23 +26,40 @@ from transformers.models.bloom.modeling_bloom import (
 
 from ecomgpt.errors import UserError
 from ecomgpt.model.attention import Layout, attend, choose_kernel, make_layout
+from ecomgpt.model.recompute import through
 
 INTERFACE = "ecomgpt_packed"
 
 
-class PackedBloomAttention(BloomAttention):
-    """`BloomAttention` that computes packed rows where the mask is a `Layout`, and is stock otherwise."""
+class PackedBloomBlock(BloomBlock):
+    """`BloomBlock` that computes packed rows where the mask is a `Layout`, and is stock otherwise."""
 
-    def forward(self, hidden_states, residual, alibi, attention_mask, layer_past=None, **kwargs):  # type: ignore[override]
+    def forward(self, hidden_states, alibi=None, attention_mask=None, **kwargs):  # type: ignore[override]
         if not isinstance(attention_mask, Layout):
-            return super().forward(hidden_states, residual, alibi, attention_mask, layer_past=layer_past, **kwargs)
-        rows, tokens, width = hidden_states.shape
-        fused = self.query_key_value(hidden_states).view(rows, tokens, self.num_heads, 3, self.head_dim)
-        query, key, value = (part.transpose(1, 2) for part in fused.unbind(3))
-        dropout = self.attention_dropout.p if self.training else 0.0
-        context = attend(query, key, value, attention_mask, self.inv_norm_factor, dropout)
-        output = self.dense(context.reshape(rows, tokens, width))
-        return dropout_add(output, residual, self.hidden_dropout, self.training), None
+            return super().forward(hidden_states, alibi, attention_mask, **kwargs)
+        # With gradient checkpointing the whole block is made again anyway.
+        apply = _straight if self.gradient_checkpointing else through
+        attention, mlp, norm = self.self_attention, self.mlp, self.post_attention_layernorm
+        fused = apply(attention.query_key_value, self.input_layernorm, hidden_states)
+        context = _attention(attention, fused, attention_mask)
+        residual = self.input_layernorm(hidden_states) if self.apply_residual_connection_post_layernorm else hidden_states
+        middle = dropout_add(attention.dense(context), residual, self.hidden_dropout, self.training)
+        inner = apply(mlp.dense_h_to_4h, norm, middle)
+        residual = norm(middle) if self.apply_residual_connection_post_layernorm else middle
+        return dropout_add(apply(mlp.dense_4h_to_h, mlp.gelu_impl, inner), residual, mlp.hidden_dropout, self.training), None
+
+
+def _straight(linear: nn.Module, cheap: nn.Module, source: torch.Tensor) -> torch.Tensor:
+    return linear(cheap(source))
+
+
+def _attention(attention: BloomAttention, fused: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """Context of each token, shape (1, T, width), from its query, key and value, shape (1, T, 3 x width), head by head."""
+    rows, tokens, _ = fused.shape
+    parts = fused.view(rows, tokens, attention.num_heads, 3, attention.head_dim).unbind(3)
+    query, key, value = (part.transpose(1, 2) for part in parts)
+    dropout = attention.attention_dropout.p if attention.training else 0.0
+    return attend(query, key, value, layout, attention.inv_norm_factor, dropout).flatten(2)
 
 
 class PackedBloomModel(BloomModel):
@@ -63,7 +81,7 @@ class FusedBloomGelu(BloomGelu):
         return F.gelu(x, approximate="tanh")
 
 
-PACKED = {BloomAttention: PackedBloomAttention, BloomModel: PackedBloomModel, BloomGelu: FusedBloomGelu}
+PACKED = {BloomBlock: PackedBloomBlock, BloomModel: PackedBloomModel, BloomGelu: FusedBloomGelu}
 
 
 def interface_attention(

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from ecomgpt.model.tied import LateGradient
+
 CHUNK = 1024
 """Answer tokens whose logits exist at the same time; BLOOM's 250,880 rows make that about 1 GB in float32."""
 
@@ -21,7 +23,7 @@ class LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor, late: LateGradient | None
     ) -> torch.Tensor:
         """Losses in float32.
 
@@ -31,7 +33,9 @@ class LinearCrossEntropy(torch.autograd.Function):
             weight: Shape (V, width), of the same format as ``hidden``.
             bias: Shape (V,), or None.
             targets: Shape (N,), int64.
+            late: Takes the gradient of the weight, where that is the embedding as well; None returns it.
         """
+        ctx.late = late
         logits = F.linear(hidden, weight, bias).float()
         column = targets[:, None]
         wanted = logits.gather(1, column)
@@ -53,10 +57,11 @@ class LinearCrossEntropy(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             for_hidden = ((gradient @ weight).float() * scale).to(hidden.dtype)
         if ctx.needs_input_grad[1]:
-            for_weight = gradient.t() @ (hidden.float() * scale).to(hidden.dtype)
+            scaled = (hidden.float() * scale).to(hidden.dtype)
+            for_weight = gradient.t() @ scaled if ctx.late is None else ctx.late.add(gradient, scaled)
         if ctx.needs_input_grad[2]:
             for_bias = (upstream.to(gradient.dtype) @ gradient).to(gradient.dtype)
-        return for_hidden, for_weight, for_bias, None
+        return for_hidden, for_weight, for_bias, None, None
 
 
 class AnswerHead(nn.Linear):
@@ -65,30 +70,28 @@ class AnswerHead(nn.Linear):
     The loss is part of the head's own `forward`, because sharding strategies gather a module's weights only there.
     """
 
-    def forward(self, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, hidden: torch.Tensor, targets: torch.Tensor | None = None, late: LateGradient | None = None
+    ) -> torch.Tensor:
         """Logits, or the cross entropy of each target.
 
         Args:
             hidden: Hidden states; with targets those that predict them, shape (N, width).
             targets: Shape (N,), int64.
+            late: Takes the gradient of the weight, if given.
 
         Returns:
             Logits of shape (..., V), or losses of shape (N,), float32.
         """
         if targets is None:
             return super().forward(hidden)
-        if len(targets) == 0:
-            # Zero, but with a graph: every process must take part in the backward pass.
-            return hidden.sum(dim=-1).float() * 0.0
         kind = hidden.device.type
         half = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.weight.dtype
         hidden, weight, bias = hidden.to(half), self.weight.to(half), None if self.bias is None else self.bias.to(half)
         with torch.autocast(kind, enabled=False):
             if len(targets) <= CHUNK:
-                return LinearCrossEntropy.apply(hidden, weight, bias, targets)
+                return LinearCrossEntropy.apply(hidden, weight, bias, targets, late)
             pieces = zip(hidden.split(CHUNK), targets.split(CHUNK), strict=True)
-            return torch.cat([checkpoint(_chunk, part, weight, bias, goal, use_reentrant=False) for part, goal in pieces])
-
-
-def _chunk(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor) -> torch.Tensor:
-    return LinearCrossEntropy.apply(hidden, weight, bias, targets)
+            return torch.cat(
+                [checkpoint(LinearCrossEntropy.apply, part, weight, bias, goal, late, use_reentrant=False) for part, goal in pieces]
+            )

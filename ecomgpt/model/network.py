@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 from ecomgpt.errors import UserError
 from ecomgpt.model.backbones import PackedBackbone
 from ecomgpt.model.loss import AnswerHead
+from ecomgpt.model.tied import late_gradient, tie_gradients
 
 
 class Network(nn.Module):
@@ -33,6 +34,7 @@ class Network(nn.Module):
             reason = f"changes its logits ({', '.join(changed)})" if changed else "has no plain linear head"
             raise UserError(f"model.path: {type(language_model).__name__} {reason}, which training doesn't compute")
         head.__class__ = AnswerHead
+        tie_gradients(language_model.get_input_embeddings(), head)
 
     def compile_blocks(self) -> None:
         """Compiles each block in place; all blocks share one compilation, and names in the state dict stay."""
@@ -63,4 +65,5 @@ class Network(nn.Module):
         """
         sizes = lengths.tolist() if isinstance(lengths, torch.Tensor) else lengths
         hidden = self._packed(self.language_model, input_ids, positions, sizes)
-        return self.language_model.get_output_embeddings()(hidden[0].index_select(0, target_index), targets)
+        late = late_gradient(self.language_model.get_input_embeddings())
+        return self.language_model.get_output_embeddings()(hidden[0].index_select(0, target_index), targets, late)

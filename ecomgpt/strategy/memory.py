@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ecomgpt.config.schema import Config, ModelConfig
 
 CHUNK = 1024
-"""Answer tokens whose logits exist at once (`ecomgpt.model.network.CHUNK`); repeated here so that planning needs no torch."""
+"""Answer tokens whose logits exist at once (`ecomgpt.model.loss.CHUNK`); repeated here so that planning needs no torch."""
 ANSWER_SHARE = 0.08
 """Share of a row's tokens that are answers, in instruction data (about 10 of 180)."""
 LIBRARIES = 650e6
@@ -24,12 +24,12 @@ LIVE = 1e9
 TABLE = 256
 """Queries that share the table of ALiBi's biases (`ecomgpt.model.sdpa.BLOCK`)."""
 
-# Bytes that a block keeps for the backward pass, per token and unit of width, and what its backward pass needs beside
-# them; (float32 or 16 bit alone, per byte of their size) and (16-bit autocast over float32, in bytes). BLOOM keeps 17 h:
-# two norms' inputs and outputs, 3 h of query, key and value, their context twice, and 4 h before and after GELU. Adapters
-# keep dropout's mask and output for each linear layer.
-KEPT = {"full": (17, 38), "lora": (24, 67)}
-WORK = {"full": (10, 22), "lora": (4, 22)}
+# What a block keeps for the backward pass, per token and unit of width, and what its backward pass needs beside it: in
+# numbers of the weights' format, and in bytes under 16-bit autocast over float32. BLOOM keeps 11: its input, query, key and
+# value, their context twice, the input of its MLP, and 4 before GELU; the rest is made again (`ecomgpt.model.recompute`).
+# Other models also keep what norms and activations give. Adapters keep dropout's mask and output for each linear layer.
+KEPT = {"bloom": (11, 26), "other": (17, 38), "lora": (24, 67)}
+WORK = {"bloom": (10, 22), "other": (10, 22), "lora": (4, 22)}
 
 
 @dataclass(frozen=True)
@@ -181,17 +181,19 @@ def _activations(config: Config, half: bool, mixed: bool, gpu: bool) -> tuple[fl
         blocks = 1 if trainer.gradient_checkpointing else layers
         kept += 2 * (blocks * _block_parameters(model) + (model.vocabulary or 0) * width)
     kept += attention_bias(model, row) + 2 * tokens * width * residual
-    logits = min(CHUNK, tokens * ANSWER_SHARE) * (model.vocabulary or 0) * 4
+    answers = tokens * ANSWER_SHARE
+    logits = min(CHUNK, answers) * (model.vocabulary or 0) * 4
     trains_head = config.tuning.name == "full" and not config.tuning.freeze_embeddings
     head = (model.vocabulary or 0) * width * _size(config, half, mixed) if trains_head else 0
-    # The forward pass ends with the logits, which become their own gradient; in 16 bit they stand beside a float32 copy. The
-    # backward pass turns them into the head's gradient, which waits beside everything for the embedding's, because the two
-    # are one weight. At the end, these two and their sum are alone.
-    begin, end = max(logits * (1.5 if half else 1), logits * size / 4 + head, head + work), 3 * head
+    # The forward pass ends with the logits, which become their own gradient; in 16 bit they stand beside a float32 copy. They
+    # wait for the embedding, at the end, to become the gradient of the weight that is both; those of many answers do at once.
+    gradient = logits * size / 4
+    early, late = (head, 0.0) if answers > min(CHUNK, width) else (0.0, gradient if trains_head else 0.0)
+    begin, end = max(logits * (1.5 if half else 1), gradient + early, early + late + work), head + late
     accumulate = trainer.batch_tokens // max(1, tokens * trainer.devices * trainer.nodes)
     if accumulate <= 1:
         # Gradients come into being while activations go.
-        begin, end = max(logits, begin - trained_parameters(config) * _size(config, half, mixed)), 2 * head
+        begin, end = max(logits, begin - trained_parameters(config) * _size(config, half, mixed)), late
     if half and not mixed and config.strategy.kind != "deepspeed":
         # AdamW on float32 copies makes float32 gradients for its step.
         end = max(end, 4 * trained_parameters(config))
@@ -200,8 +202,10 @@ def _activations(config: Config, half: bool, mixed: bool, gpu: bool) -> tuple[fl
 
 def _block(config: Config, autocast: bool, size: int) -> tuple[float, float]:
     """Bytes per token and unit of width: what a block keeps, and what its backward pass needs beside it."""
-    kept, work = KEPT[config.tuning.name], WORK[config.tuning.name]
-    if config.model.family == "bloom":
+    bloom = config.model.family == "bloom"
+    kind = "lora" if config.tuning.name == "lora" else "bloom" if bloom else "other"
+    kept, work = KEPT[kind], WORK[kind]
+    if bloom:
         return (kept[1], work[1]) if autocast else (kept[0] * size, work[0] * size)
     # Llama-style: eleven widths in attention and norms (rotated and repeated keys included), four of the MLP's inner width.
     inner = (config.model.intermediate_size or 0) / (config.model.hidden_size or 1) or 4

@@ -22,7 +22,7 @@ from ecomgpt.trainer.optimizer import make_optimizer
 from ecomgpt.tuning.apply import apply_tuning
 
 STEPS, MICRO = 2, 2
-"""Optimiser steps (the second one has the optimiser's states) of so many micro-batches (gradients add up)."""
+"""Optimiser steps (the second one has the optimiser's states) of so many micro-batches at most (gradients add up)."""
 
 
 class Allocations(TorchDispatchMode):
@@ -41,7 +41,8 @@ class Allocations(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = function(*args, **(kwargs or {}))
         for value in tree_iter(output):
-            if isinstance(value, torch.Tensor):
+            # Sparse gradients of embeddings have no storage of their own; their rows are few.
+            if isinstance(value, torch.Tensor) and value.layout == torch.strided:
                 self.count(value)
         return output
 
@@ -60,7 +61,7 @@ class Allocations(TorchDispatchMode):
 
 
 def peak_bytes(config: Config, model: Any, half: bool, mixed: bool) -> int:
-    """Highest sum of all tensors over two optimiser steps of two micro-batches.
+    """Highest sum of all tensors over two optimiser steps of one or two micro-batches, as the configuration has it.
 
     Args:
         config: The run's configuration; its strategy is taken as one device.
@@ -74,6 +75,7 @@ def peak_bytes(config: Config, model: Any, half: bool, mixed: bool) -> int:
     if config.trainer.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     rows, row = config.trainer.micro_rows or 1, config.trainer.row_tokens or config.data.max_length
+    micro = min(MICRO, max(1, config.trainer.batch_tokens // (rows * row)))
     autocast = torch.autocast("cpu", torch.bfloat16) if half and mixed else contextlib.nullcontext()
     with FakeTensorMode():
         materialise(model, torch.bfloat16 if half and not mixed else torch.float32)
@@ -86,14 +88,13 @@ def peak_bytes(config: Config, model: Any, half: bool, mixed: bool) -> int:
         targets = torch.zeros(int(rows * row * ANSWER_SHARE), dtype=torch.long)
         with counted:
             for _ in range(STEPS):
-                for micro in range(MICRO):
+                for _ in range(micro):
                     with autocast:
                         loss = network(ids, ids, [row] * rows, targets, targets).sum()
-                    if micro == 0:
-                        optimizer.zero_grad()
                     loss.backward()
                     del loss
                 optimizer.step()
+                optimizer.zero_grad()
     return counted.peak
 
 

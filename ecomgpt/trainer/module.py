@@ -99,5 +99,11 @@ class InstructionTuner(L.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(trainer, step, self.total_steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        """Frees the gradients at once, so that the next forward pass has their memory; Lightning frees them behind that pass."""
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        if self.config.strategy.kind != "deepspeed":  # which has its own buffers
+            optimizer.zero_grad()
+
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["saved_at"] = time.time()

@@ -49,7 +49,7 @@ def through(
     def pack(tensor: torch.Tensor) -> torch.Tensor | _Again:
         if tensor.untyped_storage()._cdata != storage:
             return tensor
-        return _Again(tensor.shape, tensor.stride(), tensor.storage_offset())
+        return _Again(tensor.shape, tensor.stride(), int(tensor.storage_offset()))
 
     def unpack(stored: torch.Tensor | _Again) -> torch.Tensor:
         if not isinstance(stored, _Again):

@@ -1,9 +1,12 @@
 """Builds or loads a causal language model with its tokenizer."""
 
+import contextlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.utils import enable_progress_bars
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -19,8 +22,9 @@ from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
 from ecomgpt.model.locate import require_weights
 
-# Our own progress tells more than a bar for each file.
+# Our own progress tells more than a bar for each file; a download of gigabytes shows how far it is.
 logging.disable_progress_bar()
+enable_progress_bars()
 
 
 def load_tokenizer(config: Config) -> PreTrainedTokenizerFast:
@@ -69,6 +73,10 @@ def _unpacked() -> dict[str, Any]:
     """Weights of a GGUF file as plain tensors, which training and export need; newer versions of transformers keep them packed."""
     from transformers import utils
 
+    with contextlib.suppress(ImportError, AttributeError):
+        from transformers import modeling_gguf_pytorch_utils as reader
+
+        reader.tqdm = partial(reader.tqdm, disable=True)  # It takes a second, and no setting turns its bar off.
     packed = getattr(utils.quantization_config, "GgufConfig", None)
     return {"quantization_config": packed(dequantize=True)} if packed else {}
 

@@ -22,8 +22,10 @@ def push(folder: Path, name: str) -> str:
         UserError: If there is no token, or the hub refuses or can't be reached.
     """
     from huggingface_hub import HfApi
+    from huggingface_hub.utils import enable_progress_bars
 
     require_token(name)
+    enable_progress_bars()  # Exporting turned them off.
     hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     try:
         hub.create_repo(name, private=True, exist_ok=True)

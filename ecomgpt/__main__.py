@@ -97,7 +97,9 @@ def _hydra(arguments: list[str], overrides: list[str], roots: list[Path], resolv
     if resolve:
         compose.checked(raw)
     before = sys.argv
-    sys.argv = ["ecomgpt", *command.opened(arguments), *compose.searchpath(roots)]
+    # Overrides in one piece: Hydra's parser takes no second one after a flag.
+    flags = [item for item in arguments if item not in overrides]
+    sys.argv = ["ecomgpt", *flags, *command.opened(overrides), *compose.searchpath(roots)]
     try:
         hydra.main(config_path=str(shipped("conf")), config_name="config", version_base="1.3")(lambda config: None)()
     finally:

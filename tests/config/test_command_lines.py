@@ -207,3 +207,17 @@ def test_broken_yaml_through_the_command(tmp_path: Path) -> None:
     )
     assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
     assert "mine.yaml:2: broken YAML" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ["seed=7", "--cfg", "job", "data=no_atomic"],
+        ["--cfg", "job", "seed=7", "data=no_atomic"],
+        ["seed=7", "data=no_atomic", "--cfg", "job"],
+    ],
+)
+def test_flags_stand_anywhere_among_the_overrides(order: list[str]) -> None:
+    shown = subprocess.run([sys.executable, "-m", "ecomgpt", *order], capture_output=True, text=True, timeout=120)
+    assert shown.returncode == 0, shown.stderr
+    assert "\nseed: 7\n" in shown.stdout and "name: no_atomic" in shown.stdout

@@ -18,6 +18,8 @@ from ecomgpt.report.study.tables import as_score, columns
 from ecomgpt.report.tables import relative
 from ecomgpt.report.text import interval, metric_name, points, probability, visible
 
+FIXED = ("metric", "seeds", "score", "diff.", "95 % interval", "p", "W/T/L")
+"""Columns that never wrap; names of arms and tasks do."""
 STYLES = {"win": "green", "loss": "red", "tie": ""}
 
 
@@ -44,13 +46,16 @@ class StudySummary:
 def _table(*names: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     for place, name in enumerate(names):
-        table.add_column(Text(visible(name)), justify="right" if place else "left", overflow="fold", min_width=4 if place else 12)
+        fixed = name in FIXED
+        table.add_column(
+            Text(visible(name)), justify="right" if place else "left", overflow="fold", no_wrap=fixed, min_width=4 if place else 12
+        )
     return table
 
 
 def _arms(study: Study, group: Outcome) -> Table:
     """A line an arm: its mean over the tasks of the answer."""
-    table = _table(findings.described(group), "seeds", "score", "95 % interval", "difference", "95 % interval", "p", "wins/ties/losses")
+    table = _table(findings.described(group), "seeds", "score", "95 % interval", "diff.", "95 % interval", "p", "W/T/L")
     for arm in columns(study):
         score, change = group.scores.get(arm.label), group.changes.get(arm.label)
         if score is None:
@@ -63,14 +68,14 @@ def _arms(study: Study, group: Outcome) -> Table:
                 f"{verdicts['win']}/{verdicts['tie']}/{verdicts['loss']}",
             ]  # fmt: skip
         else:
-            cells += ["reference" if arm is study.reference else "–", "", "", ""]
+            cells += ["", "(reference)" if arm is study.reference else "–", "", ""]
         table.add_row(*map(Text, cells), style=STYLES[change.verdict] if change and not arm.untrained else "")
     return table
 
 
 def _tasks(study: Study, arm: str, reference: str) -> Table:
     """A line a task, as a paired comparison gives it."""
-    table = _table("task", "metric", reference, arm, "difference", "95 % interval", "p")
+    table = _table("task", "metric", reference, arm, "diff.", "95 % interval", "p")
     for task in study.tasks:
         change = task.changes.get(arm)
         scores = [task.scores[label].value if label in task.scores else None for label in (reference, arm)]

@@ -116,7 +116,7 @@ def _clear(config: Config, run: Run) -> None:
             f"name: the run '{run.path}' is finished; give another name=, or overwrite=true to delete it and start again"
         )
     elif run.config_file.is_file():
-        _same(config, run)
+        same(config, run)
 
 
 def existing_run(path: str) -> tuple[Run, Config]:
@@ -189,6 +189,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def overrides_of(run: Path) -> list[str]:
+    """What a sweep's command said of one of its runs; empty where that was not kept, or can't be read."""
+    try:
+        value = json.loads((run / "overrides.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return list(map(str, value)) if isinstance(value, list) else []
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON in one step: a reader or a crash never leaves half a file."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
@@ -226,7 +235,12 @@ def alive(status: dict[str, Any]) -> bool:
         return False
 
 
-def _same(config: Config, run: Run) -> None:
+def same(config: Config, run: Run) -> None:
+    """Makes sure that a run was started with a configuration that may go on as this one.
+
+    Raises:
+        UserError: With every difference.
+    """
     found = list(differences(dataclasses.asdict(load(run.config_file)), dataclasses.asdict(config), FREE))
     if found:
         raise UserError(

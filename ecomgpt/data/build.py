@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+from filelock import FileLock
 
 from ecomgpt.config.schema import Config
 from ecomgpt.data import fingerprint, manifest
@@ -297,15 +298,20 @@ def _sample(texts: Path) -> Iterator[str]:
 
 
 def once(folder: Path, write: Callable[[Path], object]) -> Path:
-    """A folder that is written aside and moved into place whole, unless it is there already."""
+    """A folder that is written aside and moved into place whole, unless it is there already; runs that start together wait."""
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f".{folder.name}.lock"):
+        return folder if folder.is_dir() else _place(folder, write)
+
+
+def _place(folder: Path, write: Callable[[Path], object]) -> Path:
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         write(temporary)
         temporary.chmod(0o755)  # Others may share the cache.
-        # Another process may have been faster; both wrote the same.
+        # Another machine may have been faster, where the cache's file system keeps no locks between them; both wrote the same.
         with contextlib.suppress(OSError):
             temporary.replace(folder)
     finally:

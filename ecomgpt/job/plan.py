@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from ecomgpt.job.measure import Measured
+
 PARTS = {
     "weights": "weights", "gradients": "gradients", "optimizer": "optimiser states", "activations": "activations",
     "logits": "logits, short-lived", "libraries": "libraries",
@@ -126,7 +128,7 @@ def _show_time(config: Config, here: Machine, console: "Console") -> None:
     """Measured where that is quick or asked for; a speed that nobody measured is not made up."""
     total = parameters(config.model)
     wanted = config.measure if config.measure is not None else total is not None and total <= QUICK
-    steps, why = _steps(config)
+    steps, why = steps_of(config)
     if not wanted or not fits(config, here) or config.trainer.nodes > 1 or (here.devices and here.devices < config.trainer.devices):
         reason = "it would not fit here" if not fits(config, here) else "measure=true trains a few steps on random weights to find out"
         console.print(f"Speed: not measured ({reason}). Steps: {steps if steps else why}.", highlight=False)
@@ -146,11 +148,16 @@ def _show_time(config: Config, here: Machine, console: "Console") -> None:
     if steps is None:
         console.print(f"Time: unknown, because the number of steps is ({why}).", highlight=False)
     else:
-        seconds = steps * config.trainer.batch_tokens * FULL_ROWS / found.tokens_per_second
-        console.print(f"Time: {steps:,} steps of {config.trainer.batch_tokens:,} tokens, about {duration(seconds)}", highlight=False)
+        took = training_time(config, steps, found)
+        console.print(f"Time: {steps:,} steps of {config.trainer.batch_tokens:,} tokens, about {took}", highlight=False)
 
 
-def _steps(config: Config) -> tuple[int | None, str]:
+def training_time(config: Config, steps: int, found: "Measured") -> str:
+    """How long so many steps take at a measured speed."""
+    return duration(steps * config.trainer.batch_tokens * FULL_ROWS / found.tokens_per_second)
+
+
+def steps_of(config: Config) -> tuple[int | None, str]:
     """Optimiser steps of the run, or why nobody knows."""
     from ecomgpt.data.build import prepared_before
     from ecomgpt.job.build import protection

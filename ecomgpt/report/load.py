@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -193,6 +194,11 @@ def _mapping(value: object) -> dict[str, Any]:
     return {str(key): item for key, item in value.items()} if isinstance(value, Mapping) else {}
 
 
+def sequence(value: object) -> list[Any]:
+    """``value`` if it is a list, else an empty one: files are data."""
+    return value if isinstance(value, list) else []
+
+
 def _count(value: object) -> int:
     return int(number(value) or 0)
 
@@ -251,13 +257,13 @@ def _averages(value: object) -> dict[str, Average]:
         entry = _mapping(entry)
         metrics = _mapping(entry.get("metrics"))
         if "primary" in metrics:
-            found[group] = Average(tuple(map(str, entry.get("tasks") or ())), _score(metrics["primary"]))
+            found[group] = Average(tuple(map(str, sequence(entry.get("tasks")))), _score(metrics["primary"]))
     return found
 
 
 def _manifest(value: dict[str, Any]) -> Manifest:
     tasks = []
-    for entry in value.get("tasks") or []:
+    for entry in sequence(value.get("tasks")):
         entry = _mapping(entry)
         source = str(entry.get("source") or "")
         tasks.append(
@@ -287,7 +293,8 @@ def _curve(path: Path) -> dict[str, list[tuple[float, float]]]:
     curves: dict[str, dict[float, float]] = {}
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8", errors="replace", newline="") as lines:
+    # A line longer than csv's limit is none of ours; what stands before it is shown.
+    with path.open(encoding="utf-8", errors="replace", newline="") as lines, contextlib.suppress(csv.Error):
         for row in csv.DictReader(line.replace("\0", "") for line in lines):
             step = _cell(row.get("step"))
             for column, cell in row.items():

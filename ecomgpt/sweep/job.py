@@ -14,11 +14,11 @@ from ecomgpt.config import compose
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
 from ecomgpt.group import PARENT
-from ecomgpt.rundir import Run, now, open_run, read_json, write_json
+from ecomgpt.rundir import Run, alive, now, open_run, read_json, write_json
 from ecomgpt.sweep.plan import named
 
 SHARED = "ECOMGPT_SWEEP_SHARED"
-"""Environment variable with the overrides that all jobs share: launchers may start jobs in other processes."""
+"""Environment variable with the keys that all jobs share: launchers may start jobs in other processes."""
 CONSOLE = "console.txt"
 """What a job prints, in its ``logs/``: the screen belongs to the sweep's table."""
 
@@ -32,8 +32,7 @@ def run_job(raw: DictConfig) -> float | None:
     settings = HydraConfig.get()
     overrides = list(settings.overrides.task)
     folder = Path(settings.sweep.dir)
-    shared = json.loads(os.environ.get(SHARED, "[]"))
-    name = named([item for item in overrides if item not in shared])
+    name = named(overrides, json.loads(os.environ.get(SHARED, "[]")))
     run = Run(folder / name)
     try:
         # Settled in time of the launch: the configuration's own values are for single runs.
@@ -43,7 +42,9 @@ def run_job(raw: DictConfig) -> float | None:
         config = compose.checked(raw)
         if run.status().get("state") != "done" or config.overwrite:
             _run(config, overrides)
-    except UserError as error:
+    except (UserError, OSError) as error:
+        if alive(run.status()):  # Another command works in it: what it says of its job stays true.
+            return None
         run.path.mkdir(parents=True, exist_ok=True)
         run.update(state="failed", stage="start", error=str(error), started=run.status().get("started") or now(), finished=now())
     write_json(run.path / "overrides.json", overrides)

@@ -2,10 +2,11 @@
 
 import re
 import shlex
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -35,7 +36,7 @@ class Sweep:
         folder: The sweep's directory.
         overrides: The command line's arguments.
         own: Those that Hydra gets.
-        shared: Those that are the same for every job and need not stand in their names.
+        shared: The keys that are the same for every job and need not stand in their names.
         jobs: The overrides of every job in order; None where the sweeper decides as it goes, as Optuna does.
         sweeper: The sweeper's class.
     """
@@ -49,7 +50,11 @@ class Sweep:
 
     def name(self, job: list[str]) -> str:
         """The directory name of a job: what it does not share with the others."""
-        return named([item for item in job if item not in self.shared])
+        return named(job, self.shared)
+
+    def holds(self, name: str) -> bool:
+        """Whether a job of this name is one of the command's; all are where the sweeper decides."""
+        return self.jobs is None or name in self.names
 
     @property
     def names(self) -> list[str]:
@@ -59,7 +64,7 @@ class Sweep:
     @property
     def command(self) -> str:
         """What a person types to run or continue it."""
-        given = [item for item in self.overrides if _key(item) != "preview"]
+        given = [item for item in self.overrides if _key(item) not in ("preview", "measure")]
         return shlex.join(["python", "-m", "ecomgpt", "--multirun", *given])
 
 
@@ -85,17 +90,52 @@ def plan(overrides: list[str], roots: list[Path]) -> Sweep:
     jobs = _product(everything) if hydra.sweeper["_target_"] == BASIC else None
     # The study names the sweep as well as its jobs would; `name=` overrules.
     study = given.get(f"+{STUDIES}") or given.get(STUDIES)
-    shared = [_text(item) for item in everything if not item.is_sweep_override() and not item.key_or_group.startswith("hydra")]
+    shared = [item.get_key_element() for item in everything if not item.is_sweep_override() and not item.key_or_group.startswith("hydra")]
     name = given.get("name") or (study if study and "," not in study else named(overrides))
     if "," in name or not SEPARATE.sub("", name):
         raise UserError(f"name: '{name}' can't name a sweep's directory; give one name")
     folder = Path(given.get("paths.output") or "multirun").expanduser().absolute() / name
-    return Sweep(folder, list(overrides), own, shared, jobs, hydra.sweeper["_target_"])
+    sweep = Sweep(folder, list(overrides), own, shared, jobs, hydra.sweeper["_target_"])
+    _refuse(sweep, hydra.sweeper)
+    return sweep
 
 
-def named(overrides: list[str]) -> str:
-    """A directory name from overrides, without ``=``, which Hydra's grammar does not take in a path."""
-    wanted = [item for item in overrides if not item.startswith((*(f"{key}=" for key in OURS), "paths.", "overwrite=", "hydra"))]
+def _refuse(sweep: Sweep, sweeper: DictConfig) -> None:
+    """Jobs that would share a directory, and a search for the worst model."""
+    twice = [name for name, number in Counter(sweep.names).items() if number > 1]
+    if twice:
+        raise UserError(*(
+            f"command line: several jobs would lie in '{sweep.folder / name}': a value is listed twice, or the jobs differ in a path alone"
+            for name in twice
+        ))  # fmt: skip
+    if str(sweeper.get("direction", "")).rpartition(".")[2] == "minimize":
+        raise UserError(
+            "hydra.sweeper.direction=minimize: a job returns its mean score, of which more is better; "
+            "give hydra.sweeper.direction=maximize, or take hydra/sweeper=search"
+        )
+
+
+def asks_preview(overrides: list[str]) -> bool:
+    """Whether the sweep is to be shown and not run.
+
+    Raises:
+        UserError: If that can't be told: what was meant to show a sweep must not start it.
+    """
+    given = [item.split("=", 1)[1].strip("'\"").lower() for item in overrides if item.startswith("preview=")]
+    if any(value not in ("true", "1", "false", "0") for value in given):
+        raise UserError(f"preview={given[-1]}: with --multirun, preview=true shows the jobs and preview=false runs them")
+    return bool(given) and given[-1] in ("true", "1")
+
+
+def named(overrides: list[str], shared: Collection[str] = ()) -> str:
+    """A directory name from overrides, without ``=``, which Hydra's grammar does not take in a path.
+
+    Args:
+        overrides: Of a job.
+        shared: Keys that are the same for every job.
+    """
+    hidden = (*(f"{key}=" for key in OURS), "paths.", "overwrite=", "hydra")
+    wanted = [item for item in overrides if _key(item) not in shared and not item.startswith(hidden)]
     name = SEPARATE.sub("-", "_".join(sorted(wanted))).strip("-") or "default"
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{blake2b(name.encode(), digest_size=4).hexdigest()}"
 
@@ -138,9 +178,5 @@ def _product(items: list[Override]) -> list[list[str]]:
     return [list(job) for batch in batches for job in batch]
 
 
-def _text(item: Override) -> str:
-    return f"{item.get_key_element()}={item.get_value_element_as_str()}"
-
-
-def _key(item: str) -> Any:
+def _key(item: str) -> str:
     return item.split("=", 1)[0]

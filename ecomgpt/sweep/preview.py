@@ -8,13 +8,15 @@ from typing import Any
 from ecomgpt.config import compose
 from ecomgpt.config.flat import differing, flat, telling
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
+from ecomgpt.errors import JobFailure, UserError
+from ecomgpt.job.measure import Measured, measure
+from ecomgpt.job.plan import steps_of, training_time
 from ecomgpt.needs import Machine, fits, machine, need
 from ecomgpt.rundir import read_json
 from ecomgpt.sweep.plan import Sweep
 from ecomgpt.sweep.results import Job, jobs
 from ecomgpt.sweep.table import STYLES, elapsed
-from ecomgpt.units import size
+from ecomgpt.units import duration, size
 
 
 def preview(sweep: Sweep, roots: list[Path]) -> None:
@@ -37,7 +39,10 @@ def preview(sweep: Sweep, roots: list[Path]) -> None:
     planned = everything[: len(sweep.jobs)]
     configs = [_config(job, roots) for job in planned]
     shown = differences([config for config in configs if isinstance(config, Config)])
-    view = Table("job", *shown, "state", "memory a device", "time", title=f"{len(planned)} jobs in {sweep.folder}", title_justify="left")
+    speeds = Speeds(here)
+    view = Table(title=Text(f"{len(planned)} jobs in {sweep.folder}"), title_justify="left")
+    for column in ("job", *shown, "state", "memory a device", "time"):
+        view.add_column(column, overflow="fold")
     for job, config in zip(planned, configs, strict=True):
         state = Text(job.state, style=STYLES.get(job.state, "dim"))
         if isinstance(config, str):
@@ -45,7 +50,7 @@ def preview(sweep: Sweep, roots: list[Path]) -> None:
             continue
         values = _flat(config)
         cells = [Text(str(values.get(key, ""))) for key in shown]
-        view.add_row(Text(job.name), *cells, state, _memory(config, here), _time(job, config, everything, sweep))
+        view.add_row(Text(job.name), *cells, state, _memory(config, here), _time(job, config, everything, sweep) or speeds.time(config))
     console.print(view)
     wrong = sum(isinstance(config, str) for config in configs)
     done = sum(job.state == "done" for job in planned)
@@ -84,12 +89,44 @@ def _memory(config: Config, here: Machine) -> Any:
 
 
 def _time(job: Job, config: Config, everything: list[Job], sweep: Sweep) -> str:
-    """What a finished job took; for another, what finished jobs of the same model and steps took."""
+    """What a finished job took; for another, what finished jobs of the same model and steps took; empty without such jobs."""
     if job.state == "done":
         return elapsed(job)
     times = [_seconds(other, sweep) for other in everything if other.state == "done" and _alike(other, config, sweep)]
     known = [seconds for seconds in times if seconds]
-    return f"about {statistics.median(known) / 60:.0f} min" if known else "not known yet"
+    return f"about {duration(statistics.median(known))}" if known else ""
+
+
+class Speeds:
+    """Training times by a few measured steps (``measure=true``), which jobs of the same shape share.
+
+    Args:
+        here: This machine.
+    """
+
+    def __init__(self, here: Machine) -> None:
+        self.here = here
+        self._found: dict[str, Measured | None] = {}
+
+    def time(self, config: Config) -> str:
+        """``training about 3 min``; where nothing was measured or the steps can't be told yet, that."""
+        if not config.measure or config.job.name not in ("run", "fit") or not fits(config, self.here):
+            return "not known yet"
+        steps, why = steps_of(config)
+        if steps is None:
+            return f"not known: {why}"
+        shape = repr((config.model, config.tuning, config.strategy, config.trainer, config.data.max_length))
+        if shape not in self._found:
+            self._found[shape] = self._measure(config)
+        found = self._found[shape]
+        return f"training about {training_time(config, steps, found)}" if found else "not known: measuring failed"
+
+    def _measure(self, config: Config) -> Measured | None:
+        print(f"measuring the speed of {config.model.name} ...", flush=True)
+        try:
+            return measure(config)
+        except JobFailure:
+            return None
 
 
 def _alike(other: Job, config: Config, sweep: Sweep) -> bool:

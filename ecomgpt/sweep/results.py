@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.config import compose
 from ecomgpt.errors import UserError
 from ecomgpt.report.load import Run as Scores
 from ecomgpt.report.load import load
 from ecomgpt.report.table import as_csv
-from ecomgpt.rundir import Run, alive, write_json, write_text
+from ecomgpt.rundir import Run, alive, overrides_of, same, write_json, write_text
 from ecomgpt.sweep.plan import Sweep
 
 
@@ -35,9 +36,9 @@ class Job:
 def jobs(sweep: Sweep) -> list[Job]:
     """The planned jobs in order, then those that the directory holds from earlier commands or a sweeper that draws."""
     planned = dict(zip(sweep.names, sweep.jobs or [], strict=True))
-    found = {path.parent.name: path for path in sorted(sweep.folder.glob("*/overrides.json"))}
+    found = [path.parent for path in sorted(sweep.folder.glob("*/overrides.json"))]
     return [_job(sweep.folder, name, planned[name]) for name in planned] + [
-        _job(sweep.folder, name, list(_read(path))) for name, path in found.items() if name not in planned
+        _job(sweep.folder, path.name, overrides_of(path)) for path in found if path.name not in planned
     ]
 
 
@@ -45,21 +46,32 @@ def _job(folder: Path, name: str, overrides: list[str]) -> Job:
     return Job(name, overrides, Run(folder / name).status())
 
 
-def _read(path: Path) -> list[str]:
-    import json
-
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    return value if isinstance(value, list) else []
-
-
 def settle(sweep: Sweep) -> None:
     """Marks jobs as failed that say they run, but whose process is gone: killed with the sweep itself, for example."""
     for job in jobs(sweep):
         if job.state == "running" and not alive(job.status):
             Run(sweep.folder / job.name).update(state="failed", error="its process is gone; it was killed")
+
+
+def same_configurations(sweep: Sweep, roots: list[Path]) -> None:
+    """Makes sure that jobs of earlier commands, which the sweep would take for its own, were given the same configuration.
+
+    Raises:
+        UserError: With every job that was not.
+    """
+    problems = []
+    for name, overrides in zip(sweep.names, sweep.jobs or [], strict=True):
+        run = Run(sweep.folder / name)
+        if sorted(overrides_of(run.path)) == sorted(overrides) or not run.config_file.is_file():
+            continue
+        config = compose.checked(compose.composed(overrides, roots))
+        try:
+            if not config.overwrite:
+                same(config, run)
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(*problems)
 
 
 def write(sweep: Sweep) -> list[Job]:

@@ -1,8 +1,10 @@
 """Runs a sweep: the jobs that are not done yet, a live table of all, and one report at the end."""
 
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hydra
@@ -11,9 +13,10 @@ from ecomgpt.config import compose
 from ecomgpt.config.roots import shipped
 from ecomgpt.errors import UserError
 from ecomgpt.launch import heed_preemption
+from ecomgpt.report.text import visible
 from ecomgpt.sweep import results
 from ecomgpt.sweep.job import CONSOLE, SHARED, run_job
-from ecomgpt.sweep.plan import Sweep, hydra_arguments, plan
+from ecomgpt.sweep.plan import Sweep, asks_preview, hydra_arguments, plan
 from ecomgpt.sweep.table import Watch
 
 
@@ -28,32 +31,49 @@ def sweep(overrides: list[str], roots: list[Path]) -> int:
         0 if every job is done, else 1.
 
     Raises:
-        UserError: For mistakes in the command.
+        UserError: For mistakes in the command, and where another process runs this sweep.
     """
     wanted = plan(overrides, roots)
-    if any(item.split("=", 1) in (["preview", "true"], ["preview", "True"], ["preview", "1"]) for item in overrides):
+    if asks_preview(overrides):
         from ecomgpt.sweep.preview import preview
 
         preview(wanted, roots)
         return 0
     try:
         wanted.folder.mkdir(parents=True, exist_ok=True)
-        results.settle(wanted)
-        _tell_start(wanted)
-        interrupted = _launch(wanted, roots)
+        with _alone(wanted):
+            results.settle(wanted)
+            results.same_configurations(wanted, roots)
+            _tell_start(wanted)
+            return _conclude(wanted, _launch(wanted, roots))
     except OSError as error:
         raise UserError(f"paths.output: cannot write '{error.filename or wanted.folder}': {error.strerror}") from error
-    return _conclude(wanted, interrupted)
+
+
+@contextlib.contextmanager
+def _alone(wanted: Sweep) -> Iterator[None]:
+    """Keeps the sweep's directory to this process."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(wanted.folder / ".sweep.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise UserError(f"name: another process runs the sweep in '{wanted.folder}'; wait for it or stop it, or give another name=") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _tell_start(wanted: Sweep) -> None:
-    states = [job.state for job in results.jobs(wanted)]
-    number = len(wanted.jobs) if wanted.jobs is not None else "as many as the sweeper draws:"
-    print(f"{number} jobs, {states.count('done')} done already: {wanted.folder}", flush=True)
+    done = sum(job.state == "done" for job in results.jobs(wanted) if wanted.holds(job.name))
+    number = f"{len(wanted.jobs)} jobs" if wanted.jobs is not None else "As many jobs as the sweeper draws"
+    print(f"{number}, {done} done already: {wanted.folder}", flush=True)
 
 
-def _launch(wanted: Sweep, roots: list[Path]) -> bool:
-    """Lets Hydra run the jobs; returns whether it was interrupted."""
+def _launch(wanted: Sweep, roots: list[Path]) -> str:
+    """Lets Hydra run the jobs; returns why it ended before its time, or nothing."""
     compose.register()
     # Launchers may start jobs in other processes.
     os.environ[SHARED] = json.dumps(wanted.shared)
@@ -63,25 +83,34 @@ def _launch(wanted: Sweep, roots: list[Path]) -> bool:
         with Watch(wanted):
             hydra.main(config_path=str(shipped("conf")), config_name="config", version_base="1.3")(run_job)()
     except KeyboardInterrupt:
-        return True
+        return "Interrupted."
+    except SystemExit:  # Hydra has shown the launcher's or the sweeper's own error.
+        return "The launcher or the sweeper failed."
     finally:
         sys.argv = before
-    return False
+    return ""
 
 
-def _conclude(wanted: Sweep, interrupted: bool) -> int:
+def _conclude(wanted: Sweep, ended: str) -> int:
     """Writes ``sweep.json``, ``results.csv`` and the report, and says what failed."""
-    everything = results.write(wanted)
+    everything = [job for job in results.write(wanted) if wanted.holds(job.name)]
     done = [job for job in everything if job.state == "done"]
     for job in everything:
         if job.state == "failed":
-            cause = str(job.status.get("error") or "unknown").replace("\n", "\n    ")
-            print(f"failed: {job.name}: {cause}\n    all it printed: {wanted.folder / job.name / 'logs' / CONSOLE}", file=sys.stderr)
-    if interrupted:
-        print("\nInterrupted. The same command continues.", file=sys.stderr)
+            print(f"failed: {visible(job.name)}: {_cause(job, wanted)}", file=sys.stderr)
+        elif job.state == "running":
+            print(f"not run: {job.name}: process {job.status.get('pid')} works on it", file=sys.stderr)
+    if ended:
+        print(f"\n{ended} The same command continues.", file=sys.stderr)
     print(f"\n{len(done)} of {len(everything)} jobs done: {wanted.folder}")
     reported = _report(wanted)
-    return 0 if len(done) == len(everything) and not interrupted and reported else 1
+    return 0 if len(done) == len(everything) and not ended and reported else 1
+
+
+def _cause(job: results.Job, wanted: Sweep) -> str:
+    console = wanted.folder / job.name / "logs" / CONSOLE
+    cause = "\n    ".join(visible(line) for line in str(job.status.get("error") or "unknown").split("\n"))
+    return cause + (f"\n    all it printed: {console}" if console.is_file() else "")
 
 
 def _report(wanted: Sweep) -> bool:

@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import Any
 
+from ecomgpt.report.text import visible
 from ecomgpt.sweep.plan import Sweep
 from ecomgpt.sweep.results import Job, jobs
 
@@ -73,7 +74,9 @@ def table(everything: list[Job]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    view = Table("job", "state", "stage", "progress", "time", title_justify="left", title=f"{len(everything)} jobs")
+    view = Table(title_justify="left", title=f"{len(everything)} jobs")
+    for column in ("job", "state", "stage", "progress", "time"):
+        view.add_column(column, overflow="fold")
     for job in everything:
         state = Text(job.state, style=STYLES.get(job.state, "dim"))
         stage = str(job.status.get("stage") or "") if job.state == "running" else ""
@@ -84,7 +87,7 @@ def table(everything: list[Job]) -> Any:
 def facts(job: Job) -> str:
     """Step, loss and time left of a running job, or why it failed."""
     if job.state == "failed":
-        return str(job.status.get("error") or "").split("\n")[0]
+        return visible(str(job.status.get("error") or "").split("\n")[0])
     beat = job.status.get("heartbeat") or {}
     if job.state != "running" or job.status.get("stage") != "fit" or not beat:
         return ""

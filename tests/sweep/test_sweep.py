@@ -55,6 +55,8 @@ def test_a_killed_job_spares_the_others_and_is_all_that_runs_again(home: Path) -
     folder = home / "multirun" / "abl"
     with subprocess.Popen(LINE, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         kill_when_running(folder / "data-no_atomic" / "status.json")
+        twice = run(home)
+        assert twice.returncode == 2 and "another process runs the sweep" in twice.stderr
         _, errors = process.communicate(timeout=300)
     assert process.returncode == 1 and "failed: data-no_atomic: killed by signal 9" in errors
     assert states(folder) == {"data-no_atomic": "failed", "data-full_cot": "done"}
@@ -68,6 +70,9 @@ def test_a_killed_job_spares_the_others_and_is_all_that_runs_again(home: Path) -
         assert {(row["job"], row["arm"]) for row in csv.DictReader(file)} == {
             (job, arm) for job in ("data-no_atomic", "data-full_cot") for arm in ("trained", "untrained")
         }
+
+    other = run(home, "trainer.max_steps=3")
+    assert other.returncode == 2 and other.stderr.count("trainer.max_steps was 2, is now 3") == 2
 
     before = {path: path.read_text() for path in folder.glob("*/status.json")}
     third = run(home)

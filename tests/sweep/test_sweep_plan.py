@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from ecomgpt.config import files
+from ecomgpt.config import compose, files
 from ecomgpt.config.files import options
 from ecomgpt.errors import UserError
+from ecomgpt.rundir import Run, save, write_json
 from ecomgpt.sweep.job import _cause
-from ecomgpt.sweep.plan import Sweep, plan
+from ecomgpt.sweep.plan import Sweep, asks_preview, named, plan
 from ecomgpt.sweep.preview import differences
+from ecomgpt.sweep.results import same_configurations
 
 ROOTS = files.search_roots([])
 
@@ -45,6 +47,51 @@ def test_what_a_person_types_to_continue_has_no_preview() -> None:
     assert planned("seed=1,2", "name=x", "preview=true").command == "python -m ecomgpt --multirun seed=1,2 name=x"
 
 
+def test_keys_that_all_jobs_share_stand_in_no_name_however_they_are_quoted() -> None:
+    shared = ["eval.tasks", "trainer.max_steps"]
+    assert named(["seed=1", "eval.tasks=['a', 'b']", "trainer.max_steps=5"], shared) == "seed-1"
+
+
+@pytest.mark.parametrize(("given", "shown"), [("true", True), ("True", True), ("'TRUE'", True), ("1", True), ("false", False), ("0", False)])
+def test_a_preview_is_asked_for_in_several_spellings(given: str, shown: bool) -> None:
+    assert asks_preview(["seed=1,2", f"preview={given}"]) is shown and not asks_preview(["seed=1,2"])
+
+
+def test_what_may_be_meant_as_a_preview_starts_nothing() -> None:
+    with pytest.raises(UserError, match="preview=true shows"):
+        asks_preview(["seed=1,2", "preview=yes"])
+
+
+@pytest.mark.parametrize("line", [["seed=1,1"], ["paths.data=a,b"]])
+def test_jobs_that_would_share_a_directory_are_refused(line: list[str]) -> None:
+    with pytest.raises(UserError, match="several jobs would lie in"):
+        planned(*line, "name=x")
+
+
+def test_a_search_maximises_and_continues() -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="pip install 'ecomgpt[optuna]'")
+    wanted = "trainer.learning_rate=tag(log, interval(1e-5, 1e-3))"
+    sweep = planned("hydra/sweeper=search", wanted, "trainer.max_steps=2", "name=x")
+    assert sweep.jobs is None and sweep.shared == ["trainer.max_steps"] and sweep.holds("learning-rate-drawn-later")
+    with pytest.raises(UserError, match="more is better"):
+        planned("hydra/sweeper=optuna", wanted, "name=x")
+
+
+def test_a_job_done_with_another_configuration_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    line = ["seed=1,2", "name=x", f"paths.output={tmp_path}"]
+    first = planned(*line, "trainer.max_steps=5")
+    for name, overrides in zip(first.names, first.jobs or [], strict=True):
+        run = Run(first.folder / name)
+        save(compose.checked(compose.composed(overrides, ROOTS)), run)
+        write_json(run.path / "overrides.json", overrides)
+    same_configurations(planned(*line, "trainer.max_steps=5"), ROOTS)
+    same_configurations(planned(*line, "trainer.max_steps=5", "trainer.threads=1"), ROOTS)
+    same_configurations(planned(*line, "trainer.max_steps=6", "overwrite=true"), ROOTS)
+    with pytest.raises(UserError, match="was 5, is now 6") as caught:
+        same_configurations(planned(*line, "trainer.max_steps=6"), ROOTS)
+    assert len(caught.value.problems) == 2
+
+
 @pytest.mark.parametrize("line", [["seed=1,2", "name=a,b"], ["seed=1,2", "nmae=x"], ["data=no_atomic,nothing"]])
 def test_mistakes_are_told_before_any_work(line: list[str]) -> None:
     with pytest.raises(UserError):
@@ -52,8 +99,6 @@ def test_mistakes_are_told_before_any_work(line: list[str]) -> None:
 
 
 def test_differences_name_a_swept_option_once() -> None:
-    from ecomgpt.config import compose
-
     configs = [compose.checked(compose.composed([f"data={name}", f"seed={seed}"], ROOTS)) for name in ("no_atomic", "full_cot") for seed in (1, 2)]
     assert differences(configs) == ["data.name", "seed"]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ecomgpt.config.flat import differing, telling
 from ecomgpt.errors import UserError, suggestion
+from ecomgpt.report.load import sequence
 from ecomgpt.report.study.gather import Member
 
 UNTRAINED = "untrained"
@@ -97,7 +98,7 @@ def choose_reference(arms: Sequence[Arm], backbones: Sequence[Arm], wanted: str 
         raise UserError(f"reference: no arm or run is called '{wanted}'{suggestion(wanted, [arm.label for arm in (*arms, *backbones)])}")
     if len(arms) == 1:
         return backbones[0] if backbones else None
-    atomic = [arm for arm in arms if "atomic" in (arm.config.get(KINDS) or ())]
+    atomic = [arm for arm in arms if "atomic" in sequence(arm.config.get(KINDS))]
     plain = [arm for arm in arms if arm.config.get(KINDS) and arm not in atomic]
     return next(iter(plain if atomic and plain else arms), None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -129,7 +129,7 @@ def study(gathered: Gathered, reference: str | None = None) -> Study:
         if problem:
             uncompared[name] = problem
     outcomes = _holm_over_tasks(outcomes)
-    groups = [_group(name, tasks, everyone, chosen, drawn) for name, tasks in _groups(outcomes, arms).items()]
+    groups = [_group(name, tasks, everyone, chosen, drawn) for name, tasks in _groups(outcomes, arms, uncompared).items()]
     return Study(gathered, arms, backbones, chosen, outcomes, groups, groups[0].name if groups else "", samples, uncompared)
 
 
@@ -226,9 +226,13 @@ def _holm_over_tasks(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return list(outcomes)
 
 
-def _groups(outcomes: Sequence[Outcome], arms: Sequence[Arm]) -> dict[str, list[Outcome]]:
-    """Groups of tasks that all arms have, the one that the answer is about first; tasks outside e-commerce stand alone."""
+def _groups(outcomes: Sequence[Outcome], arms: Sequence[Arm], uncompared: Collection[str]) -> dict[str, list[Outcome]]:
+    """Groups of tasks that all arms have, the one that the answer is about first; tasks outside e-commerce stand alone.
+
+    Tasks that can't be compared row by row stay out, so that they do not cost the others their test.
+    """
     shared = [outcome for outcome in outcomes if all(arm.label in outcome.scores for arm in arms)]
+    shared = [outcome for outcome in shared if outcome.name not in uncompared] or shared
     own = [outcome for outcome in shared if outcome.task and outcome.task.family != GENERAL]
     found: dict[str, list[Outcome]] = {}
     for relation in UNSEEN:

@@ -99,6 +99,8 @@ def absent(study: Study) -> str:
     total = len(study.gathered.members) + len(without)
     states = Counter(one.state for one in without)
     listed = ", ".join(f"{n} {state}" for state, n in states.items())
+    if not study.gathered.members:
+        return f"None of {plural(total, 'job')} has a result ({listed})."
     return f"{len(without)} of {plural(total, 'job')} without a result ({listed}): this report is about the others."
 
 
@@ -121,7 +123,8 @@ def notes(study: Study) -> list[str]:
             f"Differences are against {study.reference.label}, from {study.samples:,} paired resamples of the rows; ▲ and ▼ mark p below 0.05, "
             "Holm-corrected over the tasks of an arm, for means over groups of tasks over the arms. Intervals are not corrected."
         )
-    found += [f"Not compared: “{_title(study, task)}”: {reason}." for task, reason in study.uncompared.items()]
+    out = "" if len(study.uncompared) == len(study.tasks) else " Means leave it out."
+    found += [f"Not compared: “{_title(study, task)}”: {reason}.{out}" for task, reason in study.uncompared.items()]
     if any(task.relation == "mixed" for task in study.tasks):
         found.append("Some tasks are nearer to the training data of one arm than of another; the groups of unseen tasks leave them out.")
     mixed = {group.name for group in study.groups if not group.metric and len(group.tasks) > 1}

@@ -99,7 +99,11 @@ def gather(entries: Sequence[str | Path], title: str = "") -> Gathered:
 def _sweep(folder: Path, problems: list[str]) -> tuple[list[Path], list[Absent], str]:
     content = _read(folder / "sweep.json", problems)
     runs, absent = [], []
-    for job in content.get("jobs") or []:
+    jobs = content.get("jobs") or []
+    if not (isinstance(jobs, list) and all(isinstance(job, dict) for job in jobs)):
+        problems.append(f"{folder / 'sweep.json'}: 'jobs' is no list of jobs; the sweep's own command writes it again")
+        jobs = []
+    for job in jobs:
         # A name is data: it must not lead out of the folder.
         name = Path(str(job.get("name") or "")).name
         state = str(job.get("state") or "unknown")

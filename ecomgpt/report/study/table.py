@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
 from ecomgpt.report import latex
 from ecomgpt.report.study.compare import Study
 from ecomgpt.report.study.tables import Row, columns, group_rows, paper_rows, task_rows
 from ecomgpt.report.table import as_csv as csv_of
 from ecomgpt.report.text import mark, points
+from ecomgpt.rundir import overrides_of
 
 
 def as_csv(study: Study) -> str:
     """One row a run, arm, task and metric."""
     runs = []
     for one in study.gathered.members:
-        file = one.run.path / "overrides.json"
-        overrides = json.loads(file.read_text("utf-8")) if file.is_file() else []
-        runs.append((one.name, " ".join(map(str, overrides)), one.run))
+        runs.append((one.name, " ".join(overrides_of(one.run.path)), one.run))
     return csv_of(runs)
 
 

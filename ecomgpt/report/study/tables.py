@@ -11,7 +11,7 @@ from typing import Any
 from ecomgpt.config.flat import differing
 from ecomgpt.eval.pooled import Estimate
 from ecomgpt.report.findings import LOWER_IS_BETTER, best_baseline
-from ecomgpt.report.load import Score, number
+from ecomgpt.report.load import Score, number, sequence
 from ecomgpt.report.study.arms import Arm
 from ecomgpt.report.study.compare import Change, Outcome, Study
 from ecomgpt.report.study.findings import group_name
@@ -175,7 +175,7 @@ def origin_facts(study: Study) -> list[tuple[str, str]]:
             packages.setdefault(str(name), set()).add(str(version))
     versions = ", ".join(f"{name} {' / '.join(sorted(values))}" for name, values in packages.items() if values != {"None"})
     machines = {f"{run.environment.get('cpu')}, {run.environment.get('cores')} cores" for run in runs if run.environment.get("cpu")}
-    gpus = {str(gpu) for run in runs for gpu in run.environment.get("gpus") or []}
+    gpus = {str(gpu) for run in runs for gpu in sequence(run.environment.get("gpus"))}
     facts = [("Versions", versions), ("Machine", "; ".join(sorted(machines | gpus)))]
     return [(name, value) for name, value in facts if value]
 

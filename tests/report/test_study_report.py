@@ -179,6 +179,35 @@ def test_runs_that_answered_other_rows_are_shown_and_not_compared(tmp_path: Path
     assert "there is nothing to compare it with row by row" in page.text and "answered different rows (20 and 25 of them)" in page.text
 
 
+JOB = "data-full_cot_seed-1"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        (f"{JOB}/metrics.json", b'{"tasks": {', "metrics.json:1: not valid JSON"),
+        (f"{JOB}/metrics.json", b'{"tasks": {"titles": {"n": "x", "metrics": 3}}, "averages": {"all": {"tasks": 3, "metrics": {"primary": 1}}}}', "there is nothing to compare"),
+        (f"{JOB}/data/manifest.json", b'{"tasks": 5}', "full_cot and no_atomic"),
+        (f"{JOB}/environment.json", b'{"gpus": 3, "packages": 3}', "full_cot and no_atomic"),
+        (f"{JOB}/logs/metrics.csv", b"step,loss\n1," + b"9" * 200_000, "full_cot and no_atomic"),
+        (f"{JOB}/overrides.json", b"{", "full_cot and no_atomic"),
+        (f"{JOB}/config.yaml", b"data: {kinds: 3, name: [1]}\nmodel: 3\n", "1 and no_atomic"),
+        (f"{JOB}/predictions/titles.jsonl", b'{"id":', "averaged over 2 cross-task tasks, 95 % interval"),
+        ("sweep.json", b'{"jobs": [3]}', "'jobs' is no list of jobs"),
+    ],
+)  # fmt: skip
+def test_broken_files_are_told_of_and_cost_no_more_than_they_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: bytes, said: str) -> None:
+    monkeypatch.setattr("ecomgpt.report.study.page.draw", lambda *_: {})
+    folder = make_sweep(tmp_path / "abl", seeds=(1,), rows=8)
+    (folder / file).write_bytes(content)
+    try:
+        write_study([folder], folder)
+        text = str(json.loads((folder / "report.json").read_text())["answer"])
+    except UserError as error:
+        text = str(error)
+    assert said.lower() in text.lower()
+
+
 def test_hostile_texts_are_shown_and_never_obeyed(tmp_path: Path) -> None:
     folder = make_sweep(tmp_path / "abl", seeds=(1,), rows=15, settings={"full_cot": {"data": {"name": HOSTILE, "kinds": ["raw", "atomic"]}}})
     for name in ("data-full_cot_seed-1", "data-no_atomic_seed-1"):

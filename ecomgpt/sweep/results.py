@@ -59,7 +59,7 @@ def same_configurations(sweep: Sweep, roots: list[Path]) -> None:
     Raises:
         UserError: With every job that was not.
     """
-    problems = []
+    problems: list[str] = []
     for name, overrides in zip(sweep.names, sweep.jobs or [], strict=True):
         run = Run(sweep.folder / name)
         if sorted(overrides_of(run.path)) == sorted(overrides) or not run.config_file.is_file():

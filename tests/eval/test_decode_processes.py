@@ -25,14 +25,15 @@ def home(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
     ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3, "vocab_size": len(tokenizer)}
     BloomForCausalLM(BloomConfig(hidden_size=32, n_layer=2, n_head=4, initializer_range=0.4, **ids)).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
-    assert start(folder, "name=whole").wait(300) == 0, output(folder)
+    assert start(folder, "whole").wait(300) == 0, output(folder)
     return folder
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen:
+def start(folder: Path, name: str, *arguments: str) -> subprocess.Popen:
+    """Each name has a cache of its own, or it would find the answers that another one has given."""
     command = [
         "job=evaluate", "model=hf", "model.path=model", "sources=demo", "eval=demo", "eval.limit=24", "eval.bootstrap=100",
-        "trainer.accelerator=cpu", "trainer.precision=fp32", f"paths.cache={folder / 'cache'}", *arguments,
+        "trainer.accelerator=cpu", "trainer.precision=fp32", f"paths.cache={folder / f'cache-{name}'}", f"name={name}", *arguments,
     ]
     with (folder / "output.txt").open("w") as file:
         return subprocess.Popen([sys.executable, "-m", "ecomgpt", *command], cwd=folder, stdout=file, stderr=file)
@@ -50,7 +51,7 @@ def files(folder: Path, name: str) -> dict[str, bytes]:
 
 def stopped(folder: Path, name: str, number: int, *arguments: str) -> subprocess.Popen:
     """Starts an evaluation and signals it as soon as one task is done and another has begun."""
-    process = start(folder, f"name={name}", *arguments)
+    process = start(folder, name, *arguments)
     predictions = folder / "outputs" / name / "predictions"
     deadline = time.time() + 300
     while process.poll() is None and time.time() < deadline:
@@ -68,7 +69,7 @@ def test_killed_and_started_again(home: Path) -> None:
     assert stopped(home, "killed", signal.SIGKILL).returncode == -signal.SIGKILL
     unfinished = files(home, "killed")
     assert "metrics.json" not in unfinished and len(unfinished) < len(files(home, "whole"))
-    assert start(home, "name=killed").wait(300) == 0, output(home)
+    assert start(home, "killed").wait(300) == 0, output(home)
     assert files(home, "killed") == files(home, "whole")
 
 
@@ -78,10 +79,10 @@ def test_interrupted_and_started_again(home: Path, processes: int) -> None:
     assert stopped(home, name, signal.SIGINT, devices).returncode == 1, output(home)
     assert json.loads((home / "outputs" / name / "status.json").read_text())["state"] == "interrupted"
     assert "Traceback" not in output(home)
-    assert start(home, f"name={name}", devices).wait(300) == 0, output(home)
+    assert start(home, name, devices).wait(300) == 0, output(home)
     assert files(home, name) == files(home, "whole")
 
 
 def test_two_processes_share_the_rows(home: Path) -> None:
-    assert start(home, "name=two", "trainer.devices=2").wait(300) == 0, output(home)
+    assert start(home, "two", "trainer.devices=2").wait(300) == 0, output(home)
     assert files(home, "two") == files(home, "whole")

@@ -28,7 +28,8 @@ def fit(config: Config, run: Run, mixture: Prepared) -> None:
     """Trains in this process, in a group of processes on this machine, or in the one that torchrun has started."""
     from ecomgpt.trainer.stored import resume_point
 
-    if (run.model / "config.json").is_file():
+    # A model alone says nothing: job=export may have made it of a checkpoint, before training was interrupted or since.
+    if run.training_file.is_file() and (run.model / "config.json").is_file():
         log.info("already trained")
         torchrun.tell_built(train=False)
         torchrun.leave()
@@ -81,7 +82,7 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     from ecomgpt.trainer.stored import checkpoints
 
     quieten()
-    keep_freed_memory()
+    keep_freed_memory(config)
     settings = config.trainer
     torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // settings.devices))
     L.seed_everything(config.seed, verbose=False)
@@ -120,8 +121,9 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     if trainer.is_global_zero:
         # What an interrupted start has drawn is not known any more.
         drawn = None if found or energy.joules is None else round(energy.joules, 1)
-        write_json(run.path / "training.json", facts(history.rows, data) | {"skipped_steps": anomaly.skipped, "energy_joules": drawn})
         export(module.language_model, weights, mixture.tokenizer, run, config)
+        # Last of all: with it, training counts as done.
+        write_json(run.training_file, facts(history.rows, data) | {"skipped_steps": anomaly.skipped, "energy_joules": drawn})
     trainer.strategy.barrier("exported")
 
 
@@ -161,3 +163,5 @@ def quieten() -> None:
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning.*")
+    # Its new name is not in every version that we work with.
+    warnings.filterwarnings("ignore", message=".*gradient_checkpointing_enable")

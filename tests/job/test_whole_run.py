@@ -123,6 +123,8 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(home: Path, number: s
         assert process.returncode == 1 and read(run / "status.json")["state"] == "interrupted" and name in message
     changed = ecomgpt(home, f"name={name}", *long, "trainer.learning_rate=0.5")
     assert changed.returncode == 2 and "trainer.learning_rate was 0.001, is now 0.5" in changed.stderr
+    if number == signal.SIGTERM:  # A model that was exported half-way is not taken for the trained one.
+        assert ecomgpt(home, "job=export", f"run={run}").returncode == 0 and (run / "model" / "config.json").is_file()
     done = ecomgpt(home, f"name={name}", *long)
     assert done.returncode == 0 and "continuing from step-" in done.stdout, done.stderr
     expected, found = weights(home / "outputs" / "whole"), weights(run)

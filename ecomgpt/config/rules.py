@@ -55,10 +55,21 @@ def _job(config: Config) -> Iterator[str]:
         yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` a line"
     if config.input and not Path(config.input).is_file():
         yield f"input: the file '{config.input}' does not exist"
+    if job == "export":
+        yield from _export(config)
     if config.push_to is not None and (job != "export" or not HUB_ID.fullmatch(config.push_to)):
         yield f"push_to={config.push_to}: job=export takes a hub id <owner>/<name> there"
     if config.name is not None and not NAME.fullmatch(config.name):
         yield f"name: '{config.name[:80]}' can't name a directory; use letters, digits, '-', '_' and '.', at most 200"
+
+
+def _export(config: Config) -> Iterator[str]:
+    """Keys that would be passed over."""
+    if config.format == "lm_eval":
+        given = {"push_to": config.push_to is not None, "merge=false": not config.merge, f"dtype={config.dtype}": config.dtype != "float32"}
+        yield from (f"{key} is for models, and format=lm_eval writes a suite's tasks; leave it out" for key, there in given.items() if there)
+    elif not config.merge and config.dtype != "float32":
+        yield f"dtype={config.dtype} is for whole models; adapters (merge=false) stay float32"
 
 
 def _runs(config: Config) -> Iterator[str]:

@@ -135,6 +135,8 @@ COMBINATIONS = {
     "trainer.betas=[0.9]": "trainer.betas",
     "job=report": "run=",
     "job=export run=nowhere": "no run directory",
+    "job=export format=lm_eval push_to=me/it": "push_to is for models",
+    "job=export merge=false dtype=bfloat16": "adapters (merge=false) stay float32",
     "job=predict": "input=",
     "eval.tasks=[en-demo-category_chek]": "did you mean 'en-demo-category_check'",
     "sources.datasets=[demo_stor]": "did you mean 'demo_store'",

@@ -12,7 +12,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import JobFailure, UserError
 from ecomgpt.rundir import log
-from ecomgpt.trainer.stored import checkpoints, remove, seal, size_of
+from ecomgpt.trainer.stored import checkpoints, flush, remove, seal, size_of
 
 MARGIN = 1.02
 """Room that is asked for, as a share of what a checkpoint is expected to take."""
@@ -101,6 +101,7 @@ class Checkpoints(Callback):
         if temporary.is_dir():
             seal(temporary, self.config)
         remove(final)
+        flush(temporary)
         temporary.replace(final)
         for old in [*checkpoints(self.folder)[self.keep :], *self.folder.glob("damaged-*")]:
             remove(old)
@@ -153,4 +154,5 @@ def expected_bytes(module: Any, config: Config) -> int:
 
 
 def _size(number: int) -> str:
+    """Finer than `ecomgpt.units.size`, or what is needed and what is free may look the same."""
     return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"

@@ -3,6 +3,8 @@
 One process and DDP write a file; FSDP and DeepSpeed a folder, with ``origin.json`` that says who wrote it.
 """
 
+import os
+import pickle
 import re
 import shutil
 import sys
@@ -99,6 +101,13 @@ def seal(path: Path, config: Config) -> None:
     write_json(path / ORIGIN, {**origin(config), "files": files})
 
 
+def flush(path: Path) -> None:
+    """Brings a checkpoint from the system's memory to the disk, so that a power cut after its renaming finds it whole."""
+    for part in [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]:
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+
+
 def remove(path: Path) -> None:
     """Deletes a checkpoint, file or folder."""
     if path.is_dir():
@@ -139,6 +148,30 @@ def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
+class Harmless(pickle.Unpickler):
+    """FSDP's list of shards is a pickle, which PyTorch reads without limits; this refuses what such a list does not hold."""
+
+    ALLOWED = frozenset(
+        {
+            ("pathlib", "PosixPath"), ("torch", "Size"), ("torch.serialization", "_get_layout"), ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
+            *(("torch", name) for name in ("float32", "bfloat16", "float16", "float64", "int64", "int32", "uint8", "bool")),
+            *(
+                ("torch.distributed.checkpoint.metadata", name)
+                for name in (
+                    "Metadata", "MetadataIndex", "StorageMeta", "TensorStorageMetadata", "BytesStorageMetadata", "ChunkStorageMetadata",
+                    "TensorProperties", "_MEM_FORMAT_ENCODING",
+                )
+            ),
+        }
+    )
+
+    def find_class(self, module: str, name: str) -> Any:
+        """As in the base class, for what is allowed."""
+        if (module, name) not in self.ALLOWED:
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which no list of shards does")
+        return super().find_class(module, name)
+
+
 def _lost(path: Path) -> str | None:
     """What is missing in a checkpoint's folder, by the list in it."""
     try:
@@ -168,11 +201,14 @@ def _damage(path: Path) -> str | None:
         try:
             if part.stat().st_size == 0:
                 return f"{part.name} is empty"
+            if part.name == ".metadata":
+                with part.open("rb") as file:
+                    Harmless(file).load()
             if part.suffix in (".ckpt", ".pt"):
                 with zipfile.ZipFile(part) as archive:
                     broken = archive.testzip()
                 if broken:
                     return f"{broken} in it is damaged"
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        except (OSError, ValueError, zipfile.BadZipFile, EOFError, pickle.UnpicklingError) as error:
             return f"{part.name}: {error}"
     return None

@@ -1,6 +1,7 @@
 """Which checkpoint a run goes on from, and with which strategies."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,14 @@ def test_deepspeeds_checkpoints_run_no_code(tmp_path: Path, monkeypatch: pytest.
     assert not Path("evil").exists()
     torch.load("checkpoint.pt", weights_only=False)
     assert Path("evil").exists(), "the test's own file is harmless"
+
+
+def test_fsdps_list_of_shards_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.chdir(tmp_path)
+    by = config("fsdp", 2)
+    good, evil = written(tmp_path, 5, by), written(tmp_path, 10, by)
+    (evil / ".metadata").write_bytes(pickle.dumps(Evil()))
+    (evil / "origin.json").unlink()
+    seal(evil, by)
+    assert newest_readable(tmp_path) == good and not Path("evil").exists()
+    assert "step-10.ckpt can't be read (.metadata: it names " in capsys.readouterr().err

@@ -5,6 +5,7 @@ process of a group that `ecomgpt.group.run_group` started.
 """
 
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -56,4 +57,12 @@ def member(path: str, target: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    code = main(*sys.argv[1:])
+    if len(sys.argv) > 2:
+        # Threads of the communication library may still run; Python's ordinary end now and then destroys them alive, which
+        # aborts a process that has done its work ("terminate called without an active exception").
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -29,14 +29,14 @@ class Machine:
         device_bytes: Memory of one of them, or main memory.
         host_bytes: Main memory.
         name: For people.
-        half: Whether ``precision=auto`` computes in 16 bit here.
+        bfloat16: Whether the hardware multiplies it, so that ``precision=auto`` does.
     """
 
     devices: int
     device_bytes: int
     host_bytes: int
     name: str
-    half: bool
+    bfloat16: bool
 
 
 def require(config: Config) -> None:
@@ -64,18 +64,21 @@ def machine(config: Config) -> Machine:
     import psutil
     import torch
 
-    host = psutil.virtual_memory().total
-    if config.trainer.accelerator != "cpu" and torch.cuda.is_available():
+    from ecomgpt.strategy.build import multiplies_bfloat16, on_gpu
+
+    host, gpu = psutil.virtual_memory().total, on_gpu(config)
+    if gpu:
         properties = torch.cuda.get_device_properties(0)
-        half = config.trainer.precision != "fp32"
-        return Machine(torch.cuda.device_count(), properties.total_memory, host, properties.name, half)
-    half = config.trainer.precision in ("bf16-mixed", "bf16-true", "fp16-mixed")
-    return Machine(0, host, host, "CPU", half)
+        return Machine(torch.cuda.device_count(), properties.total_memory, host, properties.name, multiplies_bfloat16(gpu))
+    return Machine(0, host, host, "CPU", multiplies_bfloat16(gpu))
 
 
 def need(config: Config, here: Machine) -> Memory | None:
     """The estimate for this machine."""
-    return estimate(config, here.half, config.trainer.precision != "bf16-true", gpu=here.devices > 0)
+    from ecomgpt.strategy.build import halves
+
+    gpu = here.devices > 0
+    return estimate(config, halves(config, gpu, here.bfloat16), config.trainer.precision != "bf16-true", gpu)
 
 
 def fits(config: Config, here: Machine) -> bool:

@@ -101,8 +101,10 @@ def _verdict(config: Config, here: Machine) -> str:
 
 
 def _precision(config: Config, here: Machine) -> str:
+    from ecomgpt.strategy.build import halves
+
     given = config.trainer.precision
-    return given if given != "auto" else "16-bit mixed" if here.half else "fp32"
+    return given if given != "auto" else "16-bit mixed" if halves(config, here.devices > 0, here.bfloat16) else "fp32"
 
 
 def _show_disk(config: Config, console: "Console") -> None:

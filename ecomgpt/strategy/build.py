@@ -56,7 +56,27 @@ def precision(config: Config) -> str:
     names = {"fp32": "32-true", "bf16-mixed": "bf16-mixed", "bf16-true": "bf16-true", "fp16-mixed": "16-mixed"}
     if config.trainer.precision != "auto":
         return names[config.trainer.precision]
-    if on_gpu(config):
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16-mixed" if fast and (config.model.hidden_size or 0) >= SMALLEST_HALF else "32-true"
+    gpu = on_gpu(config)
+    if not halves(config, gpu, multiplies_bfloat16(gpu)):
+        return "32-true"
+    return "bf16-mixed" if not gpu or multiplies_bfloat16(gpu) else "16-mixed"
+
+
+def halves(config: Config, gpu: bool, bfloat16: bool) -> bool:
+    """Whether training computes in 16 bit.
+
+    Args:
+        config: The run's configuration.
+        gpu: Whether on a GPU.
+        bfloat16: Whether the hardware multiplies bfloat16.
+    """
+    if config.trainer.precision != "auto":
+        return config.trainer.precision != "fp32"
+    return gpu or (bfloat16 and (config.model.hidden_size or 0) >= SMALLEST_HALF)
+
+
+def multiplies_bfloat16(gpu: bool) -> bool:
+    """Whether the hardware of this machine does."""
+    if gpu:
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -57,6 +57,17 @@ def test_memory_alone(monkeypatch) -> None:
     assert len(error.problems) == 1 and error.problems[0].startswith("memory: ")
 
 
+@pytest.mark.parametrize(("precision", "bfloat16", "halves"), [("auto", True, True), ("auto", False, False), ("fp32", True, False), ("bf16-mixed", False, True)])
+def test_the_estimate_takes_the_format_that_training_will(precision: str, bfloat16: bool, halves: bool) -> None:
+    def needed(given: str) -> float:
+        overrides = ["model=bloomz_560m", "trainer.accelerator=cpu", f"trainer.precision={given}", "data.max_length=2048", "trainer.batch_tokens=2048"]
+        found = needs.need(compose.checked(compose.composed(overrides, files.search_roots(overrides))), needs.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", bfloat16))
+        assert found is not None
+        return found.device
+
+    assert needed(precision) == needed("bf16-mixed" if halves else "fp32") != needed("fp32" if halves else "bf16-mixed")
+
+
 @pytest.mark.parametrize(
     ("path", "part"),
     [("/nowhere", "does not exist"), ("./here", "does not exist"), ("empty", "holds no config.json"), ("file", "is a file"), ("bare", "weights beside it")],

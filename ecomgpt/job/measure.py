@@ -34,13 +34,11 @@ class Measured:
     Attributes:
         tokens_per_second: Of all processes together, padding left out, over the steps after the first.
         peak_bytes: Highest memory of the process that took most: resident on a CPU, allocated on a GPU.
-        baseline_bytes: What of it the process held before there was a model.
         step_tokens: Tokens of a measured step.
     """
 
     tokens_per_second: float
     peak_bytes: int
-    baseline_bytes: int
     step_tokens: int
 
 
@@ -62,8 +60,7 @@ def measure(config: Config, steps: int = STEPS) -> Measured:
         run_group(config, run, f"{__name__}:worker")
         found = [read_json(path) for path in sorted(run.path.glob("measured-*.json"))]
     first = found[0]
-    top = max(found, key=lambda item: item["peak_bytes"])
-    return Measured(first["tokens_per_second"], top["peak_bytes"], top["baseline_bytes"], first["step_tokens"])
+    return Measured(first["tokens_per_second"], max(item["peak_bytes"] for item in found), first["step_tokens"])
 
 
 def worker(config: Config, run: Run) -> None:
@@ -79,7 +76,7 @@ def worker(config: Config, run: Run) -> None:
     from ecomgpt.trainer.module import InstructionTuner
 
     quieten()
-    keep_freed_memory()
+    keep_freed_memory(config)
     torch.set_num_threads(config.trainer.threads or max(1, (os.cpu_count() or 1) // config.trainer.devices))
     L.seed_everything(config.seed, verbose=False)
     folder = run.path / f"rows-{os.environ.get('RANK', '0')}"
@@ -87,13 +84,12 @@ def worker(config: Config, run: Run) -> None:
     module = InstructionTuner(config, lambda: filled_model(config), strategy_module(config).shard, data.accumulate, data.plan.steps)
     clock = _clock()
     trainer = lightning_trainer(config, data, [clock], [], run.path)
-    baseline = reset_peak()
     trainer.fit(module, data)
     tokens = sum(data.step_tokens(step)[1] for step in range(1, data.plan.steps))
     write_json(
         run.path / f"measured-{trainer.global_rank}.json",
         {
-            "tokens_per_second": tokens / (clock.times[-1] - clock.times[0]), "peak_bytes": peak(), "baseline_bytes": baseline,
+            "tokens_per_second": tokens / (clock.times[-1] - clock.times[0]), "peak_bytes": peak(),
             "step_tokens": tokens // (data.plan.steps - 1),
         },
     )
@@ -163,28 +159,14 @@ def random_model(config: Config) -> "PreTrainedModel":
     return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path, gguf_file=model.gguf_file, trust_remote_code=False))
 
 
-def reset_peak() -> int:
-    """Starts the search for the highest memory; returns what is held now, in bytes."""
+def peak() -> int:
+    """Highest memory of this process so far, in bytes."""
     import torch
 
     if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        return torch.cuda.memory_allocated()
-    # Linux: forget the resident memory's high-water mark.
-    Path("/proc/self/clear_refs").write_text("5")
-    return _proc("VmRSS")
-
-
-def peak() -> int:
-    """Highest memory since `reset_peak`, in bytes."""
-    import torch
-
-    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else _proc("VmHWM")
-
-
-def _proc(name: str) -> int:
+        return torch.cuda.max_memory_allocated()
     lines = Path("/proc/self/status").read_text().split("\n")
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def _clock() -> Any:

@@ -21,6 +21,10 @@ BUCKET = 500e6
 LIVE = 1e9
 """Parameters that ZeRO-3 may leave gathered between forward and backward pass (its ``stage3_max_live_parameters``)."""
 
+HOLES = 0.5
+"""Main memory that a process's heap loses between buffers that stay and buffers that go, as a share of what is kept. The C library
+would lose none if it gave each large buffer a mapping of its own, and take a third of a step for it (`ecomgpt.trainer.allocator`)."""
+
 TABLE = 256
 """Queries that share the table of ALiBi's biases (`ecomgpt.model.sdpa.BLOCK`)."""
 
@@ -112,6 +116,8 @@ def estimate(config: Config, half: bool, mixed: bool, gpu: bool = False) -> Memo
     if total is None:
         return None
     weights, gradients, optimizer, host = _states(config, total, half, mixed)
+    if not gpu:
+        gradients += _copied(config, half, mixed)
     kept, moment = _activations(config, half, mixed, gpu)
     return Memory(weights, gradients, optimizer, kept, moment, CONTEXT if gpu else LIBRARIES, host)
 
@@ -166,6 +172,15 @@ def _zero(
     return weights, gradients, optimizer, host
 
 
+def _copied(config: Config, half: bool, mixed: bool) -> float:
+    """What gloo copies to reduce gradients and scatter them: FSDP's root unit, ZeRO-3's bucket."""
+    strategy, model, size = config.strategy, config.model, _size(config, half, mixed)
+    trained = trained_parameters(config)
+    if strategy.kind == "fsdp":
+        return min(trained, (model.vocabulary or 0) * (model.hidden_size or 0)) * 4  # they are reduced in float32
+    return min(BUCKET, trained) * size if strategy.kind == "deepspeed" and strategy.stage == 3 else 0.0
+
+
 def _activations(config: Config, half: bool, mixed: bool, gpu: bool) -> tuple[float, float]:
     """What is kept for the backward pass, and the most that is alive beside it for a moment."""
     model, trainer, size = config.model, config.trainer, 2 if half else 4
@@ -197,7 +212,10 @@ def _activations(config: Config, half: bool, mixed: bool, gpu: bool) -> tuple[fl
     if half and not mixed and config.strategy.kind != "deepspeed":
         # AdamW on float32 copies makes float32 gradients for its step.
         end = max(end, 4 * trained_parameters(config))
-    return kept, max(begin, end - kept if gpu else end)
+    if gpu:
+        return kept, max(begin, end - kept)
+    # What the backward pass ends with finds no room in the pieces that it began with.
+    return kept * (1 + HOLES), begin + end
 
 
 def _block(config: Config, autocast: bool, size: int) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """The memory that `ecomgpt.strategy.memory` estimates, against the peak of real processes.
 
     python experiments/benchmarks/bench_memory.py            # all, into bench_memory.csv and bench_memory.md beside this file
-    python experiments/benchmarks/bench_memory.py lora       # those whose name holds "lora", on the screen alone
+    python experiments/benchmarks/bench_memory.py lora       # renews the rows whose name holds "lora"
 
 Each combination trains two optimiser steps of two micro-batches on random weights and tokens.
 """
@@ -29,13 +29,11 @@ SHAPES = {**{name: shape for name, *shape in SIZES}, "110m": (512, 8, 8)}
 COMBINATIONS = (
     # name, size, row tokens, rows at once, more of the configuration
     ("110m full, 4 rows of 512", "110m", 512, 4, []),
-    ("110m full, 1 row of 2048", "110m", 2048, 1, []),
     ("110m full, 4 rows of 512, checkpointing", "110m", 512, 4, ["trainer.gradient_checkpointing=true"]),
     ("110m lora, 2 rows of 1024", "110m", 1024, 2, ["tuning=lora"]),
     ("110m full, 2 rows of 512, bf16-mixed", "110m", 512, 2, ["trainer.precision=bf16-mixed"]),
     ("560m full, 1 row of 256", "560m", 256, 1, []),
     ("560m lora, 1 row of 512", "560m", 512, 1, ["tuning=lora"]),
-    ("560m lora, 1 row of 512, checkpointing", "560m", 512, 1, ["tuning=lora", "trainer.gradient_checkpointing=true"]),
     ("110m full, 1 row of 512, ddp over 2", "110m", 512, 1, ["strategy=ddp", "trainer.devices=2"]),
     ("110m full, 1 row of 512, fsdp over 2", "110m", 512, 1, ["strategy=fsdp", "trainer.devices=2"]),
     ("110m full, 1 row of 512, zero2 over 2", "110m", 512, 1, ["strategy=deepspeed_zero2", "trainer.devices=2"]),
@@ -53,10 +51,13 @@ COUNTED = (
 )
 """Too large for small machines: every allocation of PyTorch is counted on tensors without memory."""
 
+COLUMNS = ("combination", "way", "estimated_mb", "measured_mb", "error_percent", "date")
+
 
 def configuration(size: str, row: int, rows: int, more: list[str]) -> Config:
     """The run's configuration, through the command line's own way."""
-    overrides = ["model=bloomz_560m", "trainer.accelerator=cpu", f"data.max_length={row}", f"trainer.micro_rows={rows}", *more]
+    given = [] if any(item.startswith("trainer.precision") for item in more) else ["trainer.precision=fp32"]
+    overrides = ["model=bloomz_560m", "trainer.accelerator=cpu", *given, f"data.max_length={row}", f"trainer.micro_rows={rows}", *more]
     devices = 2 if "trainer.devices=2" in more else 1
     overrides.append(f"trainer.batch_tokens={row * rows * devices * 2}")
     config = compose.checked(compose.composed(overrides, files.search_roots(overrides)))
@@ -69,27 +70,42 @@ def formats(config: Config) -> tuple[bool, bool]:
 
 
 def main(part: str = "") -> None:
-    """Measures what is asked for."""
-    done = []
+    """Measures what is asked for; each row is written as soon as it is known."""
+    names = [name for name, *_ in (*COMBINATIONS, *COUNTED)]
+    known = {row["combination"]: row for row in read() if row["combination"] in names}
     for way, combinations, find in (("process", COMBINATIONS, resident), ("counted", COUNTED, counted)):
         for name, size, row, count, more in combinations:
             if part in name:
                 config = configuration(size, row, count, more)
-                guess = estimate(config, *formats(config), gpu=way == "counted")
-                assert guess is not None
-                found = find(config)
-                done.append([name, way, round(guess.model / 1e6), round(found / 1e6), round(100 * (guess.model / found - 1), 1)])
-                print(*done[-1], sep="\t", flush=True)
-    if not part:
-        with (HERE / "bench_memory.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([["combination", "way", "estimated_mb", "measured_mb", "error_percent"], *done])
-        (HERE / "bench_memory.md").write_text(table(done), encoding="utf-8")
+                memory = estimate(config, *formats(config), gpu=way == "counted")
+                assert memory is not None
+                guess, found = memory.device if way == "process" else memory.model, find(config)
+                values = (name, way, str(round(guess / 1e6)), str(round(found / 1e6)), f"{100 * (guess / found - 1):.1f}", str(date.today()))
+                print(*values, sep="\t", flush=True)
+                known[name] = dict(zip(COLUMNS, values, strict=True))
+                write([known[name] for name in names if name in known])
+
+
+def read() -> list[dict[str, str]]:
+    """What earlier starts have measured."""
+    if not (HERE / "bench_memory.csv").is_file():
+        return []
+    with (HERE / "bench_memory.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write(rows: list[dict[str, str]]) -> None:
+    """Both files."""
+    with (HERE / "bench_memory.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    (HERE / "bench_memory.md").write_text(table(rows), encoding="utf-8")
 
 
 def resident(config: Config) -> int:
-    """Peak of a process over what it held before it had a model."""
-    found = measure(config, steps=2)
-    return found.peak_bytes - found.baseline_bytes
+    """Peak of the process that took most, libraries included."""
+    return measure(config, steps=2).peak_bytes
 
 
 def counted(config: Config) -> int:
@@ -99,16 +115,19 @@ def counted(config: Config) -> int:
     return peak_bytes(config, model, *formats(config))
 
 
-def table(rows: list[list]) -> str:
+def table(rows: list[dict[str, str]]) -> str:
     """For people."""
     machine = f"{platform.machine()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB, no GPU, torch {torch.__version__}"
     lines = [
         "# Estimated and measured memory", "",
-        f"`just bench-memory` on {date.today()} ({machine}). Two optimiser steps of two micro-batches each. Measured of a *process*: the highest "
-        "resident memory of the largest one, less what it held before it had a model. *Counted*: the peak of all of PyTorch's allocations, by "
-        "the real code on tensors without memory, as a GPU would hold them.", "",
-        "| combination | way | estimated | measured | error |", "| - | - | -: | -: | -: |",
-        *(f"| {name} | {way} | {guess:,} MB | {found:,} MB | {error:+.1f} % |" for name, way, guess, found, error in rows), "",
+        f"`just bench-memory` ({machine}). Two optimiser steps of two micro-batches each; float32 unless it says otherwise. "
+        "Measured of a *process*: the highest resident memory of the largest one, libraries included, as `job=plan` gives it in all. *Counted*: the "
+        "peak of all of PyTorch's allocations, by the real code on tensors without memory, as a GPU would hold them; no GPU was at hand.", "",
+        "| combination | way | estimated | measured | error | on |", "| - | - | -: | -: | -: | - |",
+        *(
+            f"| {row['combination']} | {row['way']} | {int(row['estimated_mb']):,} MB | {int(row['measured_mb']):,} MB | "
+            f"{float(row['error_percent']):+.1f} % | {row['date']} |" for row in rows
+        ), "",
     ]
     return "\n".join(lines)
 

@@ -107,6 +107,39 @@ def interface_attention(
     return attend(query.to(value.dtype), key.to(value.dtype), value, layout, scale, dropout), None
 
 
+class ExactBuffers(nn.Module):
+    """Float32 buffers stay float32 when a model is converted to 16 bit.
+
+    Rotary frequencies rounded to bfloat16 are off by up to a 256th, so after some hundred tokens positions are wrong; a model that is
+    loaded in bfloat16 keeps them exact, and would not find the positions that it was trained with.
+    """
+
+    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def,override]
+        exact = {name: buffer for name, buffer in self._buffers.items() if buffer is not None and buffer.dtype == torch.float32}
+        super()._apply(fn, recurse)
+        for name, before in exact.items():
+            now = self._buffers[name]
+            if now is not None and now.dtype != before.dtype:
+                self._buffers[name] = before.to(now.device)
+        return self
+
+
+def blocks(model: PreTrainedModel) -> list[nn.Module]:
+    """The blocks of a model, which are compiled and sharded one by one; transformers names their classes, ours derive from them."""
+    wanted = set(getattr(model, "_no_split_modules", None) or ())
+    return [part for part in model.modules() if wanted & {kind.__name__ for kind in type(part).__mro__}]
+
+
+def _refusal(model: PreTrainedModel) -> str | None:
+    """Why packing would mix examples, if it would."""
+    if not getattr(model, "_supports_attention_backend", False):
+        return "has no attention interface in transformers"
+    layers = set(getattr(model.config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    if layers or getattr(model, "_is_stateful", False):
+        return f"has layers that are no plain attention ({', '.join(sorted(layers)) or 'recurrent or convolutional ones'})"
+    return None
+
+
 class PackedBackbone:
     """Runs a stock model's blocks on packed rows.
 
@@ -125,14 +158,16 @@ class PackedBackbone:
             for module in model.modules():
                 if type(module) in PACKED:
                     module.__class__ = PACKED[type(module)]
-        elif getattr(model, "_supports_attention_backend", False):
-            AttentionInterface.register(INTERFACE, interface_attention)
-            AttentionMaskInterface.register(INTERFACE, sdpa_mask)
-            model.set_attn_implementation(INTERFACE)
-        else:
-            raise UserError(
-                f"model.path: {type(model).__name__} has no attention interface in transformers, so packing would mix examples"
-            )
+            return
+        reason = _refusal(model)
+        if reason:
+            raise UserError(f"model.path: {type(model).__name__} {reason}, so packing would mix examples")
+        AttentionInterface.register(INTERFACE, interface_attention)
+        AttentionMaskInterface.register(INTERFACE, sdpa_mask)
+        model.set_attn_implementation(INTERFACE)
+        for part in model.modules():
+            if "inv_freq" in part._buffers:
+                part.__class__ = type(type(part).__name__, (ExactBuffers, type(part)), {})
 
     def __call__(self, model: PreTrainedModel, input_ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         """Hidden states after the last block, shape (1, T, width); arguments as in `ecomgpt.model.network.Network.forward`."""

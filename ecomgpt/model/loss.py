@@ -16,6 +16,8 @@ from ecomgpt.model.tied import LateGradient
 
 CHUNK = 1024
 """Answer tokens whose logits exist at the same time; BLOOM's 250,880 rows make that about 1 GB in float32."""
+LIFT = 2.0**10
+"""Probabilities in fp16 are kept this many times larger: an average one, a 250,880th, would be rounded to two digits, smaller ones to zero."""
 
 
 class LinearCrossEntropy(torch.autograd.Function):
@@ -35,7 +37,7 @@ class LinearCrossEntropy(torch.autograd.Function):
             targets: Shape (N,), int64.
             late: Takes the gradient of the weight, where that is the embedding as well; None returns it.
         """
-        ctx.late = late
+        ctx.late, ctx.lift = late, 1.0
         logits = F.linear(hidden, weight, bias).float()
         column = targets[:, None]
         wanted = logits.gather(1, column)
@@ -45,6 +47,9 @@ class LinearCrossEntropy(torch.autograd.Function):
         if any(ctx.needs_input_grad):
             # d loss / d logits = softmax - one-hot.
             gradient = logits.div_(total).scatter_add_(1, column, torch.full_like(total, -1.0))
+            if hidden.dtype == torch.float16:
+                ctx.lift = LIFT
+                gradient.mul_(LIFT)
             ctx.save_for_backward(hidden, weight, gradient.to(hidden.dtype))
         return total[:, 0].log() + highest[:, 0] - wanted[:, 0]  # no view, about which FSDP would warn
 
@@ -52,7 +57,7 @@ class LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Upstream gradients scale rows; they are folded into the small operand of each product."""
         hidden, weight, gradient = ctx.saved_tensors
-        scale = upstream[:, None]
+        scale = upstream[:, None] / ctx.lift
         for_hidden = for_weight = for_bias = None
         if ctx.needs_input_grad[0]:
             for_hidden = ((gradient @ weight).float() * scale).to(hidden.dtype)
@@ -60,7 +65,7 @@ class LinearCrossEntropy(torch.autograd.Function):
             scaled = (hidden.float() * scale).to(hidden.dtype)
             for_weight = gradient.t() @ scaled if ctx.late is None else ctx.late.add(gradient, scaled)
         if ctx.needs_input_grad[2]:
-            for_bias = (upstream.to(gradient.dtype) @ gradient).to(gradient.dtype)
+            for_bias = ((upstream / ctx.lift).to(gradient.dtype) @ gradient).to(gradient.dtype)
         return for_hidden, for_weight, for_bias, None, None
 
 

@@ -2,12 +2,16 @@
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import BloomForCausalLM, PreTrainedModel
 
 from ecomgpt.errors import UserError
-from ecomgpt.model.backbones import PackedBackbone
+from ecomgpt.model.backbones import PackedBackbone, blocks
 from ecomgpt.model.loss import AnswerHead
+from ecomgpt.model.probe import exact
 from ecomgpt.model.tied import late_gradient, tie_gradients
+
+SCALES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier")
+"""Configuration keys by which some models change their logits behind the head; None or 1 leaves them."""
 
 
 class Network(nn.Module):
@@ -29,19 +33,19 @@ class Network(nn.Module):
         self.language_model = language_model
         self._packed = PackedBackbone(language_model, attention)
         head = language_model.get_output_embeddings()
-        changed = [name for name in ("final_logit_softcapping", "logit_scale", "logits_scaling") if getattr(language_model.config, name, None)]
+        changed = [name for name in SCALES if getattr(language_model.config, name, None) not in (None, 1.0)]
         if type(head) is not nn.Linear or changed:
             reason = f"changes its logits ({', '.join(changed)})" if changed else "has no plain linear head"
             raise UserError(f"model.path: {type(language_model).__name__} {reason}, which training doesn't compute")
         head.__class__ = AnswerHead
         tie_gradients(language_model.get_input_embeddings(), head)
+        if not isinstance(language_model, BloomForCausalLM) and not exact(self, language_model):
+            raise UserError(f"model.path: {type(language_model).__name__} has other losses on packed rows than on single examples, so it can't be trained exactly")
 
     def compile_blocks(self) -> None:
         """Compiles each block in place; all blocks share one compilation, and names in the state dict stay."""
-        wanted = getattr(self.language_model, "_no_split_modules", None) or []
-        for part in self.language_model.modules():
-            if type(part).__name__ in wanted:
-                part.compile(dynamic=True)
+        for part in blocks(self.language_model):
+            part.compile(dynamic=True)
 
     def forward(
         self,

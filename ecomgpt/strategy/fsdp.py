@@ -15,6 +15,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy, fully_shard
 
 from ecomgpt.config.schema import Config
+from ecomgpt.model.backbones import blocks
 from ecomgpt.strategy.build import backend, on_gpu, precision
 
 
@@ -75,10 +76,8 @@ def shard(module: Any) -> None:
     half = precision(module.config).startswith("bf16")
     policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32) if half else MixedPrecisionPolicy()
     offload = CPUOffloadPolicy(pin_memory=on_gpu(module.config)) if module.config.strategy.offload_parameters else OffloadPolicy()
-    wanted = getattr(module.language_model, "_no_split_modules", None) or []
-    for part in list(module.network.modules()):
-        if type(part).__name__ in wanted:
-            fully_shard(part, mesh=mesh, mp_policy=policy, offload_policy=offload)
+    for part in blocks(module.language_model):
+        fully_shard(part, mesh=mesh, mp_policy=policy, offload_policy=offload)
     fully_shard(module.network, mesh=mesh, mp_policy=policy, offload_policy=offload)
 
 

@@ -82,8 +82,8 @@ def ours(model: PreTrainedModel, examples: Examples, steps: list[list[int]], dty
 def hugging_face(kind: str, micro: int) -> Callable[..., Measured]:
     """`transformers.Trainer` or `trl.SFTTrainer`; both take the same arguments and the same padded batches.
 
-    trl 1.x multiplies the head with answer tokens only, by default; its packing and padding-free modes need FlashAttention
-    and are wrong for BLOOM, which ignores position ids, so they stay off.
+    trl 1.x multiplies the head with answer tokens only, by default. Llama runs padding-free there, a whole step in one row, which
+    transformers' mask keeps exact; for BLOOM, which ignores position ids, that would mix examples, so it is padded.
     """
 
     def train(model: PreTrainedModel, examples: Examples, steps: list[list[int]], dtype: str, folder: Path) -> Measured:
@@ -116,6 +116,8 @@ def hugging_face(kind: str, micro: int) -> Callable[..., Measured]:
             from trl import SFTConfig, SFTTrainer
 
             settings["dataset_kwargs"] = {"skip_prepare_dataset": True}
+            if isinstance(model, LlamaForCausalLM):
+                settings |= {"padding_free": True, "per_device_train_batch_size": len(steps[0]), "gradient_accumulation_steps": 1}
             arguments = SFTConfig(**settings, max_length=None, packing=False)
             trainer = SFTTrainer(model, arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer(), callbacks=[Clock()])
         trainer.train()

@@ -10,6 +10,7 @@ from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
 
 from ecomgpt.errors import UserError
 from ecomgpt.model.attention import attend, make_layout
+from ecomgpt.model.backbones import blocks
 from ecomgpt.model.network import Network
 from ecomgpt.model.sdpa import BLOCK
 
@@ -131,9 +132,22 @@ def test_gradient_checkpointing_changes_nothing() -> None:
     torch.testing.assert_close(gradient(True), gradient(False), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("make", [small_bloom, small_llama])
+def test_every_block_is_found_and_compiled(make: Callable[..., PreTrainedModel], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their classes are exchanged for our own, and must be known for blocks all the same."""
+    network = Network(make())
+    found = blocks(network.language_model)
+    assert len(found) == network.language_model.config.num_hidden_layers
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda block, **settings: compiled.append(block))
+    network.compile_blocks()
+    assert compiled == found
+
+
 @pytest.mark.slow
-def test_compiled_blocks_change_nothing() -> None:
-    network, compiled = Network(small_bloom()), Network(small_bloom())
+@pytest.mark.parametrize("make", [small_bloom, small_llama])
+def test_compiled_blocks_change_nothing(make: Callable[..., PreTrainedModel]) -> None:
+    network, compiled = Network(make()), Network(make())
     names = list(compiled.state_dict())
     compiled.compile_blocks()
     assert list(compiled.state_dict()) == names
@@ -148,14 +162,39 @@ def test_compiled_blocks_change_nothing() -> None:
         torch.testing.assert_close(theirs.grad, mine.grad, rtol=1e-4, atol=1e-5)
 
 
+def test_rotary_frequencies_stay_exact_in_16_bit() -> None:
+    network = Network(small_llama())
+    rotary = network.language_model.base_model.rotary_emb
+    exact = rotary.inv_freq.clone()
+    network.to(torch.bfloat16).float().half()
+    assert torch.equal(rotary.inv_freq, exact) and network.language_model.lm_head.weight.dtype == torch.float16
+    assert not torch.equal(exact.bfloat16().float(), exact)
+
+
 def test_models_that_packing_would_change_are_refused() -> None:
     shape = {"vocab_size": 300, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     scaled = LlamaForCausalLM(LlamaConfig(**shape))
     scaled.config.logit_scale = 0.5
     with pytest.raises(UserError, match="logit_scale"):
         Network(scaled)
-    from transformers import MistralConfig, MistralForCausalLM
+    from transformers import (
+        Lfm2Config,
+        Lfm2ForCausalLM,
+        MistralConfig,
+        MistralForCausalLM,
+        RecurrentGemmaConfig,
+        RecurrentGemmaForCausalLM,
+    )
 
+    with pytest.raises(UserError, match=r"no plain attention \(conv\)"):
+        Network(Lfm2ForCausalLM(Lfm2Config(**shape, num_key_value_heads=2, layer_types=["conv", "full_attention"])))
+    with pytest.raises(UserError, match=r"no plain attention \(recurrent"):
+        Network(RecurrentGemmaForCausalLM(RecurrentGemmaConfig(**shape, lru_width=64)))
+    from transformers import NemotronConfig, NemotronForCausalLM
+
+    torch.manual_seed(0)
+    with pytest.raises(UserError, match="other losses on packed rows"):  # its blocks do not hand the layout on
+        Network(NemotronForCausalLM(NemotronConfig(**shape, num_key_value_heads=2, head_dim=16, initializer_range=0.1)))
     windowed = Network(MistralForCausalLM(MistralConfig(**shape, num_key_value_heads=2, sliding_window=8)))
     ids = torch.arange(4, 14)[None]
     with pytest.raises(UserError, match="sliding window"):

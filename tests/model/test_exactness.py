@@ -71,6 +71,21 @@ def test_packed_losses_and_gradients_equal_stock_transformers(make, examples: Ex
         torch.testing.assert_close(other.grad, weight.grad, rtol=1e-4, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
 
 
+@pytest.mark.parametrize("make", [bloom, llama])
+def test_each_example_in_a_row_has_the_gradient_it_has_alone(make, examples: Examples) -> None:
+    stock, model = make(), make()
+    network = Network(model)
+    row = pack(examples.lengths, 128, seed=1)[0]
+    batch = collate(examples, [row], PAD)
+    losses = network(*(batch[name] for name in INPUTS)).split([int(examples.targets[index]) for index in row])
+    assert len(row) > 2
+    for index, part in zip(row, losses, strict=True):
+        ours = torch.autograd.grad(part.mean(), list(model.parameters()), retain_graph=True)
+        theirs = torch.autograd.grad(plain_losses(stock, examples, int(index)).mean(), list(stock.parameters()))
+        for one, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
 def test_an_example_does_not_feel_its_neighbours(examples: Examples) -> None:
     network = Network(bloom())
     alone = collate(examples, [np.array([5])], PAD)

@@ -54,6 +54,20 @@ def test_logits_are_float32_sums_under_autocast() -> None:
     torch.testing.assert_close(half, part(hidden, targets), rtol=0, atol=0.05)
 
 
+def test_fp16_keeps_the_gradients_of_improbable_tokens() -> None:
+    """A probability below 6e-8 is nothing in fp16; a loss scale that comes after it can't bring it back."""
+    part = head(vocabulary=4000).half()
+    hidden, targets = torch.randn(3, 24).mul(12).half(), torch.randint(0, 4000, (3,))
+    part(hidden, targets).sum().mul(1024).backward()
+    exact = head(vocabulary=4000)
+    exact.load_state_dict({name: value.float() for name, value in part.state_dict().items()})
+    F.cross_entropy(exact(hidden.float()), targets, reduction="sum").mul(1024).backward()
+    small = exact.weight.grad.abs().amax(dim=1)
+    rows = (small > 1e-5) & (small < 1e-3)  # with the loss scale, which is 1024 here
+    assert rows.sum() > 50
+    torch.testing.assert_close(part.weight.grad[rows].float(), exact.weight.grad[rows], rtol=0.05, atol=1e-6)
+
+
 def test_only_the_answers_logits_are_made_and_kept() -> None:
     """What stays for the backward pass is one buffer of N x V, however long the prompts are."""
     part = head(vocabulary=5000)

@@ -1,0 +1,44 @@
+"""Whether a model that we do not know computes packed rows exactly: two short examples tell, before anything is trained.
+
+Transformers says of most models that they take any attention function, but some do not hand its arguments on, and some change
+hidden states between the blocks and the head. Both would train without an error, on other losses than the model's.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import PreTrainedModel
+
+LENGTHS = [7, 5]
+"""Tokens of the two examples."""
+PLACES = [0, 1, 2, 3, 4, 5, 7, 8, 9, 10]
+"""Places in the row that predict a token of their own example."""
+BOUND = 2e-3
+"""Share of a loss by which rounding may change it; mixed examples or another head change it by more than a hundredth."""
+
+
+def exact(network: nn.Module, model: PreTrainedModel) -> bool:
+    """Whether the losses of a packed row are those of each example alone.
+
+    Args:
+        network: Takes packed rows, as `ecomgpt.model.network.Network`.
+        model: The model in it.
+
+    Returns:
+        True also where the weights hold nothing, as in planning.
+    """
+    weight = model.get_input_embeddings().weight
+    if weight.is_meta or type(weight.data) is not torch.Tensor:
+        return True
+    device, training = weight.device, model.training
+    ids = (11 + 37 * torch.arange(sum(LENGTHS), device=device))[None] % len(weight)
+    positions = torch.cat([torch.arange(length, device=device) for length in LENGTHS])[None]
+    places = torch.tensor(PLACES, device=device)
+    targets = ids[0, places + 1]
+    model.eval()
+    with torch.no_grad():
+        logits = [model(input_ids=part, use_cache=False).logits[0].float() for part in ids.split(LENGTHS, dim=1)]
+        packed = network(ids, positions, LENGTHS, places, targets)
+    model.train(training)
+    alone = F.cross_entropy(torch.cat(logits)[places], targets, reduction="none")
+    return bool((packed - alone).abs().max() < BOUND * alone.abs().max().clamp(min=1.0))

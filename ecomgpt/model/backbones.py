@@ -135,8 +135,8 @@ def _refusal(model: PreTrainedModel) -> str | None:
     if not getattr(model, "_supports_attention_backend", False):
         return "has no attention interface in transformers"
     layers = set(getattr(model.config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
-    if layers or getattr(model, "_is_stateful", False):
-        return f"has layers that are no plain attention ({', '.join(sorted(layers)) or 'recurrent or convolutional ones'})"
+    if layers:
+        return f"has layers that are no plain attention ({', '.join(sorted(layers))})"
     return None
 
 

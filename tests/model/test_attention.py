@@ -188,7 +188,7 @@ def test_models_that_packing_would_change_are_refused() -> None:
 
     with pytest.raises(UserError, match=r"no plain attention \(conv\)"):
         Network(Lfm2ForCausalLM(Lfm2Config(**shape, num_key_value_heads=2, layer_types=["conv", "full_attention"])))
-    with pytest.raises(UserError, match=r"no plain attention \(recurrent"):
+    with pytest.raises(UserError, match=r"no plain attention \(linear_attention"):
         Network(RecurrentGemmaForCausalLM(RecurrentGemmaConfig(**shape, lru_width=64)))
     from transformers import NemotronConfig, NemotronForCausalLM
 

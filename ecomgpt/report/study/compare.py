@@ -14,6 +14,7 @@ import numpy as np
 from ecomgpt.errors import UserError
 from ecomgpt.eval.analysis import row_scores
 from ecomgpt.eval.compare import corrected
+from ecomgpt.eval.metrics.names import METRIC_NAMES
 from ecomgpt.eval.pooled import SAMPLES, Estimate, Seeded, aligned, difference, estimate, mean, seeded
 from ecomgpt.eval.predictions import read_answers
 from ecomgpt.progress import track
@@ -143,6 +144,8 @@ def _task(name: str, arms: Sequence[Arm], reference: Arm | None, samples: int) -
     for arm in holders:
         outcome.scores[arm.label] = _stored(known[arm.label], first.primary)
     answers, problem = _answers(name, holders)
+    if first.primary not in METRIC_NAMES:
+        problem = f"no known metric of record ('{first.primary}')"
     if problem:
         return outcome, {}, problem
     texts = list(dict.fromkeys(key for keys in answers[0].values() for key in keys))

@@ -54,13 +54,13 @@ def ours(model: PreTrainedModel, examples: Examples, steps: list[list[int]], dty
     from ecomgpt.trainer.module import InstructionTuner
 
     quieten()
-    keep_freed_memory()
     settings = {
         "precision": {"float32": "fp32", "bfloat16": "bf16-mixed"}[dtype], "accelerator": "cpu", "schedule": "constant", "warmup": 0,
         "learning_rate": LEARNING_RATE, "weight_decay": DECAY, "betas": "[0.9,0.95]", "clip_norm": CLIP, "row_tokens": 8192, "batch_tokens": 8192,
     }
     overrides = ["job=fit", "model=bloom_tiny", "trainer=finetune", *(f"trainer.{key}={value}" for key, value in settings.items())]
     config = configured(overrides)
+    keep_freed_memory(config)
     data = Mixture(config, examples, examples, PAD)
     data.val_dataloader = lambda: []  # type: ignore[method-assign]
     data.plan, data.accumulate = Plan([np.array(step) for step in steps], 1, len(steps), 8192), 1

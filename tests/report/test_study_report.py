@@ -182,6 +182,21 @@ def test_runs_that_answered_other_rows_are_shown_and_not_compared(tmp_path: Path
 JOB = "data-full_cot_seed-1"
 
 
+def test_a_task_that_no_arm_has_with_all_its_seeds_is_shown_and_not_compared(tmp_path: Path) -> None:
+    folder, gone = make_sweep(tmp_path / "abl", rows=8), TASKS[0][0]
+    for arm in ("no_atomic", "full_cot"):
+        file = next(folder.glob(f"*{arm}*1")) / "metrics.json"
+        content = json.loads(file.read_text("utf-8"))
+        del content["tasks"][gone], content["untrained"]["tasks"][gone]
+        write_json(file, content)
+    write_study([folder], folder)
+    _, text, numbers = read(folder)
+    assert "no arm has it with all its seeds" in text and not numbers["tasks"][gone]["changes"]
+    assert len(numbers["tasks"]) == len(TASKS) and numbers["answer"]
+    scores = [score for task in numbers["tasks"].values() for score in task["scores"].values()]
+    assert scores and all(0 <= score["low"] <= score["high"] <= 1 for score in scores)
+
+
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [

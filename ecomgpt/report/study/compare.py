@@ -143,7 +143,7 @@ def _task(name: str, arms: Sequence[Arm], reference: Arm | None, samples: int) -
     outcome = Outcome(name, (name,), first.n, first.primary, task=first, relation=relations.pop() if len(relations) == 1 else "mixed")
     for arm in holders:
         outcome.scores[arm.label] = _stored(known[arm.label], first.primary)
-    answers, problem = _answers(name, holders)
+    answers, problem = _answers(name, holders) if holders else (({}, {}), "no arm has it with all its seeds")
     if first.primary not in METRIC_NAMES:
         problem = f"no known metric of record ('{first.primary}')"
     if problem:
@@ -156,7 +156,7 @@ def _task(name: str, arms: Sequence[Arm], reference: Arm | None, samples: int) -
         keys = answers[0][arm.label]
         drawn[arm.label] = Seeded(arm.seeds, np.array([scored[key][0] for key in keys]), np.stack([scored[key][1] for key in keys]))
         if len(keys) > 1:
-            outcome.scores[arm.label] = estimate(drawn[arm.label])
+            outcome.scores[arm.label] = _bounded(estimate(drawn[arm.label]))
     if reference in holders:
         base = answers[0][reference.label]
         for arm in holders:
@@ -164,6 +164,11 @@ def _task(name: str, arms: Sequence[Arm], reference: Arm | None, samples: int) -
                 outcome.changes[arm.label] = _change(difference(drawn[arm.label], drawn[reference.label]), first.primary)
                 outcome.verdicts[arm.label] = _shares([rows[key] for key in answers[0][arm.label]], [rows[key] for key in base])
     return outcome, drawn, ""
+
+
+def _bounded(score: Estimate) -> Estimate:
+    """A score is a share; Student's intervals of few seeds reach beyond what it can be."""
+    return score._replace(low=max(score.low, 0.0), high=min(score.high, 1.0))
 
 
 def _scores(member: Member, arm: Arm, task: str) -> TaskScores | None:
@@ -261,7 +266,7 @@ def _group(name: str, outcomes: Sequence[Outcome], arms: Sequence[Arm], referenc
     means = {arm.label: mean([drawn[task][arm.label] for task in tasks]) for arm in arms if all(arm.label in drawn[task] for task in tasks)}
     for arm in arms:
         if arm.label in means:
-            group.scores[arm.label] = estimate(means[arm.label])
+            group.scores[arm.label] = _bounded(estimate(means[arm.label]))
         elif all(arm.label in outcome.scores for outcome in outcomes):
             value = math.fsum(outcome.scores[arm.label].value for outcome in outcomes) / len(outcomes)
             group.scores[arm.label] = Estimate(value, NAN, NAN, NAN)

@@ -114,7 +114,7 @@ class ExactBuffers(nn.Module):
     loaded in bfloat16 keeps them exact, and would not find the positions that it was trained with.
     """
 
-    def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def,override]
+    def _apply(self, fn, recurse=True):
         exact = {name: buffer for name, buffer in self._buffers.items() if buffer is not None and buffer.dtype == torch.float32}
         super()._apply(fn, recurse)
         for name, before in exact.items():

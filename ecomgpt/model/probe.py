@@ -4,6 +4,8 @@ Transformers says of most models that they take any attention function, but some
 hidden states between the blocks and the head. Both would train without an error, on other losses than the model's.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -27,7 +29,7 @@ def exact(network: nn.Module, model: PreTrainedModel) -> bool:
     Returns:
         True also where the weights hold nothing, as in planning.
     """
-    weight = model.get_input_embeddings().weight
+    weight = cast(torch.Tensor, model.get_input_embeddings().weight)
     if weight.is_meta or type(weight.data) is not torch.Tensor:
         return True
     device, training = weight.device, model.training

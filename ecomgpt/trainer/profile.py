@@ -2,6 +2,7 @@
 
 import csv
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ PHASES = {
     "head": "head and loss on answer tokens",
     "backward": "gradients of both",
     "optimiser": "clipping, AdamW, clearing gradients",
-    "other": "records, checkpoints, validation",
+    "validation": "loss on validation rows, shared out over the steps",
+    "other": "records, checkpoints",
 }
 
 
@@ -47,14 +49,18 @@ class Profile(Callback):
 
     def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
         blocks, head = module.language_model.base_model, module.language_model.get_output_embeddings()
-        self._hooks = [
-            blocks.register_forward_hook(lambda *_: self._until_now("forward")),
-            head.register_forward_hook(lambda *_: self._until_now("head")),
-        ]
+        self._hooks = [blocks.register_forward_hook(self._after("forward")), head.register_forward_hook(self._after("head"))]
         self._mark = time.perf_counter()
+
+    def _after(self, phase: str) -> Callable[..., None]:
+        """A hook for a module's forward pass; those of validation belong to no phase of a step."""
+        return lambda module, *_: self._until_now(phase) if module.training else None
 
     def on_train_batch_start(self, *arguments: Any) -> None:
         self._until_now("data")
+
+    def on_validation_end(self, *arguments: Any) -> None:
+        self._until_now("validation")
 
     def on_before_backward(self, *arguments: Any) -> None:
         self._until_now("head")
@@ -112,7 +118,7 @@ def figure(path: Path, rows: list[tuple[str, float, float, str]]) -> None:
     from matplotlib import pyplot
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    canvas, axes = pyplot.subplots(figsize=(7, 2.8), layout="constrained")
+    canvas, axes = pyplot.subplots(figsize=(7, 3.1), layout="constrained")
     names = [phase for phase, *_ in rows][::-1]
     bars = axes.barh(names, [mean for _, mean, *_ in rows][::-1], color="#33658a")
     axes.bar_label(bars, [f"{mean:.3g} s, {share:.1%}" for _, mean, share, _ in rows][::-1], padding=4)

@@ -146,14 +146,19 @@ def training(run: Run) -> Drawn | None:
         axes.plot(steps, values, color=COLOURS["blue"], marker=marker, alpha=alpha, linewidth=width)
         if means:
             axes.plot(steps, means, color=COLOURS["blue"], linewidth=2)
-        axes.set_title(title, loc="left", fontsize=10, color=COLOURS["ink"])
-        axes.grid(axis="y")
-        if column != "loss":
-            axes.set_ylim(bottom=0)
-            axes.yaxis.set_major_formatter(lambda value, _: count(value))
+        over_steps(axes, column, title)
     all_axes[-1].set_xlabel("optimiser step")
     caption = "Thin: every logged step. Thick: mean over a tenth of them."
     return Drawn(figure, "Training", caption)
+
+
+def over_steps(axes: Axes, column: str, title: str) -> None:
+    """Title and axis of a column of the training log; rates begin at zero, losses do not."""
+    axes.set_title(title, loc="left", fontsize=10, color=COLOURS["ink"])
+    axes.grid(axis="y")
+    if column != "loss":
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(lambda value, _: count(value))
 
 
 def smooth(values: Sequence[float]) -> list[float]:

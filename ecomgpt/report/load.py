@@ -144,7 +144,7 @@ def load(run_dir: Path) -> Run:
         raise UserError(f"{run_dir}: metrics.json is missing; evaluate the run first (job=evaluate)")
     problems: list[str] = []
     metrics, manifest, environment, status = (
-        _read_json(run_dir / name, problems)
+        read_object(run_dir / name, problems)
         for name in ("metrics.json", "data/manifest.json", "environment.json", "status.json")
     )
     if problems:
@@ -176,7 +176,8 @@ def number(value: object) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _read_json(path: Path, problems: list[str]) -> dict[str, Any]:
+def read_object(path: Path, problems: list[str]) -> dict[str, Any]:
+    """The JSON object in a file; an empty one where there is no file, or where it holds something else, which ``problems`` then names."""
     if not path.is_file():
         return {}
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import urllib.parse
 import urllib.request
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from two_runs import two_runs
 
 from ecomgpt.__main__ import main
-from ecomgpt.compare.pairs import find
+from ecomgpt.compare.pairs import Pair, find
 from ecomgpt.compare.server import Page
 from ecomgpt.compare.verdicts import Verdicts
 from ecomgpt.config.schema import CompareConfig
@@ -36,63 +38,64 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECOMGPT_CACHE", str(tmp_path / "cache"))
 
 
-def test_the_page_answers_its_own_address_and_forms_alone(tmp_path: Path) -> None:
-    good, bad = (Run(path) for path in two_runs(tmp_path))
+@contextlib.asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[tuple[list[Pair], Verdicts, Page, TestClient]]:
+    """The page on two runs' rows, with a client; what it keeps is open as long."""
+    good, bad = (Run(path) for path in two_runs(folder))
     pairs = [pair for pair in find(good, bad, CompareConfig(), 1).pairs if not pair.same]
+    with Verdicts(folder / "verdicts.jsonl", pairs) as verdicts:
+        page = Page(pairs, verdicts, 1, False, 8000)
+        async with TestClient(TestServer(page.app(), host="127.0.0.1")) as client:
+            yield pairs, verdicts, page, client
 
+
+def test_the_page_answers_its_own_address_and_forms_alone(tmp_path: Path) -> None:
     async def visit() -> None:
-        with Verdicts(tmp_path / "verdicts.jsonl", pairs) as verdicts:
-            page = Page(pairs, verdicts, 1, False, 8000)
-            async with TestClient(TestServer(page.app(), host="127.0.0.1")) as client:
-                root, own = f"/{page.secret}", str(client.make_url("")).rstrip("/")
-                vote = {"name": "Ann", "row": pairs[0].key, "better": "tie"}
+        async with opened(tmp_path) as (pairs, verdicts, page, client):
+            root, own = f"/{page.secret}", str(client.make_url("")).rstrip("/")
+            vote = {"name": "Ann", "row": pairs[0].key, "better": "tie"}
 
-                async def status(method: str, path: str, data: dict | None = None, **headers: str) -> int:
-                    answer = await client.request(method, path, data=data, headers=headers, allow_redirects=False)
-                    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-                    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-                    return answer.status
+            async def status(method: str, path: str, data: dict | None = None, **headers: str) -> int:
+                answer = await client.request(method, path, data=data, headers=headers, allow_redirects=False)
+                assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                return answer.status
 
-                for path in ("/", "/judge?name=a", "/style.css", "/keys.js"):
-                    assert await status("GET", root + path) == 200
-                assert await status("GET", "/") == await status("GET", "/other/") == 404
-                for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost@evil.example", "evil@localhost", "0.0.0.0", ""):
-                    assert await status("GET", f"{root}/", Host=host) == 421, host
-                assert await status("GET", f"{root}/", Host="localhost:1") == 200  # A forwarded port has another number.
-                for origin in ("http://evil.example", "null", "http://127.0.0.1", own.replace("http", "https")):
-                    assert await status("POST", f"{root}/verdict", vote, Origin=origin) == 403, origin
-                assert await status("POST", f"{root}/verdict", vote) == 403
-                assert verdicts.annotators == []
-                for wrong in ({"row": "no/such"}, {"better": "left"}, {"name": "a\x00"}):
-                    assert await status("POST", f"{root}/verdict", vote | wrong, Origin=own) == 400, wrong
-                assert await status("GET", f"{root}/judge?name=%00") == 400
-                assert await status("GET", f"{root}/verdict") == 405
-                assert await status("POST", f"{root}/verdict", vote | {"name": "x" * 99_000}, Origin=own) == 413
-                assert await status("POST", f"{root}/verdict", vote, Origin=own) == 303
-                assert verdicts.of("Ann") == {pairs[0].key: "tie"}
+            for path in ("/", "/judge?name=a", "/style.css", "/keys.js"):
+                assert await status("GET", root + path) == 200
+            assert await status("GET", "/") == await status("GET", "/other/") == 404
+            for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost@evil.example", "evil@localhost", "0.0.0.0", ""):
+                assert await status("GET", f"{root}/", Host=host) == 421, host
+            assert await status("GET", f"{root}/", Host="localhost:1") == 200  # A forwarded port has another number.
+            for origin in ("http://evil.example", "null", "http://127.0.0.1", own.replace("http", "https")):
+                assert await status("POST", f"{root}/verdict", vote, Origin=origin) == 403, origin
+            assert await status("POST", f"{root}/verdict", vote) == 403
+            assert verdicts.annotators == []
+            for wrong in ({"row": "no/such"}, {"better": "left"}, {"name": "a\x00"}):
+                assert await status("POST", f"{root}/verdict", vote | wrong, Origin=own) == 400, wrong
+            assert await status("GET", f"{root}/judge?name=%00") == 400
+            assert await status("GET", f"{root}/verdict") == 405
+            assert await status("POST", f"{root}/verdict", vote | {"name": "x" * 99_000}, Origin=own) == 413
+            assert await status("POST", f"{root}/verdict", vote, Origin=own) == 303
+            assert verdicts.of("Ann") == {pairs[0].key: "tie"}
 
     asyncio.run(visit())
 
 
 def test_a_page_says_nothing_of_the_runs_and_a_verdict_goes_to_the_right_one(tmp_path: Path) -> None:
-    good, bad = (Run(path) for path in two_runs(tmp_path))
-    pairs = [pair for pair in find(good, bad, CompareConfig(), 1).pairs if not pair.same]
-
     async def visit() -> None:
-        with Verdicts(tmp_path / "verdicts.jsonl", pairs) as verdicts:
-            page = Page(pairs, verdicts, 1, False, 8000)
-            async with TestClient(TestServer(page.app(), host="127.0.0.1")) as client:
-                own = str(client.make_url("")).rstrip("/")
-                for pair in pairs:
-                    text = await (await client.get(f"/{page.secret}/judge?name=Ann")).text()
-                    assert pair.key in text and "good" not in text and "bad" not in text
-                    first, second = re.findall(r'class="text answer"[^>]*>([^<]*)<', text)
-                    better = "first" if first == pair.a.text else "second"
-                    assert {first, second} == {pair.a.text, pair.b.text}
-                    vote = {"name": "Ann", "row": pair.key, "better": better}
-                    await client.post(f"/{page.secret}/verdict", data=vote, headers={"Origin": own})
+        async with opened(tmp_path) as (pairs, verdicts, page, client):
+            own = str(client.make_url("")).rstrip("/")
+            for pair in pairs:
                 text = await (await client.get(f"/{page.secret}/judge?name=Ann")).text()
-                assert "All judged" in text and set(verdicts.of("Ann").values()) == {"win"}
+                assert pair.key in text and "good" not in text and "bad" not in text
+                first, second = re.findall(r'class="text answer"[^>]*>([^<]*)<', text)
+                better = "first" if first == pair.a.text else "second"
+                assert {first, second} == {pair.a.text, pair.b.text}
+                vote = {"name": "Ann", "row": pair.key, "better": better}
+                await client.post(f"/{page.secret}/verdict", data=vote, headers={"Origin": own})
+            text = await (await client.get(f"/{page.secret}/judge?name=Ann")).text()
+            assert "All judged" in text and set(verdicts.of("Ann").values()) == {"win"}
 
     asyncio.run(visit())
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from ecomgpt.report import chain as of_run
-from ecomgpt.report.charts import COLOURS, Drawn, canvas, legend, panels, smooth
+from ecomgpt.report.charts import COLOURS, Drawn, canvas, legend, over_steps, panels, smooth
 from ecomgpt.report.fonts import drawable
 from ecomgpt.report.study.arms import Arm, worded
 from ecomgpt.report.study.charts import MOST, PALETTE, colours
@@ -112,11 +112,7 @@ def training(study: Study) -> Drawn | None:
         for arm in study.arms:
             for one in arm.members:
                 _line(axes, one.run.curve.get(name) or [], COLOURS[tint[arm.label]], len(arm.members))
-        axes.set_title(title, loc="left", fontsize=10, color=COLOURS["ink"])
-        axes.grid(axis="y")
-        if name != "loss":
-            axes.set_ylim(bottom=0)
-            axes.yaxis.set_major_formatter(lambda value, _: count(value))
+        over_steps(axes, name, title)
     all_axes[-1].set_xlabel("optimiser step")
     if 1 < len(study.arms) <= MOST:
         legend(figure, [(drawable(arm.label, width=34), tint[arm.label]) for arm in study.arms])

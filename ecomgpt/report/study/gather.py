@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,7 @@ import yaml
 
 from ecomgpt.config.flat import flat
 from ecomgpt.errors import UserError
-from ecomgpt.report.load import Run, load
-from ecomgpt.rundir import read_json
+from ecomgpt.report.load import Run, load, read_object
 
 DATA_OF_TRAINING = ("data", "sources", "tuning", "strategy", "trainer", "seed")
 """Parts of a configuration that job=evaluate does not decide: they are those of the run whose model it asks."""
@@ -82,7 +80,7 @@ def gather(entries: Sequence[str | Path], title: str = "") -> Gathered:
         elif (folder / "metrics.json").is_file():
             runs.append(folder)
         elif (folder / "status.json").is_file():
-            state = str(_read(folder / "status.json", problems).get("state") or "unknown")
+            state = str(read_object(folder / "status.json", problems).get("state") or "unknown")
             absent.append(Absent(folder.name, state, "it holds no metrics.json; job=evaluate makes one"))
         else:
             problems.append(f"runs: '{folder}' is neither a run directory (metrics.json) nor a sweep's (sweep.json)")
@@ -97,7 +95,7 @@ def gather(entries: Sequence[str | Path], title: str = "") -> Gathered:
 
 
 def _sweep(folder: Path, problems: list[str]) -> tuple[list[Path], list[Absent], str]:
-    content = _read(folder / "sweep.json", problems)
+    content = read_object(folder / "sweep.json", problems)
     runs, absent = [], []
     jobs = content.get("jobs") or []
     if not (isinstance(jobs, list) and all(isinstance(job, dict) for job in jobs)):
@@ -152,15 +150,3 @@ def _yaml(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         raise UserError(f"{path}:{mark.line + 1 if mark else 1}: not valid YAML; write the file again") from None
     return content if isinstance(content, dict) else {}
-
-
-def _read(path: Path, problems: list[str]) -> dict[str, Any]:
-    try:
-        content = read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        problems.append(f"{path}:{getattr(error, 'lineno', 1)}: not valid JSON ({error}); write the file again")
-        return {}
-    if not isinstance(content, dict):
-        problems.append(f"{path}:1: a JSON object is expected; write the file again")
-        return {}
-    return content

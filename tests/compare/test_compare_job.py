@@ -146,6 +146,7 @@ def test_ctrl_c_keeps_everything_a_kill_loses_nothing_and_the_same_command_goes_
 
 
 def test_the_judge_is_asked_in_both_orders_and_stands_beside_people(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    pytest.importorskip("openai", reason="a chat endpoint needs it: pip install 'ecomgpt[chat]'")
     good, bad = two_runs(tmp_path)
     pairs = [pair for pair in find(Run(good), Run(bad), CompareConfig(), 1).pairs if not pair.same]
     with Verdicts(tmp_path / "outputs" / "compare-good-bad" / "verdicts.jsonl", pairs) as verdicts:

@@ -43,7 +43,10 @@ class ModelConfig:
 
 @dataclass
 class BudgetConfig:
-    """Makes two mixtures comparable by size; a mixture that is smaller than its budget is refused."""
+    """Makes two mixtures comparable by size; a mixture that is smaller than its budget is refused.
+
+    The validation part shrinks in proportion.
+    """
 
     examples: int | None = option(None, "train on exactly this many examples of the mixture", low=1)
     target_tokens: int | None = option(None, "train on this many answer tokens, to within one example", low=1)

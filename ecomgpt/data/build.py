@@ -235,6 +235,7 @@ def _write_tokens(config: Config, texts: Path, source: TokenizerSource, folder: 
     tokenizer.save(str(folder / TOKENIZER))
     make = partial(Tokeniser, folder, end, config.data.max_length, {name: number for number, name in enumerate(names)})
     contents: dict[str, Any] = {"budget": {}}
+    share = 1.0
     for split in SPLITS:
         (folder / split).mkdir()
         batches = track(read_batches(texts / f"{split}.arrow"), f"tokenising {split}", known["written"][split], size=len)
@@ -246,26 +247,29 @@ def _write_tokens(config: Config, texts: Path, source: TokenizerSource, folder: 
                 dropped += tokens.dropped
                 row += tokens.read
         if split == "train":
-            contents["budget"], over = _keep_to_budget(config, texts, folder / split)
-            dropped += over
+            contents["budget"], share, over = _keep_to_budget(config, texts, folder / split)
+        else:
+            over = _keep_share(texts, folder / split, share)
+        dropped += over
         contents[split] = tally(Examples(folder / split), names)
         for reason in manifest.TOKEN_REASONS:
             contents[split][reason] = {names[task]: count for (why, task), count in sorted(dropped.items()) if why == reason}
     _write(folder, contents)
 
 
-def _keep_to_budget(config: Config, texts: Path, folder: Path) -> tuple[dict[str, Any], Counter[tuple[str, int]]]:
-    """Takes out of the token files what is over the budget.
+def _keep_to_budget(config: Config, texts: Path, folder: Path) -> tuple[dict[str, Any], float, Counter[tuple[str, int]]]:
+    """Takes out of the training part's token files what is over the budget.
 
     Returns:
-        What was asked for and what was reached; (reason, number of the task) of what was taken out.
+        What was asked for and what was reached; the share of the examples that stays; (reason, number of the task) of
+        what was taken out.
 
     Raises:
         UserError: If the mixture is smaller: mixtures of one budget must not differ in size unnoticed.
     """
     budget = config.data.budget
     if budget.examples is None and budget.target_tokens is None:
-        return {}, Counter()
+        return {}, 1.0, Counter()
     examples = Examples(folder)
     there = {"examples": len(examples), "target_tokens": int(examples.targets.sum())}
     wanted = {key: value for key, value in dataclasses.asdict(budget).items() if value is not None}
@@ -279,9 +283,26 @@ def _keep_to_budget(config: Config, texts: Path, folder: Path) -> tuple[dict[str
         raise UserError(*short)
     order = np.load(texts / "train_order.npy")[examples.rows]
     kept = within_budget(examples.targets, order, budget.examples, budget.target_tokens)
+    reached = {"wanted": wanted, "examples": int(kept.sum()), "target_tokens": int(examples.targets[kept].sum())}
+    return reached, float(kept.mean()), _take_out(folder, examples, kept)
+
+
+def _keep_share(texts: Path, folder: Path, share: float) -> Counter[tuple[str, int]]:
+    """Cuts the validation part like the training part: it is a gauge, and would cost more time than a small budget's training.
+
+    Returns:
+        (reason, number of the task) of what was taken out.
+    """
+    examples = Examples(folder)
+    order = np.load(texts / "validation_order.npy")[examples.rows]
+    kept = within_budget(examples.targets, order, max(1, round(share * len(examples))), None)
+    return Counter() if kept.all() else _take_out(folder, examples, kept)
+
+
+def _take_out(folder: Path, examples: Examples, kept: np.ndarray) -> Counter[tuple[str, int]]:
     over = Counter(("over_budget", task) for task in examples.tasks[~kept].tolist())
     keep_only(folder, kept)
-    return {"wanted": wanted, "examples": int(kept.sum()), "target_tokens": int(examples.targets[kept].sum())}, over
+    return over
 
 
 def _sample(texts: Path) -> Iterator[str]:

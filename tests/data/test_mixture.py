@@ -85,6 +85,15 @@ def test_mixtures_of_one_budget_are_of_one_size(cache: Path) -> None:
         assert mixture.instructions == everything.instructions  # Only the tokens are made again.
 
 
+def test_a_budget_cuts_the_validation_part_in_proportion(cache: Path) -> None:
+    whole, some = (build(cache, "data.validation=0.3", *more) for more in ([], ["data.budget.examples=60"]))
+    there, kept = (len(mixture.examples("validation")) for mixture in (whole, some))
+    assert 1 <= kept == round(there * 60 / whole.manifest["examples"]) < there
+    assert some.manifest["validation_examples"] == kept
+    lost = sum(task["validation"]["dropped"].get("over data.budget", 0) for task in some.manifest["tasks"])
+    assert lost > 0
+
+
 @pytest.mark.parametrize("key", ["examples", "target_tokens"])
 def test_a_mixture_below_its_budget_is_refused_with_the_number_that_would_do(cache: Path, key: str) -> None:
     there = build(cache, "data=no_atomic").manifest[key]

@@ -68,6 +68,12 @@ def without_ranks() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
 
 
+def orphaned() -> bool:
+    """Called in a process of a group: whether its parent is gone, killed for example; the system has then given it another one."""
+    parent = os.environ.get(PARENT)
+    return parent is not None and int(parent) != os.getppid()
+
+
 def leave_error(error: BaseException) -> None:
     """Called in a process of a group: leaves the reason of its end for the parent."""
     folder = os.environ.get(ERRORS)

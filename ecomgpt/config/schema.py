@@ -282,7 +282,7 @@ class Config:
     )
     preview: int = option(0, "job=build prints this many examples of each task", low=0)
     input: str | None = option(None, "job=predict: a JSON Lines file with `instruction` and `input`")
-    measure: bool | None = option(None, "job=plan trains two steps to measure speed and memory; null for models that take seconds")
+    measure: bool | None = option(None, "job=plan trains a few steps to measure speed and memory; null where the memory for it is free")
     push_to: str | None = option(None, "job=export also uploads to this hub id, <owner>/<name>, as a private repository")
     merge: bool = option(True, "job=export merges LoRA weights into the backbone; false writes them as a peft folder")
     format: str = option("model", "job=export writes the run's model, or its suite as tasks of lm-evaluation-harness", choices=("model", "lm_eval"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecomgpt.config.schema import Config
-from ecomgpt.group import run_group
+from ecomgpt.group import orphaned, run_group
 from ecomgpt.rundir import Run, read_json, save, write_json
 from ecomgpt.strategy.memory import ANSWER_SHARE
 
@@ -179,6 +179,8 @@ def _clock() -> Any:
             self.times: list[float] = []
 
         def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
+            if orphaned():
+                raise KeyboardInterrupt  # Nobody waits for the result any more.
             if (index + 1) % trainer.accumulate_grad_batches == 0:
                 module.step_loss = 0.0
                 if module.device.type == "cuda":

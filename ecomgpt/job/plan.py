@@ -29,9 +29,9 @@ STRATEGIES = (
 )
 """Names for people, kinds, ZeRO stages, offloading."""
 QUICK = 20e6
-"""Models up to so many parameters are measured unasked: it takes seconds."""
+"""Models up to so many parameters take seconds to measure."""
 QUICK_STEPS = 21
-"""Steps of such a model that are measured, the first to warm up."""
+"""Steps of such a model that are measured, the first to warm up; of others `ecomgpt.job.measure.STEPS`."""
 FULL_ROWS = 0.97
 """Share of a row's tokens that packing fills."""
 
@@ -53,11 +53,12 @@ def main(config: Config, run: Run | None) -> None:
         _show_disk(config, console)
     else:
         console.print("Memory: unknown, because the model's shape is not declared (model.hidden_size, layers, heads, vocabulary).")
-    _show_time(config, here, console)
     _show_places(config, console)
     for tuning in ("full", "lora"):
         console.print(sizes_table(config, here, tuning))
     console.print("Memory a device for training; + fits here. Estimates are within 15 % of measured peaks: docs/planning.md", highlight=False)
+    # Last, because it may take minutes: everything else is on the screen already.
+    _show_time(config, here, console)
 
 
 def _batch(config: Config, here: Machine, console: "Console") -> Config:
@@ -127,22 +128,25 @@ def checkpoint_bytes(config: Config) -> float:
 
 
 def _show_time(config: Config, here: Machine, console: "Console") -> None:
-    """Measured where that is quick or asked for; a speed that nobody measured is not made up."""
-    total = parameters(config.model)
-    wanted = config.measure if config.measure is not None else total is not None and total <= QUICK
+    """Measured on the real model where it fits; a speed that nobody measured is not made up."""
     steps, why = steps_of(config)
-    if not wanted or not fits(config, here) or config.trainer.nodes > 1 or (here.devices and here.devices < config.trainer.devices):
-        reason = "it would not fit here" if not fits(config, here) else "measure=true trains a few steps on random weights to find out"
-        console.print(f"Speed: not measured ({reason}). Steps: {steps if steps else why}.", highlight=False)
+    hindered = _not_measured(config, here)
+    if hindered:
+        console.print(f"Speed: not measured ({hindered}). Steps: {steps if steps else why}.", highlight=False)
         return
     from ecomgpt.job.measure import STEPS, measure
 
-    trial = QUICK_STEPS if total is not None and total <= QUICK else STEPS
-    console.print(f"Speed: measuring {trial - 1} steps ...", highlight=False)
+    quick = (parameters(config.model) or math.inf) <= QUICK
+    trial = QUICK_STEPS if quick else STEPS
+    hint = "" if quick or config.measure else " This may take minutes; measure=false leaves it out."
+    console.print(f"Speed: measuring {trial - 1} steps on random weights ...{hint}", highlight=False)
     try:
         found = measure(config, trial)
     except JobFailure as error:
-        raise UserError(f"measure: the trial failed: {error}") from error
+        if config.measure:
+            raise UserError(f"measure: the trial failed: {error}") from error
+        console.print(f"Speed: not measured, the trial failed: {error}", highlight=False, markup=False)
+        return
     console.print(
         f"Speed: {found.tokens_per_second:,.0f} tokens/s, measured over {trial - 1} steps of {found.step_tokens:,} tokens; "
         f"highest memory of a process {size(found.peak_bytes)}", highlight=False,
@@ -152,6 +156,30 @@ def _show_time(config: Config, here: Machine, console: "Console") -> None:
     else:
         took = training_time(config, steps, found)
         console.print(f"Time: {steps:,} steps of {config.trainer.batch_tokens:,} tokens, about {took}", highlight=False)
+
+
+def _not_measured(config: Config, here: Machine) -> str:
+    """Why the speed is not measured; empty: it is."""
+    if config.measure is False:
+        return "measure=false"
+    if not fits(config, here):
+        return "it would not fit here"
+    if config.trainer.nodes > 1:
+        return "it takes several machines"
+    if here.devices and here.devices < config.trainer.devices:
+        return f"there are {here.devices} devices"
+    wanted = need(config, here)
+    if config.measure is None and not here.devices and (wanted is None or wanted.device * config.trainer.devices + wanted.host > _free()):
+        # The run itself would be let go ahead, but nobody asked for a trial that may push other programs out of memory.
+        return "other programs hold the memory that it takes; measure=true tries it all the same"
+    return ""
+
+
+def _free() -> int:
+    """Main memory that no program holds, in bytes."""
+    import psutil
+
+    return psutil.virtual_memory().available
 
 
 def training_time(config: Config, steps: int, found: "Measured") -> str:

@@ -14,7 +14,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from ecomgpt.group import PARENT
+from ecomgpt.group import orphaned
 from ecomgpt.launch import PREEMPTION
 from ecomgpt.trainer.checkpoints import Checkpoints
 
@@ -46,7 +46,7 @@ class Interruption(Callback):
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int) -> None:
         if (index + 1) % trainer.accumulate_grad_batches:
             return
-        asked = self.asked or _orphaned()
+        asked = self.asked or orphaned()
         if trainer.world_size > 1:
             # All processes leave after the same step, or the others would wait for ever.
             vote = torch.tensor(float(asked), device=module.device)
@@ -77,8 +77,3 @@ class Interruption(Callback):
             signal.signal(number, handler)
         self._before = {}
 
-
-def _orphaned() -> bool:
-    """Whether the process that started this one is gone, killed for example; the system has then given it another parent."""
-    parent = os.environ.get(PARENT)
-    return parent is not None and int(parent) != os.getppid()

@@ -180,7 +180,7 @@ class EvalConfig:
         choices=("auto", "transformers", "vllm", "openai", "predictions"),
     )
     limit: int | None = option(None, "rows a task; null for all", low=1)
-    batch_tokens: int = option(8192, "tokens a decoding batch may hold, padding included", low=32)
+    batch_tokens: int | None = option(None, "tokens whose keys decoding holds at once; null for what an eighth of the device's memory takes", low=32)
     max_prompt_tokens: int = option(800, "longer inputs are cut and counted", low=32)
     max_new_tokens: int | None = option(None, "cap on the tasks' own limits; null for none", low=1)
     beams: int = option(1, "1 is greedy; the paper used 4", low=1)

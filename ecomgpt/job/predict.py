@@ -13,6 +13,7 @@ from ecomgpt.tasks.prompt import instruction_prompt
 
 def main(config: Config, run: Run) -> None:
     """Reads ``input``, one object with ``instruction`` and ``input`` a line, and writes the answers beside the run's own."""
+    from ecomgpt.eval.backends.transformers import batch_tokens
     from ecomgpt.eval.decode import Decoding, answer
     from ecomgpt.model.backbone import read_model, read_tokenizer
 
@@ -21,7 +22,7 @@ def main(config: Config, run: Run) -> None:
     if not (run.model / "config.json").is_file():
         raise UserError(f"run: '{run.path}' holds no model yet; finish its training first")
     settings = config.eval
-    decoding = Decoding(settings.max_new_tokens or 128, settings.max_prompt_tokens, settings.batch_tokens, settings.beams)
+    decoding = Decoding(settings.max_new_tokens or 128, settings.max_prompt_tokens, batch_tokens(config), settings.beams)
     model, tokenizer = read_model(run.model).eval(), read_tokenizer(run.model)
     target = run.path / "predict" / f"{Path(config.input).stem}.jsonl"
     target.unlink(missing_ok=True)

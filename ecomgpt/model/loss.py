@@ -8,10 +8,10 @@ taken in chunks whose logits are made again in the backward pass, so that memory
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
+from ecomgpt.model.linear import Linear, product
 from ecomgpt.model.tied import LateGradient
 
 CHUNK = 1024
@@ -38,7 +38,7 @@ class LinearCrossEntropy(torch.autograd.Function):
             late: Takes the gradient of the weight, where that is the embedding as well; None returns it.
         """
         ctx.late, ctx.lift = late, 1.0
-        logits = F.linear(hidden, weight, bias).float()
+        logits = product(hidden, weight, bias).float()
         column = targets[:, None]
         wanted = logits.gather(1, column)
         # Log-sum-exp and softmax by hand, in the buffer of the logits: each operation would else need another one.
@@ -54,13 +54,14 @@ class LinearCrossEntropy(torch.autograd.Function):
         return total[:, 0].log() + highest[:, 0] - wanted[:, 0]  # no view, about which FSDP would warn
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Upstream gradients scale rows; they are folded into the small operand of each product."""
         hidden, weight, gradient = ctx.saved_tensors
         scale = upstream[:, None] / ctx.lift
         for_hidden = for_weight = for_bias = None
         if ctx.needs_input_grad[0]:
-            for_hidden = ((gradient @ weight).float() * scale).to(hidden.dtype)
+            for_hidden = (product(gradient, weight.t()).float() * scale).to(hidden.dtype)
         if ctx.needs_input_grad[1]:
             scaled = (hidden.float() * scale).to(hidden.dtype)
             for_weight = gradient.t() @ scaled if ctx.late is None else ctx.late.add(gradient, scaled)
@@ -69,7 +70,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         return for_hidden, for_weight, for_bias, None, None
 
 
-class AnswerHead(nn.Linear):
+class AnswerHead(Linear):
     """The stock head, which given targets returns their losses.
 
     The loss is part of the head's own `forward`, because sharding strategies gather a module's weights only there.

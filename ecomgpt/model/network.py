@@ -1,17 +1,23 @@
 """The model as training sees it: packed examples in, one loss for each answer token out."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from transformers import BloomForCausalLM, PreTrainedModel
 
 from ecomgpt.errors import UserError
 from ecomgpt.model.backbones import PackedBackbone, blocks
+from ecomgpt.model.linear import faster_linears
 from ecomgpt.model.loss import AnswerHead
 from ecomgpt.model.probe import exact
 from ecomgpt.model.tied import late_gradient, tie_gradients
 
 SCALES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier")
 """Configuration keys by which some models change their logits behind the head; None or 1 leaves them."""
+
+MULTIPLE = 16
+"""Tokens are filled up to a multiple of it: matrix products of other heights are up to a tenth slower on CPUs, and tensor
+cores ask for multiples of 8 as well."""
 
 
 class Network(nn.Module):
@@ -38,6 +44,7 @@ class Network(nn.Module):
             reason = f"changes its logits ({', '.join(changed)})" if changed else "has no plain linear head"
             raise UserError(f"model.path: {type(language_model).__name__} {reason}, which training doesn't compute")
         head.__class__ = AnswerHead
+        faster_linears(language_model)
         tie_gradients(language_model.get_input_embeddings(), head)
         if not isinstance(language_model, BloomForCausalLM) and not exact(self, language_model):
             raise UserError(f"model.path: {type(language_model).__name__} has other losses on packed rows than on single examples, so it can't be trained exactly")
@@ -68,6 +75,15 @@ class Network(nn.Module):
             Shape (N,), float32.
         """
         sizes = lengths.tolist() if isinstance(lengths, torch.Tensor) else lengths
-        hidden = self._packed(self.language_model, input_ids, positions, sizes)
+        hidden = self._packed(self.language_model, *_filled(input_ids, positions, sizes))
         late = late_gradient(self.language_model.get_input_embeddings())
         return self.language_model.get_output_embeddings()(hidden[0].index_select(0, target_index), targets, late)
+
+
+def _filled(ids: torch.Tensor, positions: torch.Tensor, sizes: list[int]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+    """The micro-batch with an example more, which nothing sees and which has no target."""
+    missing = -ids.shape[1] % MULTIPLE
+    if not missing:
+        return ids, positions, sizes
+    filler = torch.arange(missing, device=ids.device)[None]
+    return F.pad(ids, (0, missing)), torch.cat([positions, filler], dim=1), [*sizes, missing]

@@ -23,7 +23,7 @@ PAPER_PROMPT, PAPER_ANSWER = 800, 164
 
 
 def main(arguments: Sequence[str]) -> None:
-    options = {"model": "smollm2_135m", "data": os.environ.get("ECOMGPT_DATA", "./data"), "rows": "16", "beams": "1,4", "limits": "paper", "batch_tokens": "8192", "tasks": ""}
+    options = {"model": "smollm2_135m", "data": os.environ.get("ECOMGPT_DATA", "./data"), "rows": "16", "beams": "1,4", "limits": "paper", "batch_tokens": "", "tasks": ""}
     for argument in arguments:
         name, _, value = argument.partition("=")
         if name not in options:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     suite = read_suite(options)
     model, tokenizer = read_model(options, suite)
     results = [
-        measure(model, tokenizer, suite, beams, options["limits"], int(options["batch_tokens"]))
+        measure(model, tokenizer, suite, beams, options["limits"], int(options["batch_tokens"]) if options["batch_tokens"] else default_tokens(options))
         for beams in map(int, options["beams"].split(","))
     ]
     write(options, arguments, results)
@@ -72,6 +72,16 @@ def read_model(options: dict[str, str], suite: list[tuple[Any, list[Any]]]) -> t
 
     config = checked(composed(["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"], [shipped("conf")]))
     return make(Subject(config)).loaded
+
+
+def default_tokens(options: dict[str, str]) -> int:
+    """What an evaluation of this model holds at once on this machine."""
+    from ecomgpt.config.compose import checked, composed
+    from ecomgpt.config.roots import shipped
+    from ecomgpt.eval.backends.transformers import batch_tokens
+
+    name = "bloomz_560m" if options["model"].startswith("bloom:") else options["model"]
+    return batch_tokens(checked(composed(["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"], [shipped("conf")])))
 
 
 def measure(model: Any, tokenizer: Any, suite: list[tuple[Any, list[Any]]], beams: int, limits: str, batch_tokens: int) -> dict[str, Any]:

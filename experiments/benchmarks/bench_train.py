@@ -40,7 +40,7 @@ def main() -> None:
     """Measures and writes the results."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=1, help="how often each contender starts; ours once more")
-    arguments.add_argument("--steps", type=int, default=1, help="measured steps a start")
+    arguments.add_argument("--steps", type=int, default=2, help="measured steps a start")
     arguments.add_argument("--micro", type=int, default=4, help="examples that the padded contenders take at once")
     arguments.add_argument("--only", nargs="*", default=None, help="shape:dtype pairs, such as bloomz_560m:float32")
     options = arguments.parse_args()
@@ -49,7 +49,7 @@ def main() -> None:
         examples = Examples(Path(folder))
         steps = choose_steps(examples, options.steps, options.micro)
         results = list(measure(examples, steps, Path(folder), options))
-    document = {"machine": machine(), "source": source, "examples": describe(examples, steps), "command": " ".join(sys.argv), "results": results}
+    document = {"machine": machine(), "source": source, "examples": describe(examples, steps, options.micro), "command": " ".join(sys.argv), "results": results}
     (HERE / "train.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     text = HERE / "train.md"
     _, mark, notes = text.read_text(encoding="utf-8").partition(NOTES) if text.exists() else ("", "", "")
@@ -98,15 +98,26 @@ def demo() -> Iterator[tuple[str, str]]:
 def choose_steps(examples: Examples, count: int, micro: int) -> list[list[int]]:
     """The most typical of random steps, and one more to warm up: what a process does first, its memory's pages among it, costs more.
 
-    Typical means the middle of all draws by the tokens of the batches padded to their longest, `micro` examples each, so that neither
-    side gains from luck: one long example makes padding arbitrarily dear.
+    Typical means nearest to the epoch's mean step in real tokens, in tokens padded to the longest of `micro` examples, and in answer
+    tokens, each in its own standard deviations: then rates over the chosen steps are those of an epoch, and neither side gains from luck.
     """
+    drawn = random_steps(examples)
+    sums = (examples.lengths[drawn].sum(axis=1), padded_tokens(examples, drawn, micro), examples.targets[drawn].sum(axis=1))
+    facts = np.stack(sums, axis=1).astype(float)
+    away = np.square((facts - facts.mean(axis=0)) / facts.std(axis=0)).sum(axis=1)
+    ranked = drawn[np.argsort(away, kind="stable")]
+    return [*ranked[count : count + 1].tolist(), *ranked[:count].tolist()]
+
+
+def random_steps(examples: Examples) -> np.ndarray:
+    """All examples in steps of eight, shape (steps, 8)."""
     order = np.random.default_rng(0).permutation(len(examples))
-    drawn = order[: len(order) // EIGHT * EIGHT].reshape(-1, EIGHT)
-    padded = examples.lengths[drawn].reshape(len(drawn), -1, micro).max(axis=2).sum(axis=1)
-    ranked = drawn[np.argsort(padded, kind="stable")]
-    first = (len(ranked) - count) // 2
-    return ranked[first - 1 : first + count].tolist()
+    return order[: len(order) // EIGHT * EIGHT].reshape(-1, EIGHT)
+
+
+def padded_tokens(examples: Examples, steps: np.ndarray, micro: int) -> np.ndarray:
+    """Tokens of each step where `micro` examples at a time are padded to the longest of them, shape (steps,)."""
+    return examples.lengths[steps].reshape(len(steps), -1, micro).max(axis=2).sum(axis=1) * micro
 
 
 def measure(examples: Examples, steps: list[list[int]], folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -139,11 +150,13 @@ def machine() -> dict[str, Any]:
     return {"cpu": cpu, "threads": threads, "system": platform.platform(), "python": platform.python_version(), **packages}
 
 
-def describe(examples: Examples, steps: list[list[int]]) -> dict[str, float]:
+def describe(examples: Examples, steps: list[list[int]], micro: int) -> dict[str, float]:
     """Lengths of the measured examples and of all."""
-    chosen = np.concatenate(steps[1:])
+    chosen, measured, everything = np.concatenate(steps[1:]), np.array(steps[1:]), random_steps(examples)
     return {
         "measured": len(chosen), "tokens": int(examples.lengths[chosen].sum()), "answer_tokens": int(examples.targets[chosen].sum()),
+        "padded_to_real": float(padded_tokens(examples, measured, micro).sum() / examples.lengths[measured].sum()),
+        "padded_to_real_of_all": float(padded_tokens(examples, everything, micro).sum() / examples.lengths[everything].sum()),
         "longest": int(examples.lengths[chosen].max()), "mean_length_of_all": float(examples.lengths.mean()),
         "mean_answer_of_all": float(examples.targets.mean()),
     }

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ecomgpt.eval.decode import Decoding
 
 
+LEAST_TOKENS, UNKNOWN_TOKENS, MOST_TOKENS = 1024, 8192, 16384
+"""Keys that decoding holds at once: at least, of a model of unknown shape, at most."""
+
+
 class Transformers:
     """Decodes with `ecomgpt.eval.decode`.
 
@@ -44,7 +48,7 @@ class Transformers:
         return Decoding(
             max_new_tokens=most_new,
             max_prompt_tokens=most_prompt,
-            batch_tokens=settings.batch_tokens,
+            batch_tokens=self.batch_tokens,
             beams=settings.beams,
             rank=settings.decoding == "rank",
         )
@@ -53,10 +57,15 @@ class Transformers:
         """In low precision scores move with the batches, so their size stands beside them."""
         settings = self.subject.config.eval
         return {
-            "decoding": settings.decoding, "beams": settings.beams, "batch_tokens": settings.batch_tokens,
+            "decoding": settings.decoding, "beams": settings.beams, "batch_tokens": self.batch_tokens,
             "max_prompt_tokens": settings.max_prompt_tokens, "max_new_tokens": settings.max_new_tokens,
             "dtype": str(number_format(self.subject.config)).removeprefix("torch."),
         }
+
+    @cached_property
+    def batch_tokens(self) -> int:
+        """Tokens whose keys are held at once."""
+        return batch_tokens(self.subject.config)
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:
@@ -77,6 +86,24 @@ class Transformers:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if on_gpu(config) else "cpu"
         placed: Any = model.to(device)  # type: ignore[arg-type]
         return placed.eval(), tokenizer
+
+
+def batch_tokens(config: Config) -> int:
+    """``eval.batch_tokens``, or how many tokens' keys and values an eighth of the device's memory holds.
+
+    Of all memory and not of what is free: the same command must make the same batches. More than `MOST_TOKENS` gain little.
+    """
+    from ecomgpt.model.locate import shaped
+    from ecomgpt.needs import machine
+
+    model = shaped(config)
+    if config.eval.batch_tokens is not None or not (model.layers and model.hidden_size):
+        return config.eval.batch_tokens or UNKNOWN_TOKENS
+    here = machine(config)
+    memory = here.device_bytes / 8 / (1 if here.devices else config.trainer.devices)
+    # A key and a value of the model's width in every block; heads that are shared take less.
+    token = 2 * model.layers * model.hidden_size * number_format(config).itemsize
+    return max(LEAST_TOKENS, min(MOST_TOKENS, int(memory / token)))
 
 
 def limits(config: Config, task: EvalTask) -> tuple[int, int]:

@@ -15,6 +15,8 @@ from torch import nn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.models.bloom.modeling_bloom import BloomAttention, BloomGelu, BloomModel
 
+from ecomgpt.model.linear import faster_linears
+
 Attend: TypeAlias = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
 """(layer, queries (1, heads, N, size), keys and values (1, kv_heads, N, size), scale) to (1, N, heads, size)."""
 
@@ -51,7 +53,8 @@ def attending(attend: Attend) -> Iterator[None]:
 def prepared(model: PreTrainedModel) -> Iterator[None]:
     """Exchanges the attention of a model, which must be `known`, and drops nothing of what training had set."""
     training = model.training
-    classes = [(module, type(module)) for module in model.modules() if isinstance(module, tuple(_BLOOM))]
+    classes: list[tuple[nn.Module, type[nn.Module]]] = [(module, type(module)) for module in model.modules() if isinstance(module, tuple(_BLOOM))]
+    linears = faster_linears(model)
     implementation = model.config._attn_implementation
     model.eval()
     for module, _ in classes:
@@ -63,6 +66,8 @@ def prepared(model: PreTrainedModel) -> Iterator[None]:
     finally:
         for module, theirs in classes:
             module.__class__ = theirs
+        for linear in linears:
+            linear.__class__ = nn.Linear
         if not classes:
             model.set_attn_implementation(implementation)
         model.train(training)

@@ -1,0 +1,90 @@
+"""Linear layers on AMD processors, whose float32 products PyTorch gives to a library that is not made for them.
+
+PyTorch's wheels multiply float32 matrices with Intel's MKL. On AMD's processors oneDNN, which the wheels hold as well and use for
+bfloat16, is faster at a layer's forward product and no slower at its input's gradient: by a few per cent with the thousand rows
+of a training step, by half with the few rows of a decoding step. Everywhere else, and wherever another format or a compiler
+decides, layers are stock.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+
+@cache
+def onednn_is_faster() -> bool:
+    """Whether this is an AMD processor and PyTorch was built with oneDNN. By its name and not by its speed: results must not hang on chance."""
+    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        return False
+    info = Path("/proc/cpuinfo")
+    return info.is_file() and "AuthenticAMD" in info.read_text(encoding="utf-8", errors="replace")
+
+
+def product(left: torch.Tensor, right: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """``left @ right.T + bias`` as `torch.nn.functional.linear` does it, by the faster library; outside of autograd only.
+
+    Args:
+        left: Shape (..., K).
+        right: Shape (N, K).
+        bias: Shape (N,), or None.
+
+    Returns:
+        Shape (..., N).
+    """
+    if _suits(left, right):
+        return torch.ops.mkldnn._linear_pointwise(left, right, bias, "none", [], "")
+    return F.linear(left, right, bias)
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` by the faster library; weights, names and gradients are the same."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """As `nn.Linear`."""
+        if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu") or not _suits(input, self.weight):
+            return super().forward(input)
+        if torch.is_grad_enabled():
+            return _Product.apply(input, self.weight, self.bias)
+        return product(input, self.weight, self.bias)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        ctx.save_for_backward(input, weight)
+        return product(input, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        input, weight = ctx.saved_tensors
+        for_input = for_weight = for_bias = None
+        if ctx.needs_input_grad[0]:
+            for_input = product(upstream, weight.t())
+        rows = upstream.reshape(-1, upstream.shape[-1])
+        if ctx.needs_input_grad[1]:
+            for_weight = rows.t() @ input.reshape(-1, input.shape[-1])  # MKL is no slower at this one.
+        if ctx.needs_input_grad[2]:
+            for_bias = rows.sum(0)
+        return for_input, for_weight, for_bias
+
+
+def faster_linears(model: nn.Module) -> list[nn.Linear]:
+    """Exchanges the class of a model's stock linear layers, where that helps; returns the layers."""
+    found = [module for module in model.modules() if type(module) is nn.Linear] if onednn_is_faster() else []
+    for module in found:
+        module.__class__ = Linear
+    return found
+
+
+def _suits(left: torch.Tensor, right: torch.Tensor) -> bool:
+    plain = (torch.Tensor, nn.Parameter)
+    return (
+        left.dtype == right.dtype == torch.float32 and left.device.type == "cpu" and left.numel() > 0
+        and type(left) in plain and type(right) in plain and onednn_is_faster()
+    )

@@ -42,8 +42,8 @@ def configured(overrides: list[str]) -> Config:
     return checked(composed(overrides, search_roots(overrides)))
 
 
-def ours(model: PreTrainedModel, examples: Examples, steps: list[list[int]], dtype: str, folder: Path) -> Measured:
-    """ecomgpt: the module, loader, optimiser and Lightning trainer of `job=fit`."""
+def ours(model: PreTrainedModel, examples: Examples, steps: list[list[int]], dtype: str, folder: Path, *callbacks: Any) -> Measured:
+    """ecomgpt: the module, loader, optimiser and Lightning trainer of `job=fit`; callbacks come behind its clock."""
     from lightning.pytorch.callbacks import Callback
 
     from ecomgpt.data.batches import Plan
@@ -75,7 +75,7 @@ def ours(model: PreTrainedModel, examples: Examples, steps: list[list[int]], dty
             measured.append({"seconds": time.perf_counter() - self.started, "loss": float(module.step_loss)})
             module.step_loss = 0.0
 
-    lightning_trainer(config, data, [Clock()], [], folder).fit(module, data)
+    lightning_trainer(config, data, [Clock(), *callbacks], [], folder).fit(module, data)
     return measured
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ecomgpt.eval.decode import Decoding
 
 
-LEAST_TOKENS, UNKNOWN_TOKENS, MOST_TOKENS = 1024, 8192, 16384
+LEAST_TOKENS, UNKNOWN_TOKENS, MOST_TOKENS = 1024, 8192, 32768
 """Keys that decoding holds at once: at least, of a model of unknown shape, at most."""
 
 

@@ -32,6 +32,7 @@ def start(config: Config, command: Sequence[str]) -> int:
     if torchrun.joined() and torchrun.rank() > 0:
         return torchrun.follow(config)
     if config.job.name in IN_PLACE:
+        heed_preemption()  # job=plan may have a trial running, which must not stay behind.
         function(config, existing_run(config.run)[0] if config.run else None)
         return 0
     from ecomgpt.strategy.batch import settle

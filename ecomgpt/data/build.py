@@ -283,6 +283,9 @@ def _keep_to_budget(config: Config, texts: Path, folder: Path) -> tuple[dict[str
         raise UserError(*short)
     order = np.load(texts / "train_order.npy")[examples.rows]
     kept = within_budget(examples.targets, order, budget.examples, budget.target_tokens)
+    if not kept.any():
+        first = int(examples.targets[np.argmin(order)])
+        raise UserError(f"data.budget.target_tokens={budget.target_tokens}: the first example alone has {first} answer tokens; give {first} or more")
     reached = {"wanted": wanted, "examples": int(kept.sum()), "target_tokens": int(examples.targets[kept].sum())}
     return reached, float(kept.mean()), _take_out(folder, examples, kept)
 

@@ -51,7 +51,7 @@ def measure(config: Config, steps: int = STEPS) -> Measured:
     trainer = config.trainer
     unit = (trainer.row_tokens or config.data.max_length) * (trainer.micro_rows or 1) * trainer.devices
     # Two micro-batches a step at most: gradients add up as in the real run, and a large batch need not be waited for.
-    short = dataclasses.replace(trainer, nodes=1, max_steps=steps, batch_tokens=unit * min(2, trainer.batch_tokens // unit or 1))
+    short = dataclasses.replace(trainer, nodes=1, max_steps=steps, max_minutes=None, batch_tokens=unit * min(2, trainer.batch_tokens // unit or 1))
     config = dataclasses.replace(config, trainer=short)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder))
@@ -146,7 +146,8 @@ def filled_model(config: Config) -> "PreTrainedModel":
 
 
 def random_model(config: Config) -> "PreTrainedModel":
-    """A model of the configured shape with random weights."""
+    """A model of the configured shape with random weights in float32."""
+    import torch
     from transformers import AutoConfig, AutoModelForCausalLM, BloomConfig, BloomForCausalLM
 
     from ecomgpt.model.locate import locate
@@ -156,7 +157,8 @@ def random_model(config: Config) -> "PreTrainedModel":
         shape = {"hidden_size": model.hidden_size, "n_layer": model.layers, "n_head": model.heads, "vocab_size": model.vocabulary}
         return BloomForCausalLM(BloomConfig(**shape, hidden_dropout=0.0, attention_dropout=0.0))  # type: ignore[arg-type]
     path = locate(config).path or model.path or ""
-    return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path, gguf_file=model.gguf_file, trust_remote_code=False))
+    shape_of = AutoConfig.from_pretrained(path, gguf_file=model.gguf_file, trust_remote_code=False)
+    return AutoModelForCausalLM.from_config(shape_of, dtype=torch.float32)  # as training loads it, whatever the file says
 
 
 def peak() -> int:

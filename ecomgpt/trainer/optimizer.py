@@ -25,6 +25,8 @@ def make_optimizer(module: nn.Module, config: Config) -> torch.optim.Optimizer:
         {"params": [weight for weight in weights if _is_matrix(weight)], "weight_decay": trainer.weight_decay},
         {"params": [weight for weight in weights if not _is_matrix(weight)], "weight_decay": 0.0},
     ]
+    # Adapters are matrices alone; DeepSpeed drops an empty group, which the schedule would miss.
+    groups = [group for group in groups if group["params"]]
     settings: dict[str, Any] = {"lr": trainer.learning_rate, "betas": tuple(trainer.betas), "eps": 1e-8}
     if config.strategy.offload_optimizer and on_gpu(config):
         from deepspeed.ops.adam import DeepSpeedCPUAdam

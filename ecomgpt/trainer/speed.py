@@ -16,8 +16,8 @@ from transformers import PreTrainedModel
 
 from ecomgpt.model.linear import product
 
-SIDES = {"cpu": (2048, 3), "cuda": (8192, 5)}
-"""Side of the square matrices and number of pairs, each of which is multiplied twice, by kind of device: about a second."""
+SIDES = {"cpu": (2048, 6), "cuda": (8192, 10)}
+"""Side of the square matrices and number of products, by kind of device: about a second."""
 
 
 def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
@@ -26,10 +26,10 @@ def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
     Each is of operands that were not used just before: a layer's weights lie in memory and in no cache, too.
     """
     side, tries = SIDES[device.type]
-    pairs = [[torch.randn(side, side, device=device).to(dtype) for _ in range(2)] for _ in range(tries)]
+    pairs = [[torch.randn(side, side, device=device).to(dtype) for _ in range(2)] for _ in range(2)]
     best = float("inf")
     with torch.inference_mode():
-        for left, right in [*pairs, *pairs]:
+        for left, right in pairs * (tries // 2):
             _wait(device)
             started = time.perf_counter()
             product(left, right)
@@ -41,7 +41,7 @@ def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
 def cached_peak(device: torch.device, dtype: torch.dtype, cache: Path) -> float:
     """`matrix_peak`, measured once for each device, number format and number of threads of this machine."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    key = f"{platform.node()}, {name}, {str(dtype).removeprefix('torch.')}, {torch.get_num_threads()} threads"
+    key = f"{platform.node()}, {name}, {str(dtype).removeprefix('torch.')}, {torch.get_num_threads()} threads, operands in turns"
     file = cache / "matrix_peak.json"
     try:
         known = json.loads(file.read_text(encoding="utf-8"))

@@ -87,10 +87,10 @@ def demo() -> Iterator[tuple[str, str]]:
     from ecomgpt.data.build import prepare
     from ecomgpt.data.store import read_instructions
     from ecomgpt.job.build import protection
-    from ecomgpt.model.backbone import load_tokenizer
+    from ecomgpt.model.tokenizer import tokenizer_of
 
     config = configured(["job=build"])
-    mixture = prepare(config, protection(config), lambda texts: load_tokenizer(config, texts))
+    mixture = prepare(config, protection(config), tokenizer_of(config))
     for row in read_instructions(mixture.instructions / "train.arrow"):
         yield row.prompt.text, row.target
 

@@ -85,6 +85,12 @@ def test_mixtures_of_one_budget_are_of_one_size(cache: Path) -> None:
         assert mixture.instructions == everything.instructions  # Only the tokens are made again.
 
 
+def test_a_budget_below_the_first_answer_is_refused(cache: Path) -> None:
+    """Else nothing would be trained, and called done."""
+    with pytest.raises(UserError, match=r"data\.budget\.target_tokens=1: the first example alone has (\d+) answer tokens; give \1 or more"):
+        build(cache, "data.budget.target_tokens=1")
+
+
 def test_a_budget_cuts_the_validation_part_in_proportion(cache: Path) -> None:
     whole, some = (build(cache, "data.validation=0.3", *more) for more in ([], ["data.budget.examples=60"]))
     there, kept = (len(mixture.examples("validation")) for mixture in (whole, some))

@@ -1,14 +1,19 @@
 """job=plan as a user types it: memory, disk, what fits where, and the speed of the real model, measured last."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from ecomgpt import needs
 from ecomgpt.__main__ import main
+from ecomgpt.config.compose import checked, composed
+from ecomgpt.config.files import search_roots
 from ecomgpt.errors import JobFailure
 from ecomgpt.job import measure, plan
+from ecomgpt.model.locate import shaped
 
 SMALL = ["data.max_length=64", "trainer.row_tokens=64", "trainer.batch_tokens=128", "trainer.micro_rows=1", "trainer.max_steps=7"]
 
@@ -47,6 +52,20 @@ def test_another_model_that_fits_is_measured_unasked(tmp_path: Path, capsys: pyt
     assert len(asked) == 1
     planned(capsys, tmp_path, *line, "measure=true")
     assert len(asked) == 2
+
+
+def test_a_trial_has_the_number_format_of_training_and_no_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    transformers = pytest.importorskip("transformers")
+    shape = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    transformers.LlamaConfig(**shape, dtype="bfloat16").save_pretrained(tmp_path)
+    overrides = ["job=plan", "model=hf", f"model.path={tmp_path}", "trainer.max_minutes=0.001"]
+    config = checked(composed(overrides, search_roots(overrides)))
+    assert {weight.dtype for weight in measure.filled_model(dataclasses.replace(config, model=shaped(config))).parameters()} == {torch.float32}
+    given = []
+    monkeypatch.setattr(measure, "run_group", lambda config, run, function: given.append(config))
+    with pytest.raises(IndexError):  # Nothing was measured.
+        measure.measure(config)
+    assert given[0].trainer.max_minutes is None
 
 
 def test_what_does_not_fit_is_not_tried(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

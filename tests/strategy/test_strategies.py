@@ -130,6 +130,15 @@ def test_dropout_is_the_same_on_two_processes(rehearsal: Rehearsal) -> None:
     assert difference(one.weights(), two.weights()) < WEIGHT
 
 
+@pytest.mark.parametrize("strategy", ["fsdp", "deepspeed_zero2", "deepspeed_zero3"])
+def test_adapters_learn_the_same_with_every_strategy(strategy: str, rehearsal: Rehearsal) -> None:
+    lora = ("tuning=lora", "trainer.learning_rate=1e-3")
+    one = rehearsal.train(f"adapters-1-{strategy}", *lora)
+    two = rehearsal.train(f"adapters-2-{strategy}", *lora, f"strategy={strategy}", "trainer.devices=2")
+    assert max(abs(a - b) for a, b in zip(one.losses(), two.losses(), strict=True)) < LOSS
+    assert difference(one.weights(), two.weights()) < WEIGHT
+
+
 def test_the_table_in_the_docs(request: pytest.FixtureRequest) -> None:
     """All cells hold, and the page says so."""
     if any(set(row) != set(COLUMNS) for row in cells.values()) and request.session.testscollected < 2 * len(STRATEGIES):

@@ -34,6 +34,12 @@ def steps(weight: nn.Parameter, optimizer: torch.optim.Optimizer, count: int, st
         optimizer.step()
 
 
+def test_adapters_make_one_group() -> None:
+    """DeepSpeed drops an empty group, and the schedule would have a learning rate too many."""
+    optimizer = make_optimizer(nn.Linear(4, 4, bias=False), config())  # type: ignore[arg-type]
+    assert [len(group["params"]) for group in optimizer.param_groups] == [1]
+
+
 def test_updates_too_small_for_bfloat16_add_up_as_in_float32() -> None:
     start = torch.randn(20, 20).bfloat16()
     half, full = nn.Parameter(start.clone()), nn.Parameter(start.float())

@@ -103,7 +103,8 @@ def batch_tokens(config: Config) -> int:
     memory = here.device_bytes / 8 / (1 if here.devices else config.trainer.devices)
     # A key and a value of the model's width in every block; heads that are shared take less.
     token = 2 * model.layers * model.hidden_size * number_format(config).itemsize
-    return max(LEAST_TOKENS, min(MOST_TOKENS, int(memory / token)))
+    # In whole steps, so that machines of almost the same memory make the same batches.
+    return max(LEAST_TOKENS, min(MOST_TOKENS, int(memory / token) // LEAST_TOKENS * LEAST_TOKENS))
 
 
 def limits(config: Config, task: EvalTask) -> tuple[int, int]:

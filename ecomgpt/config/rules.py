@@ -193,6 +193,8 @@ def _devices(config: Config) -> Iterator[str]:
 
 
 def _batch(config: Config) -> Iterator[str]:
+    if config.job.name not in ("run", "fit", "plan"):
+        return  # Nothing is trained, and answers may be shared out over any number of processes.
     trainer = config.trainer
     row = trainer.row_tokens or config.data.max_length
     if row < config.data.max_length:

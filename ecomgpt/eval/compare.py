@@ -134,4 +134,6 @@ def _pairs(first: Sequence[Answer], second: Sequence[Answer]) -> list[tuple[Answ
     for one, other in pairs:
         if one.row.target != other.row.target:
             raise UserError(f"{one.row.id}: the two runs had different targets; they read different data")
+        if one.row.prompt.text != other.row.prompt.text:
+            raise UserError(f"{one.row.id}: the two runs were asked differently; evaluate both with the same eval settings")
     return pairs

@@ -67,6 +67,9 @@ def export_suite(
     name = config.eval.name
     group = PREFIX + name
     cut = 0
+    if (folder / "rows.py").is_file():  # an earlier export
+        for old in [*folder.glob("*.yaml"), *folder.glob("*.jsonl")]:
+            old.unlink()
     for task, rows in suite:
         most, _ = limits(config, task)
         lines = [_row(row, tokenizer, most) for row in rows]

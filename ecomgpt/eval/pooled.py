@@ -86,14 +86,18 @@ def seeded(answers: Sequence[Sequence[Answer]], name: str, samples: int = SAMPLE
 def aligned(runs: Mapping[str, Sequence[Answer]]) -> dict[str, list[Answer]] | None:
     """The runs' answers in the order of the first one's rows, or None if they answered different rows or questions."""
     first = next(iter(runs.values()))
-    order = [(answer.row.id, answer.row.target) for answer in first]
+    order = [_question(answer) for answer in first]
     found = {}
     for name, answers in runs.items():
-        known = {(answer.row.id, answer.row.target): answer for answer in answers}
+        known = {_question(answer): answer for answer in answers}
         if len(answers) != len(order) or any(key not in known for key in order):
             return None
         found[name] = [known[key] for key in order]
     return found
+
+
+def _question(answer: Answer) -> tuple[str, str, str]:
+    return answer.row.id, answer.row.target, answer.row.prompt.text
 
 
 def mean(tasks: Sequence[Seeded]) -> Seeded:

@@ -83,7 +83,7 @@ class Reuse:
         if weights is None:
             return ""
         libraries = {name: version(name) for name in LIBRARIES}
-        rooms = [code(room) for room in ("eval", "model", "tasks")]
+        rooms = [code(room) for room in ("data", "eval", "model", "tasks")]
         return digest([weights, type(self.backend).__name__, self.backend.settings(), on_gpu(config), libraries, rooms])
 
     def _built(self) -> list[Any]:

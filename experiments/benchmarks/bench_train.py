@@ -27,6 +27,8 @@ from ecomgpt.data.store import Examples, TokenWriter
 
 HERE = Path(__file__).resolve().parent
 EIGHT = 8
+MICRO = 4
+"""Examples that the padded contenders take at once; steps are typical by it whatever ``--micro`` says, so that they stay the same."""
 VOCABULARY = 4000
 """Of the tokenizer that is trained on the examples: small, so that they have as many tokens as BLOOM's would give (about 180)."""
 CONTENDERS = ("ecomgpt", "transformers", "trl")
@@ -41,13 +43,14 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=1, help="how often each contender starts; ours once more")
     arguments.add_argument("--steps", type=int, default=2, help="measured steps a start")
-    arguments.add_argument("--micro", type=int, default=4, help="examples that the padded contenders take at once")
+    arguments.add_argument("--contenders", nargs="*", default=CONTENDERS[1:], help="whom to measure beside ours")
+    arguments.add_argument("--micro", type=int, default=MICRO, help="examples that the padded contenders take at once")
     arguments.add_argument("--only", nargs="*", default=None, help="shape:dtype pairs, such as bloomz_560m:float32")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         source = write_examples(Path(folder))
         examples = Examples(Path(folder))
-        steps = choose_steps(examples, options.steps, options.micro)
+        steps = choose_steps(examples, options.steps, MICRO)
         results = list(measure(examples, steps, Path(folder), options))
     document = {"machine": machine(), "source": source, "examples": describe(examples, steps, options.micro), "command": " ".join(sys.argv), "results": results}
     (HERE / "train.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -124,7 +127,7 @@ def measure(examples: Examples, steps: list[list[int]], folder: Path, options: a
     """Runs every contender in turns."""
     wanted = options.only or [":".join(run) for run in RUNS]
     for shape, dtype in (run for run in RUNS if ":".join(run) in wanted):
-        others = CONTENDERS[1:] if dtype == "float32" else ()
+        others = tuple(options.contenders) if dtype == "float32" else ()
         for contender in ("ecomgpt", *others) * options.rounds + ("ecomgpt",):
             order = {
                 "contender": contender, "shape": shape, "dtype": dtype, "micro": options.micro, "steps": steps,

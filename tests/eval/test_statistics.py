@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from ecomgpt.eval.baselines import BASELINES, baseline
 from ecomgpt.eval.bootstrap import interval, resample
 from ecomgpt.eval.compare import Difference, compare, holm, paired
 from ecomgpt.eval.metrics.items import MICRO_F1
+from ecomgpt.eval.pooled import aligned
 from ecomgpt.eval.rows import Answer, EvalRow
 from ecomgpt.eval.score import score
 from ecomgpt.eval.task import EvalTask
@@ -115,6 +117,15 @@ def test_paired_comparison() -> None:
     assert (worse.value, worse.low) == pytest.approx((-better.value, -better.high))
     with pytest.raises(UserError, match="different rows"):
         paired(answers(0.5, 10), answers(0.5, 11), "accuracy")
+
+
+def test_answers_to_other_questions_are_not_paired() -> None:
+    """More candidates are another question, though rows and targets are the same."""
+    first = answers(0.5, 10)
+    second = [replace(one, row=replace(one.row, prompt=Prompt("", one.row.prompt.input, " a, b, c?"))) for one in first]
+    assert aligned({"one": first, "other": first}) is not None and aligned({"one": first, "other": second}) is None
+    with pytest.raises(UserError, match="t/0: the two runs were asked differently"):
+        paired(first, second, "accuracy")
 
 
 def test_p_values_are_calibrated() -> None:

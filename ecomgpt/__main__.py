@@ -76,9 +76,13 @@ def _flags(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = Parser(add_help=False, allow_abbrev=False, parents=[get_args_parser()], conflict_handler="resolve")
     flags, unknown = parser.parse_known_args(arguments)
     see = "see python -m ecomgpt --help"
-    found = [f"command line: unknown option '{item}'; {see}" for item in (*flags.overrides, *unknown) if item.startswith("-")]
+    found = [
+        f"command line: unknown option '{item}'; {see}" for item in (*flags.overrides, *unknown) if item.startswith("-")
+    ]
     if flags.config_name or flags.config_path:
-        found.append("command line: --config-name and --config-path can't be used; give paths.conf=<your configuration folder>")
+        found.append(
+            "command line: --config-name and --config-path can't be used; give paths.conf=<your configuration folder>"
+        )
     if flags.multirun and (flags.cfg or flags.info):
         found.append("command line: --multirun runs jobs and --cfg only shows a configuration; give one of them")
     if found:

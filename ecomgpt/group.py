@@ -21,9 +21,21 @@ from ecomgpt.errors import JobFailure, UserError
 from ecomgpt.rundir import Run
 
 RANK_VARIABLES = (
-    "RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE",
-    "ROLE_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT",
-    "TORCHELASTIC_MAX_RESTARTS", "TORCHELASTIC_USE_AGENT_STORE",
+    "RANK",
+    "LOCAL_RANK",
+    "GROUP_RANK",
+    "ROLE_RANK",
+    "NODE_RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "GROUP_WORLD_SIZE",
+    "ROLE_WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "TORCHELASTIC_RUN_ID",
+    "TORCHELASTIC_RESTART_COUNT",
+    "TORCHELASTIC_MAX_RESTARTS",
+    "TORCHELASTIC_USE_AGENT_STORE",
 )
 """A launcher above us may have set these; a process group of our own must not inherit them."""
 PARENT = "ECOMGPT_PARENT"
@@ -80,7 +92,9 @@ def leave_error(error: BaseException) -> None:
     if folder is None:
         return
     rank = os.environ.get("RANK", "0")
-    text = str(error) if isinstance(error, (UserError, JobFailure)) else f"{type(error).__name__}: {error}".split("\n")[0]
+    text = (
+        str(error) if isinstance(error, (UserError, JobFailure)) else f"{type(error).__name__}: {error}".split("\n")[0]
+    )
     reason = {"at": time.time(), "rank": int(rank), "text": text, "user": isinstance(error, UserError)}
     # The parent may be gone, and the folder with it.
     with contextlib.suppress(OSError):
@@ -91,11 +105,20 @@ def _environment(config: Config, rank: int, port: int, folder: str) -> dict[str,
     count = config.trainer.devices
     threads = config.trainer.threads or max(1, (os.cpu_count() or 1) // count)
     own = {
-        "RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count,
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
+        "RANK": rank,
+        "LOCAL_RANK": rank,
+        "GROUP_RANK": 0,
+        "WORLD_SIZE": count,
+        "LOCAL_WORLD_SIZE": count,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
         # The store is the parent's, as it is torchrun's agent's: no process opens a server.
-        "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": 0,
-        "OMP_NUM_THREADS": threads, "PYTHONUNBUFFERED": 1, PARENT: os.getpid(), ERRORS: folder,
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "TORCHELASTIC_RESTART_COUNT": 0,
+        "OMP_NUM_THREADS": threads,
+        "PYTHONUNBUFFERED": 1,
+        PARENT: os.getpid(),
+        ERRORS: folder,
     }
     environment = {**without_ranks(), **{name: str(value) for name, value in own.items()}}
     if sys.platform == "linux":
@@ -115,7 +138,11 @@ def _watch(processes: list[subprocess.Popen]) -> list[tuple[int, int]]:
     while len(ended) < len(processes):
         try:
             known = {rank for rank, _ in ended}
-            fresh = [(rank, code) for rank, process in enumerate(processes) if rank not in known and (code := process.poll()) is not None]
+            fresh = [
+                (rank, code)
+                for rank, process in enumerate(processes)
+                if rank not in known and (code := process.poll()) is not None
+            ]
             # Of those that ended since the last look, one that was killed is the cause of the others' end.
             ended += sorted(fresh, key=lambda item: item[1] >= 0)
             for _, code in ended[len(known) :]:
@@ -131,7 +158,10 @@ def _watch(processes: list[subprocess.Popen]) -> list[tuple[int, int]]:
             elif type(error) is KeyboardInterrupt:
                 _send(processes, signal.SIGKILL)
             asked += 1
-    if asked and (any(code == -signal.SIGKILL for _, code in ended) or not any(code > 0 and code != INTERRUPTED for _, code in ended)):
+    if asked and (
+        any(code == -signal.SIGKILL for _, code in ended)
+        or not any(code > 0 and code != INTERRUPTED for _, code in ended)
+    ):
         raise KeyboardInterrupt
     return ended
 
@@ -152,7 +182,9 @@ def _conclude(codes: list[tuple[int, int]], folder: Path) -> None:
             raise KeyboardInterrupt
         return
     rank, code = failed[0]
-    reasons = sorted((json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")), key=lambda item: item["at"])
+    reasons = sorted(
+        (json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")), key=lambda item: item["at"]
+    )
     if code < 0:
         name = signal.Signals(-code).name
         hint = "; the system does this where main memory runs out" if name == "SIGKILL" else ""

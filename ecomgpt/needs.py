@@ -14,7 +14,13 @@ from ecomgpt.rundir import trained_run
 from ecomgpt.strategy.memory import Memory, estimate, parameters
 from ecomgpt.units import size
 
-SIZES = (("560m", 1024, 24, 16), ("1b1", 1536, 24, 16), ("1b7", 2048, 24, 16), ("3b", 2560, 30, 32), ("7b1", 4096, 30, 32))
+SIZES = (
+    ("560m", 1024, 24, 16),
+    ("1b1", 1536, 24, 16),
+    ("1b7", 2048, 24, 16),
+    ("3b", 2560, 30, 32),
+    ("7b1", 4096, 30, 32),
+)
 """Width, blocks and heads of BLOOM's sizes."""
 SPREAD = 1.1
 """A run that needs this much more than there is, by estimate, is refused; below it, it may just fit."""
@@ -69,7 +75,9 @@ def machine(config: Config) -> Machine:
     host, gpu = psutil.virtual_memory().total, on_gpu(config)
     if gpu:
         properties = torch.cuda.get_device_properties(0)
-        return Machine(torch.cuda.device_count(), properties.total_memory, host, properties.name, multiplies_bfloat16(gpu))
+        return Machine(
+            torch.cuda.device_count(), properties.total_memory, host, properties.name, multiplies_bfloat16(gpu)
+        )
     return Machine(0, host, host, "CPU", multiplies_bfloat16(gpu))
 
 
@@ -109,7 +117,12 @@ def _weights(config: Config) -> Iterator[str]:
         folder = Path(found.path or model.path or "").expanduser()
         if found.path is None and model.python_package and not model.path:
             yield f"model={model.name}: its weights are in the Python package {model.python_package}, which is not installed"
-        elif found.path is None and not folder.is_dir() and str(model.path).count("/") == 1 and str(model.path)[0] not in "/.~":
+        elif (
+            found.path is None
+            and not folder.is_dir()
+            and str(model.path).count("/") == 1
+            and str(model.path)[0] not in "/.~"
+        ):
             places = "\n".join(found.looked)
             yield f"model={model.name}: no weights found; give model.path=<folder in Hugging Face format>. Looked at:\n{places}"
         elif found.path is None or (found.local and folder.is_dir() and not _holds_weights(folder)):
@@ -182,7 +195,14 @@ def _devices(config: Config, here: Machine) -> Iterator[str]:
         yield f"trainer.devices={config.trainer.devices}, but this machine has {here.devices} CUDA devices ({here.name})"
     if here.devices and config.strategy.offload_optimizer:
         # DeepSpeed compiles its AdamW for main memory at its first use.
-        lacking = [name for name, found in (("a C++ compiler (g++)", shutil.which(os.environ.get("CXX", "g++"))), ("ninja", shutil.which("ninja"))) if not found]
+        lacking = [
+            name
+            for name, found in (
+                ("a C++ compiler (g++)", shutil.which(os.environ.get("CXX", "g++"))),
+                ("ninja", shutil.which("ninja")),
+            )
+            if not found
+        ]
         if lacking:
             yield f"strategy={config.strategy.name} needs {' and '.join(lacking)}: apt install g++, pip install ninja"
 
@@ -216,14 +236,21 @@ def _variants(config: Config, here: Machine) -> Iterator[str]:
     family = config.model.name.split("_")[0] if config.model.name.startswith(("bloom_", "bloomz_")) else "bloomz"
     sizes = [(f"{family}_{label}", of_size(config.model, *shape)) for label, *shape in reversed(SIZES)]
     total = parameters(config.model) or 0
-    for name, model in [(config.model.name, config.model), *(item for item in sizes if (parameters(item[1]) or 0) < total)]:
+    for name, model in [
+        (config.model.name, config.model),
+        *(item for item in sizes if (parameters(item[1]) or 0) < total),
+    ]:
         for tuning, checkpointing in itertools.product(("full", "lora"), (False, True)):
             option = dataclasses.replace(
-                config, model=model, tuning=dataclasses.replace(config.tuning, name=tuning),
+                config,
+                model=model,
+                tuning=dataclasses.replace(config.tuning, name=tuning),
                 trainer=dataclasses.replace(config.trainer, gradient_checkpointing=checkpointing),
             )
             if fits(option, here):
-                yield f"model={name} tuning={tuning}" + (" trainer.gradient_checkpointing=true" if checkpointing else "")
+                yield f"model={name} tuning={tuning}" + (
+                    " trainer.gradient_checkpointing=true" if checkpointing else ""
+                )
                 break
 
 

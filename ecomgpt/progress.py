@@ -38,7 +38,11 @@ def track(
         now = time.monotonic()
         if now - shown >= QUIET_SECONDS:
             shown = now
-            left = f" of {total:,}, {max(0.0, (now - started) / done * (total - done)):.0f} s left" if total and done else ""
+            left = (
+                f" of {total:,}, {max(0.0, (now - started) / done * (total - done)):.0f} s left"
+                if total and done
+                else ""
+            )
             print(f"  {what}: {done:,}{left}{said()}", flush=True)
 
 

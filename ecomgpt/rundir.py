@@ -24,13 +24,41 @@ from ecomgpt.config.compose import load
 from ecomgpt.config.schema import Config
 from ecomgpt.errors import UserError
 
-PACKAGES = ("ecomgpt", "torch", "lightning", "transformers", "tokenizers", "hydra-core", "datasets", "deepspeed", "peft", "torchmetrics")
+PACKAGES = (
+    "ecomgpt",
+    "torch",
+    "lightning",
+    "transformers",
+    "tokenizers",
+    "hydra-core",
+    "datasets",
+    "deepspeed",
+    "peft",
+    "torchmetrics",
+)
 # What may differ when a run is continued, because its numbers do not depend on it: where things lie, how much is shown, how
 # the work is spread, and how often it is saved. Whether a strategy can read the checkpoint is checked when there is one.
 FREE = (
-    "overwrite", "preview", "measure", "name", "paths", "data.processes", "strategy", "trainer.devices", "trainer.nodes", "trainer.accelerator",
-    "trainer.micro_rows", "trainer.gradient_checkpointing", "trainer.threads", "trainer.log_every", "trainer.loggers",
-    "trainer.checkpoint_every", "trainer.keep_checkpoints", "trainer.max_minutes", "trainer.on_anomaly", "trainer.spike",
+    "overwrite",
+    "preview",
+    "measure",
+    "name",
+    "paths",
+    "data.processes",
+    "strategy",
+    "trainer.devices",
+    "trainer.nodes",
+    "trainer.accelerator",
+    "trainer.micro_rows",
+    "trainer.gradient_checkpointing",
+    "trainer.threads",
+    "trainer.log_every",
+    "trainer.loggers",
+    "trainer.checkpoint_every",
+    "trainer.keep_checkpoints",
+    "trainer.max_minutes",
+    "trainer.on_anomaly",
+    "trainer.spike",
 )
 
 log = logging.getLogger("ecomgpt")
@@ -87,8 +115,13 @@ def open_run(config: Config, command: Sequence[str]) -> Run:
             folder.mkdir(parents=True, exist_ok=True)
         # First of all files: it is what tells a run directory from any other folder.
         run.update(
-            state="running", stage="start", error=None, started=run.status().get("started") or now(), finished=None,
-            pid=os.getpid(), host=socket.gethostname(),
+            state="running",
+            stage="start",
+            error=None,
+            started=run.status().get("started") or now(),
+            finished=None,
+            pid=os.getpid(),
+            host=socket.gethostname(),
         )
         save(config, run)
         write_json(run.path / "environment.json", environment(config, command))
@@ -152,7 +185,9 @@ def trained_run(path: str) -> Run:
     run = settled(path)
     if not (run.model / "config.json").is_file():
         if run.metrics_file.is_file():
-            raise UserError(f"run: '{run.path}' holds predictions and no model; job=rescore run={path} scores them again")
+            raise UserError(
+                f"run: '{run.path}' holds predictions and no model; job=rescore run={path} scores them again"
+            )
         raise UserError(f"run: '{run.path}' holds no trained model; continue it first: job=fit name={run.path.name}")
     return run
 
@@ -280,7 +315,9 @@ def _commit() -> str | None:
         if inside.returncode:
             return None
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10).stdout.strip()
-        dirty = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10).stdout
+        dirty = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10
+        ).stdout
         return commit + ("+" if dirty.strip() else "") if commit else None
     except (OSError, subprocess.SubprocessError):
         return None

@@ -46,7 +46,9 @@ def refuse(what: str) -> None:
         UserError: Under torchrun.
     """
     if joined():
-        raise UserError(f"command line: {what} can't run under torchrun; start it without, and give trainer.devices=<processes of each job>")
+        raise UserError(
+            f"command line: {what} can't run under torchrun; start it without, and give trainer.devices=<processes of each job>"
+        )
 
 
 def overrides(given: list[str]) -> list[str]:
@@ -61,7 +63,9 @@ def overrides(given: list[str]) -> list[str]:
     own = {"trainer.devices": devices, "trainer.nodes": int(os.environ["WORLD_SIZE"]) // devices}
     said = dict(item.split("=", 1) for item in given if "=" in item)
     wrong = [
-        f"{key}={said[key]}, but torchrun has started {value}; leave the key out" for key, value in own.items() if said.get(key, str(value)) != str(value)
+        f"{key}={said[key]}, but torchrun has started {value}; leave the key out"
+        for key, value in own.items()
+        if said.get(key, str(value)) != str(value)
     ]
     if wrong:
         raise UserError(*wrong)
@@ -116,7 +120,9 @@ def follow(config: Config) -> int:
     if path == FAILED:
         return 2
     if not (Path(path) / "config.yaml").is_file():
-        raise UserError(f"paths.output: process 0 works in '{path}', which process {rank()} does not see; all machines must share it")
+        raise UserError(
+            f"paths.output: process 0 works in '{path}', which process {rank()} does not see; all machines must share it"
+        )
     run, leader = existing_run(path)
     _same(config, leader)
     log_to(run, process=rank())
@@ -149,7 +155,10 @@ def _same(own: Config, leader: Config) -> None:
     spread = ("name", "paths")
     if leader.trainer.batch == "auto":
         # What process 0 has chosen holds for all.
-        own.trainer.micro_rows, own.trainer.gradient_checkpointing = leader.trainer.micro_rows, leader.trainer.gradient_checkpointing
+        own.trainer.micro_rows, own.trainer.gradient_checkpointing = (
+            leader.trainer.micro_rows,
+            leader.trainer.gradient_checkpointing,
+        )
     found = list(differences(dataclasses.asdict(leader), dataclasses.asdict(own), free=spread))
     if found:
         raise UserError("the machines were started with different commands:", *found)

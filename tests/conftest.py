@@ -11,7 +11,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-docs", action="store_true", help="write the tables in docs/ that tests make, instead of comparing")
+    parser.addoption(
+        "--write-docs", action="store_true", help="write the tables in docs/ that tests make, instead of comparing"
+    )
 
 
 @pytest.fixture(scope="session")

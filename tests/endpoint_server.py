@@ -22,7 +22,9 @@ class Answer:
     body: str | None = None
     finish: str = "stop"
     refusal: str | None = None
-    usage: dict[str, int] | None = field(default_factory=lambda: {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15})
+    usage: dict[str, int] | None = field(
+        default_factory=lambda: {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    )
     delay: float = 0.0
     content_type: str = "application/json"
     length: int | None = None
@@ -33,8 +35,12 @@ class Answer:
             return self.body.encode()
         message = {"role": "assistant", "content": self.text, "refusal": self.refusal}
         completion = {
-            "id": "x", "object": "chat.completion", "created": 0, "model": "served-model",
-            "choices": [{"index": 0, "message": message, "finish_reason": self.finish}], "usage": self.usage,
+            "id": "x",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "served-model",
+            "choices": [{"index": 0, "message": message, "finish_reason": self.finish}],
+            "usage": self.usage,
         }
         return json.dumps(completion, ensure_ascii=False).encode()
 
@@ -134,6 +140,8 @@ def labeller(body: dict[str, Any]) -> str:
             return [fill(schema["items"])]
         if schema["type"] == "string":
             return schema.get("enum", [word])[0]
-        return {name: "What is it?" if name == "question" else fill(value) for name, value in schema["properties"].items()}
+        return {
+            name: "What is it?" if name == "question" else fill(value) for name, value in schema["properties"].items()
+        }
 
     return json.dumps(fill(schema), ensure_ascii=False)

@@ -28,9 +28,11 @@ class Estimate:
     def plus(self, other: "Estimate") -> "Estimate":
         """Both together."""
         return Estimate(
-            self.questions + other.questions, self.known + other.known, self.prompt_tokens + other.prompt_tokens,
+            self.questions + other.questions,
+            self.known + other.known,
+            self.prompt_tokens + other.prompt_tokens,
             self.answer_tokens + other.answer_tokens,
-        )  # fmt: skip
+        )
 
     def line(self, settings: ChatConfig) -> str:
         """For people."""

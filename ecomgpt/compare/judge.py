@@ -35,9 +35,15 @@ class Wording:
     """What the judge is told: ``conf/compare/judge.yaml``."""
 
     name: str = option(help="the file's name without its ending")
-    instruction: dict[str, str] = option(help="the system message by language; it asks for JSON with a reason and a verdict")
-    question: dict[str, str] = option(help="the user's message by language; slots {question}, {first}, {second}, {reference}")
-    reference: dict[str, str] = option(help="what fills {reference} with compare.reference=true, by language; slot {target}")
+    instruction: dict[str, str] = option(
+        help="the system message by language; it asks for JSON with a reason and a verdict"
+    )
+    question: dict[str, str] = option(
+        help="the user's message by language; slots {question}, {first}, {second}, {reference}"
+    )
+    reference: dict[str, str] = option(
+        help="what fills {reference} with compare.reference=true, by language; slot {target}"
+    )
     max_tokens: int = option(300, "the longest answer", low=16)
 
     def request(self, pair: Pair, order: str, reference: bool, longest: int) -> Request:
@@ -45,8 +51,16 @@ class Wording:
         language = pair.a.row.language
         target = _fill(self.reference[language], {"target": pair.a.row.target}) if reference else ""
         answers = {"a": clip(pair.a.text, longest), "b": clip(pair.b.text, longest)}
-        texts = {"question": clip(pair.a.row.prompt.text, longest), "first": answers[order[0]], "second": answers[order[1]], "reference": target}
-        messages = (("system", self.instruction[language].strip()), ("user", _fill(self.question[language], texts).strip()))
+        texts = {
+            "question": clip(pair.a.row.prompt.text, longest),
+            "first": answers[order[0]],
+            "second": answers[order[1]],
+            "reference": target,
+        }
+        messages = (
+            ("system", self.instruction[language].strip()),
+            ("user", _fill(self.question[language], texts).strip()),
+        )
         return Request(messages, self.max_tokens, SHAPE.schema(CHOICES))
 
 
@@ -72,7 +86,13 @@ class Judged:
 
     def to_json(self) -> dict[str, Any]:
         """One line of ``judge.jsonl``."""
-        return {"row": self.pair.key, "answers": self.pair.digest, "verdict": self.verdict, "said": self.said, "reasons": self.reasons}
+        return {
+            "row": self.pair.key,
+            "answers": self.pair.digest,
+            "verdict": self.verdict,
+            "said": self.said,
+            "reasons": self.reasons,
+        }
 
 
 @dataclass(frozen=True)
@@ -102,7 +122,11 @@ def load_wording(own: str | None) -> Wording:
     """
     path = [path for path in declarations("compare", own) if path.stem == "judge"][-1]
     wording = load(path, Wording)
-    problems = [f"{path}: 'name' is '{wording.name}', but the file is called 'judge'; make them the same"] if wording.name != "judge" else []
+    problems = (
+        [f"{path}: 'name' is '{wording.name}', but the file is called 'judge'; make them the same"]
+        if wording.name != "judge"
+        else []
+    )
     for language in ("en", "zh"):
         for key, slots in (("instruction", ()), ("question", (*NEEDED, "reference")), ("reference", ("target",))):
             text = getattr(wording, key).get(language)
@@ -110,7 +134,11 @@ def load_wording(own: str | None) -> Wording:
                 problems.append(f"{path}: '{key}.{language}' is missing")
                 continue
             wrong = set(SLOT.findall(text)) ^ set(slots)
-            problems += (f"{path}: '{key}.{language}' needs the slots {', '.join(slots)} and no other" for _ in (1,) if wrong and slots)
+            problems += (
+                f"{path}: '{key}.{language}' needs the slots {', '.join(slots)} and no other"
+                for _ in (1,)
+                if wrong and slots
+            )
     if problems:
         raise UserError(*problems)
     return wording

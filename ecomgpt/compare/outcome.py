@@ -53,7 +53,11 @@ class Outcome:
 
 
 def outcome(
-    names: tuple[str, str], pairs: Sequence[Pair], given: Mapping[str, Mapping[str, str]], judged: Sequence[Judged] | None, notes: Sequence[str]
+    names: tuple[str, str],
+    pairs: Sequence[Pair],
+    given: Mapping[str, Mapping[str, str]],
+    judged: Sequence[Judged] | None,
+    notes: Sequence[str],
 ) -> Outcome:
     """Adds everything up.
 
@@ -70,7 +74,9 @@ def outcome(
     verdicts = {one.pair.key: one.verdict for one in judged}
     asked = {pair.key: people.verdicts[pair.key] for pair in pairs if not pair.same and pair.key in people.verdicts}
     both = kappa((PEOPLE, JUDGE), (asked, verdicts)) if asked and verdicts else None
-    return Outcome(names, pairs, people, agreement(given), tallies(pairs, {JUDGE: verdicts}), bias(judged), both, list(notes))
+    return Outcome(
+        names, pairs, people, agreement(given), tallies(pairs, {JUDGE: verdicts}), bias(judged), both, list(notes)
+    )
 
 
 def write(found: Outcome, folder: Run) -> None:
@@ -93,9 +99,16 @@ def show(found: Outcome) -> Iterator[RenderableType]:
     from rich.text import Text
 
     for name, arm, whole in found.arms:
-        table = Table(title=Text(visible(f"{found.names[0]} against {found.names[1]}, by {name}")), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table = Table(
+            title=Text(visible(f"{found.names[0]} against {found.names[1]}, by {name}")),
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
         for column in HEAD:
-            table.add_column(column, justify="left" if column == "task" else "right", overflow="fold", no_wrap=column != "task")
+            table.add_column(
+                column, justify="left" if column == "task" else "right", overflow="fold", no_wrap=column != "task"
+            )
         for one in arm.tasks.values():
             table.add_row(*(Text(visible(cell)) for cell in _cells(one)))
         table.add_section()
@@ -120,7 +133,9 @@ def _all(arm: Tallies) -> list[Tally]:
 def _lines(found: Outcome) -> Iterator[str]:
     """Everything that is no table, one sentence a line."""
     same = sum(pair.same for pair in found.pairs)
-    yield f"{len(found.pairs):,} rows" + (f"; on {same:,} of them the answers are equal, which counts as a tie without asking." if same else ".")
+    yield f"{len(found.pairs):,} rows" + (
+        f"; on {same:,} of them the answers are equal, which counts as a tie without asking." if same else "."
+    )
     for name, _, whole in found.arms:
         if whole.n < len(found.pairs):
             yield f"By {name}, {whole.n:,} rows are decided so far."
@@ -129,7 +144,11 @@ def _lines(found: Outcome) -> Iterator[str]:
     yield from (f"Agreement of {_names(one.between)}: {_kappa(one)}" for one in found.kappas)
     if found.bias:
         one = found.bias
-        share = "" if one.first_share is None else f" Of its answers that name a winner, {points(one.first_share)} % name the first (50 without bias)."
+        share = (
+            ""
+            if one.first_share is None
+            else f" Of its answers that name a winner, {points(one.first_share)} % name the first (50 without bias)."
+        )
         yield (
             f"The judge said the same in both orders on {points(one.consistent)} % of {one.n:,} rows; on {one.first:,} it preferred the first "
             f"place both times, on {one.second:,} the second.{share}"
@@ -142,8 +161,16 @@ def _lines(found: Outcome) -> Iterator[str]:
 def _kappa(one: Kappa) -> str:
     if not one.n:
         return "they have judged no row in common"
-    value = "not defined, because all verdicts are equal" if math.isnan(one.value) else f"{one.value:.2f}".replace("-", "\u2212")
-    interval = "" if math.isnan(one.low) or math.isnan(one.value) else f", 95 % interval {one.low:.2f} to {one.high:.2f}".replace("-", "\u2212")
+    value = (
+        "not defined, because all verdicts are equal"
+        if math.isnan(one.value)
+        else f"{one.value:.2f}".replace("-", "\u2212")
+    )
+    interval = (
+        ""
+        if math.isnan(one.low) or math.isnan(one.value)
+        else f", 95 % interval {one.low:.2f} to {one.high:.2f}".replace("-", "\u2212")
+    )
     return f"{one.method}'s kappa {value}{interval}; equal verdicts {points(one.observed)} %; {one.n:,} rows"
 
 
@@ -171,15 +198,22 @@ def _json(found: Outcome) -> dict[str, Any]:
         if arm is not None and whole is not None
     }
     return {
-        "run_a": found.names[0], "run_b": found.names[1], "rows": len(found.pairs), "same": sum(pair.same for pair in found.pairs), **arms,
+        "run_a": found.names[0],
+        "run_b": found.names[1],
+        "rows": len(found.pairs),
+        "same": sum(pair.same for pair in found.pairs),
+        **arms,
         "agreement": [_plain(one) for one in found.kappas],
         "judge_and_people": _plain(found.beside) if found.beside else None,
         "position_bias": None if found.bias is None else vars(found.bias),
-    }  # fmt: skip
+    }
 
 
 def _padded(found: Outcome) -> list[tuple[str, Tallies | None, Tally | None]]:
-    return [("people", found.people, found.people.whole), ("judge", found.judge, found.judge.whole if found.judge else None)]
+    return [
+        ("people", found.people, found.people.whole),
+        ("judge", found.judge, found.judge.whole if found.judge else None),
+    ]
 
 
 def _plain(one: Kappa) -> dict[str, Any]:

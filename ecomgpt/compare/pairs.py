@@ -82,7 +82,11 @@ def find(a: Run, b: Run, settings: CompareConfig, seed: int) -> Found:
     problems: list[str] = []
     for task in shared:
         first, second = ({one.row.id: one for one in read_answers(run.predictions / f"{task}.jsonl")} for run in (a, b))
-        both = [Pair(first[name], second[name], titles.get(task, {}).get("title") or task) for name in first if name in second]
+        both = [
+            Pair(first[name], second[name], titles.get(task, {}).get("title") or task)
+            for name in first
+            if name in second
+        ]
         lost = len(first) + len(second) - 2 * len(both)
         if lost:
             notes.append(f"{task}: {lost:,} rows that only one of the runs answered are left out")
@@ -91,7 +95,9 @@ def find(a: Run, b: Run, settings: CompareConfig, seed: int) -> Found:
     if problems:
         raise UserError(*problems)
     if not pairs:
-        raise UserError(f"run_b: '{b.path}' and '{a.path}' have no row in common; evaluate both with the same eval settings")
+        raise UserError(
+            f"run_b: '{b.path}' and '{a.path}' have no row in common; evaluate both with the same eval settings"
+        )
     return Found(sorted(pairs, key=lambda pair: _rank(seed, pair)), notes)
 
 
@@ -105,7 +111,9 @@ def _tasks(a: Run, b: Run, wanted: list[str] | None) -> list[str]:
         raise UserError(f"run_b: '{b.path}' and '{a.path}' answered no task in common; evaluate both with one suite")
     unknown = [name for name in wanted or [] if name not in both]
     if unknown:
-        raise UserError(*(f"compare.tasks: '{name}' is no task that both runs answered{suggestion(name, both)}" for name in unknown))
+        raise UserError(
+            *(f"compare.tasks: '{name}' is no task that both runs answered{suggestion(name, both)}" for name in unknown)
+        )
     return [name for name in both if wanted is None or name in wanted]
 
 

@@ -51,7 +51,9 @@ class Tally:
         """As files hold it."""
         counts = {name: getattr(self, name) for name in ("title", "n", "win", "tie", "loss", "same", "split")}
         surplus = {"value": self.surplus, "low": self.low, "high": self.high}
-        return counts | {"surplus": {name: None if math.isnan(value) else round(value, 6) for name, value in surplus.items()}}
+        return counts | {
+            "surplus": {name: None if math.isnan(value) else round(value, 6) for name, value in surplus.items()}
+        }
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,11 @@ def tallies(pairs: Sequence[Pair], given: Mapping[str, Mapping[str, str]]) -> Ta
             by_task.setdefault(pair.task, []).append(pair)
     tasks = {task: _tally(some[0].title, some, decided) for task, some in sorted(by_task.items())}
     every = [pair for some in by_task.values() for pair in some]
-    return Tallies(tasks, _tally("all rows", every, decided) if every else None, {key: verdict for key, (verdict, _) in decided.items()})
+    return Tallies(
+        tasks,
+        _tally("all rows", every, decided) if every else None,
+        {key: verdict for key, (verdict, _) in decided.items()},
+    )
 
 
 def majority(votes: Iterable[str]) -> tuple[str, bool]:

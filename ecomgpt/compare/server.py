@@ -95,7 +95,12 @@ class Page:
             return self._page("done", **common)
         first = pair.first(self.seed, annotator)
         answers = [clip(getattr(pair, side).text, self.longest) for side in (first, "ba"["ab".index(first)])]
-        shown: dict[str, Any] = {"question": clip(pair.a.row.prompt.text.strip(), self.longest), "answers": answers, "title": pair.title, "row": pair.key}
+        shown: dict[str, Any] = {
+            "question": clip(pair.a.row.prompt.text.strip(), self.longest),
+            "answers": answers,
+            "title": pair.title,
+            "row": pair.key,
+        }
         target = clip(pair.a.row.target, self.longest) if self.reference else None
         return self._page("judge", **common, **shown, target=target, language=pair.a.row.language)
 
@@ -105,7 +110,9 @@ class Page:
         annotator, better = self._annotator(str(form.get("name", ""))), form.get("better")
         pair = next((pair for pair in self.pairs if pair.key == form.get("row")), None)
         if annotator is None or pair is None or better not in CHOICES:
-            raise web.HTTPBadRequest(text="This is no verdict on a row of this comparison. Go back and reload the page.")
+            raise web.HTTPBadRequest(
+                text="This is no verdict on a row of this comparison. Go back and reload the page."
+            )
         first = pair.first(self.seed, annotator)
         verdict = "tie" if better == "tie" else "win" if (better == "first") == (first == "a") else "loss"
         self.verdicts.add(annotator, pair, first, verdict)
@@ -136,7 +143,11 @@ class Page:
         try:
             return await handler(request)
         except web.HTTPError as error:
-            text = "There is nothing here. Open the address that the command printed last." if error.status == 404 else error.text
+            text = (
+                "There is nothing here. Open the address that the command printed last."
+                if error.status == 404
+                else error.text
+            )
             return self._page("error", status=error.status, message=text)
         except OSError as error:
             text = f"The verdict could not be written: {error.strerror}. It is not kept; make room and reload the page."
@@ -156,7 +167,9 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """
     hosts, origins = request.headers.getall("Host", []), request.headers.getall("Origin", [])
     if len(hosts) != 1 or not HOST.fullmatch(hosts[0]):
-        response: web.StreamResponse = web.Response(status=421, text="This page answers to 127.0.0.1 and localhost only.\n")
+        response: web.StreamResponse = web.Response(
+            status=421, text="This page answers to 127.0.0.1 and localhost only.\n"
+        )
     elif request.method not in ("GET", "HEAD") and origins != [f"http://{hosts[0]}"]:
         response = web.Response(status=403, text="Verdicts are taken from this page's own forms only.\n")
     else:
@@ -191,9 +204,14 @@ def serve(page: Page, port: int | None) -> None:
         listener.listen()  # From now on a browser waits for us, however early it is.
     except OSError as error:
         listener.close()
-        raise UserError(f"compare.port: cannot listen on port {port} ({error.strerror}); give another, or null for a free one") from None
+        raise UserError(
+            f"compare.port: cannot listen on port {port} ({error.strerror}); give another, or null for a free one"
+        ) from None
     number = listener.getsockname()[1]
-    print(f"Open http://{LOOPBACK}:{number}/{page.secret}/ in a browser on this machine; Ctrl-C ends and keeps every verdict.", flush=True)
+    print(
+        f"Open http://{LOOPBACK}:{number}/{page.secret}/ in a browser on this machine; Ctrl-C ends and keeps every verdict.",
+        flush=True,
+    )
     web.run_app(page.app(), sock=listener, print=None, access_log=None, shutdown_timeout=1.0)
     print()
 

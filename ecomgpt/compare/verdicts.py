@@ -63,7 +63,9 @@ class Verdicts:
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
-            raise UserError(f"name: another process shows '{path.parent}'; end it first, or give another name=") from None
+            raise UserError(
+                f"name: another process shows '{path.parent}'; end it first, or give another name="
+            ) from None
         self.path = path
         self.notes: list[str] = []
         self._digests = {pair.key: pair.digest for pair in pairs}
@@ -74,7 +76,9 @@ class Verdicts:
     def __enter__(self) -> Verdicts:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._lock.release()
 
     @property
@@ -139,15 +143,21 @@ class Verdicts:
             lines = ", ".join(map(str, broken[:10])) + (" ..." if len(broken) > 10 else "")
             self.notes.append(f"{self.path}: not counted, because torn or no verdict: line {lines}")
         if stale:
-            self.notes.append(f"{self.path}: {stale:,} verdicts are on answers that have changed since; they are not counted")
+            self.notes.append(
+                f"{self.path}: {stale:,} verdicts are on answers that have changed since; they are not counted"
+            )
         if elsewhere:
-            self.notes.append(f"{self.path}: {elsewhere:,} verdicts are on rows outside compare.tasks and compare.limit; not counted")
+            self.notes.append(
+                f"{self.path}: {elsewhere:,} verdicts are on rows outside compare.tasks and compare.limit; not counted"
+            )
 
 
 def clean_name(name: str) -> str | None:
     """An annotator's name as it is kept, or None for one that can't be shown on one line."""
     name = " ".join(unicodedata.normalize("NFC", name).split())
-    shown = all(unicodedata.category(letter)[0] != "C" for letter in name)  # No control, format or surrogate characters.
+    shown = all(
+        unicodedata.category(letter)[0] != "C" for letter in name
+    )  # No control, format or surrogate characters.
     return name if name and shown and len(name) <= LONGEST_NAME else None
 
 

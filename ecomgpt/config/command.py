@@ -30,7 +30,9 @@ def problems(overrides: list[str], roots: list[Path], multirun: bool) -> list[st
         try:
             override = OverridesParser.create().parse_override(text)
         except HydraException:
-            found.append(f"command line: '{text}' cannot be read; write <key>=<value>, with quotes around special characters")
+            found.append(
+                f"command line: '{text}' cannot be read; write <key>=<value>, with quotes around special characters"
+            )
             continue
         if not override.key_or_group.startswith(("hydra.", "hydra/")):
             found += _check_override(override, text, roots, multirun, chosen)
@@ -123,7 +125,10 @@ def _values(override: Override) -> list[Any]:
     sweep = override.value()
     if isinstance(sweep, IntervalSweep):
         return [sweep.start, sweep.end]
-    return [_plain(OverridesParser.create().parse_override(f"x={text}").value()) for text in override.sweep_string_iterator()]
+    return [
+        _plain(OverridesParser.create().parse_override(f"x={text}").value())
+        for text in override.sweep_string_iterator()
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,9 @@ FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Ten times faster where PyYAML was built with libyaml; a broken file is read again by the other, whose messages say more."""
 
 
-def option(default: Any = dataclasses.MISSING, help: str = "", *, factory: Any = dataclasses.MISSING, **limits: Any) -> Any:
+def option(
+    default: Any = dataclasses.MISSING, help: str = "", *, factory: Any = dataclasses.MISSING, **limits: Any
+) -> Any:
     """A dataclass field with its description and limits.
 
     Args:
@@ -89,7 +91,9 @@ def build(cls: type[T], values: dict[str, Any]) -> T:
     return cls(**{name: _convert(value, hints[name]) for name, value in values.items()})
 
 
-def check(node: yaml.Node, hint: Any, file: str, key: str = "", field: dataclasses.Field | None = None) -> Iterator[str]:
+def check(
+    node: yaml.Node, hint: Any, file: str, key: str = "", field: dataclasses.Field | None = None
+) -> Iterator[str]:
     """Every problem of a YAML tree against a type, as sentences.
 
     Interpolations (``${...}``) and ``???`` pass: Hydra resolves and checks them later.
@@ -166,9 +170,7 @@ def _doubles(node: yaml.MappingNode, file: str) -> Iterator[str]:
         seen.add(str(name.value))
 
 
-def _check_scalar(
-    node: yaml.Node, hint: Any, key: str, where: str, field: dataclasses.Field | None
-) -> Iterator[str]:
+def _check_scalar(node: yaml.Node, hint: Any, key: str, where: str, field: dataclasses.Field | None) -> Iterator[str]:
     if hint is Any:
         return
     value = construct(node)

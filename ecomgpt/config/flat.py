@@ -4,9 +4,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 QUIET = (
-    "name", "paths", "preview", "measure", "overwrite", "run", "runs", "reference", "run_a", "run_b", "input", "job", "data.processes",
-    "trainer.threads", "trainer.loggers", "trainer.log_every", "trainer.checkpoint_every", "trainer.keep_checkpoints",
-)  # fmt: skip
+    "name",
+    "paths",
+    "preview",
+    "measure",
+    "overwrite",
+    "run",
+    "runs",
+    "reference",
+    "run_a",
+    "run_b",
+    "input",
+    "job",
+    "data.processes",
+    "trainer.threads",
+    "trainer.loggers",
+    "trainer.log_every",
+    "trainer.checkpoint_every",
+    "trainer.keep_checkpoints",
+)
 """Keys that say where files lie and how much is shown; no number of a run depends on them."""
 
 

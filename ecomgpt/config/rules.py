@@ -24,7 +24,20 @@ SECRET = re.compile(r"(?i)(^|_)(api_?key|token|secret|password)s?$")
 
 def problems(config: Config) -> list[str]:
     """Every combination of keys that can't work."""
-    rules = (_limits, _job, _model, _declarations, _names, _devices, _batch, _precision, _lists, _folders, _secrets, _chat)
+    rules = (
+        _limits,
+        _job,
+        _model,
+        _declarations,
+        _names,
+        _devices,
+        _batch,
+        _precision,
+        _lists,
+        _folders,
+        _secrets,
+        _chat,
+    )
     return [problem for rule in rules for problem in rule(config)]
 
 
@@ -66,8 +79,16 @@ def _job(config: Config) -> Iterator[str]:
 def _export(config: Config) -> Iterator[str]:
     """Keys that would be passed over."""
     if config.format == "lm_eval":
-        given = {"push_to": config.push_to is not None, "merge=false": not config.merge, f"dtype={config.dtype}": config.dtype != "float32"}
-        yield from (f"{key} is for models, and format=lm_eval writes a suite's tasks; leave it out" for key, there in given.items() if there)
+        given = {
+            "push_to": config.push_to is not None,
+            "merge=false": not config.merge,
+            f"dtype={config.dtype}": config.dtype != "float32",
+        }
+        yield from (
+            f"{key} is for models, and format=lm_eval writes a suite's tasks; leave it out"
+            for key, there in given.items()
+            if there
+        )
     elif not config.merge and config.dtype != "float32":
         yield f"dtype={config.dtype} is for whole models; adapters (merge=false) stay float32"
 
@@ -98,7 +119,10 @@ def _model(config: Config) -> Iterator[str]:
         if model.hidden_size and model.heads and model.hidden_size % model.heads:
             yield f"model.hidden_size={model.hidden_size} is no multiple of model.heads={model.heads}"
     elif model.path is None and model.python_package is None:
-        wants = {"chat": "the endpoint's name of the model", "predictions": "a folder with <task>.jsonl, or a run directory"}
+        wants = {
+            "chat": "the endpoint's name of the model",
+            "predictions": "a folder with <task>.jsonl, or a run directory",
+        }
         want = wants.get(model.source, "a folder in Hugging Face format, or a hub id")
         yield f"model.path is not set; give model.path=<{want}>"
 
@@ -122,7 +146,9 @@ def _chat(config: Config) -> Iterator[str]:
 def _declarations(config: Config) -> Iterator[str]:
     """Datasets, tasks and evaluation tasks of the user's own folder; the shipped ones are tested with the package."""
     own = config.paths.conf
-    if not own or not any(any((Path(own) / group).rglob("*.yaml")) for group in ("sources/datasets", "tasks", "eval/tasks", "pseudo")):
+    if not own or not any(
+        any((Path(own) / group).rglob("*.yaml")) for group in ("sources/datasets", "tasks", "eval/tasks", "pseudo")
+    ):
         return
     from ecomgpt.eval.task import load_eval_tasks
     from ecomgpt.pseudo.declaration import load_labellings
@@ -174,7 +200,9 @@ def _task_names(config: Config) -> Iterator[str]:
 def _devices(config: Config) -> Iterator[str]:
     strategy, trainer = config.strategy, config.trainer
     processes = trainer.devices * trainer.nodes
-    if strategy.kind == "single" and processes > 1 and config.job.name != "evaluate":  # Evaluation spreads rows, not a model.
+    if (
+        strategy.kind == "single" and processes > 1 and config.job.name != "evaluate"
+    ):  # Evaluation spreads rows, not a model.
         yield (
             f"strategy={strategy.name} uses one device, but trainer.devices x trainer.nodes is {processes}; "
             "choose strategy=ddp, fsdp or deepspeed_zero2"
@@ -184,9 +212,13 @@ def _devices(config: Config) -> Iterator[str]:
     if strategy.kind == "deepspeed" and strategy.stage == 0:
         yield "strategy.stage is 0, but DeepSpeed shards from stage 1 on"
     if strategy.offload_optimizer and strategy.kind != "deepspeed":
-        instead = "; strategy.offload_parameters=true moves the optimiser's states too" if strategy.kind == "fsdp" else ""
+        instead = (
+            "; strategy.offload_parameters=true moves the optimiser's states too" if strategy.kind == "fsdp" else ""
+        )
         yield f"strategy.offload_optimizer is DeepSpeed's, and strategy={strategy.name} is not{instead}"
-    if strategy.offload_parameters and not (strategy.kind == "fsdp" or (strategy.kind == "deepspeed" and strategy.stage == 3)):
+    if strategy.offload_parameters and not (
+        strategy.kind == "fsdp" or (strategy.kind == "deepspeed" and strategy.stage == 3)
+    ):
         yield f"strategy.offload_parameters needs strategy=fsdp or deepspeed_zero3, not {strategy.name}"
     if config.tuning.name == "lora" and importlib.util.find_spec("peft") is None:
         yield "tuning=lora needs peft: pip install peft"

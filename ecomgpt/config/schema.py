@@ -25,20 +25,28 @@ class ModelConfig:
     """A backbone and where it comes from."""
 
     name: str = option(MISSING, "how the model is called in reports")
-    source: str = option("load", "build from a config, load weights, ask an endpoint, or read finished predictions", choices=("build", "load", "chat", "predictions"))
+    source: str = option(
+        "load",
+        "build from a config, load weights, ask an endpoint, or read finished predictions",
+        choices=("build", "load", "chat", "predictions"),
+    )
     path: str | None = option(None, "a local folder in Hugging Face format, or a hub id")
     gguf_file: str | None = option(None, "the .gguf file inside `path`, where the weights are stored so")
     python_package: str | None = option(None, "an installed Python package that carries the weights")
     revision: str | None = option(None, "branch, tag or commit on the hub")
     trust_remote_code: bool = option(False, "run Python code that comes with the weights")
-    family: str = option("bloom", "architecture, as far as memory and speed depend on it", choices=("bloom", "llama", "other"))
+    family: str = option(
+        "bloom", "architecture, as far as memory and speed depend on it", choices=("bloom", "llama", "other")
+    )
     hidden_size: int | None = option(None, "width; for planning, and for models built from their config", low=1)
     layers: int | None = option(None, "number of blocks", low=1)
     heads: int | None = option(None, "number of attention heads", low=1)
     vocabulary: int | None = option(None, "rows of the embedding; for built models the tokenizer's size", low=300)
     initializer_range: float = option(0.02, "spread of the random weights of a built model", low=0)
     intermediate_size: int | None = option(None, "width of the MLP; null for 4 x hidden_size", low=1)
-    attention: str = option("auto", "attention kernel in training; auto is flex on recent GPUs, else sdpa", choices=("auto", "sdpa", "flex"))
+    attention: str = option(
+        "auto", "attention kernel in training; auto is flex on recent GPUs, else sdpa", choices=("auto", "sdpa", "flex")
+    )
 
 
 @dataclass
@@ -58,7 +66,9 @@ class LeakConfig:
 
     enabled: bool = option(True, "remove training examples that hold a text of the evaluation suite")
     ngram: int = option(13, "texts that share a run of this many tokens (characters for Chinese) count as one", low=3)
-    overlap: float = option(0.6, "share of an evaluation text's n-grams found in a training input to call it a leak", low=0.05, high=1)
+    overlap: float = option(
+        0.6, "share of an evaluation text's n-grams found in a training input to call it a leak", low=0.05, high=1
+    )
 
 
 @dataclass
@@ -67,7 +77,9 @@ class DataConfig:
 
     name: str = option(MISSING, "how the mixture is called in reports")
     kinds: list[str] = option(factory=lambda: ["raw", "atomic"], help="kinds of tasks: raw, atomic")
-    labels: list[str] = option(factory=lambda: ["golden", "pseudo"], help="whose labels atomic tasks may use: golden, pseudo")
+    labels: list[str] = option(
+        factory=lambda: ["golden", "pseudo"], help="whose labels atomic tasks may use: golden, pseudo"
+    )
     languages: list[str] = option(factory=lambda: ["en", "zh"], help="languages of the texts")
     families: list[str] | None = option(None, "task families to keep; null for all")
     tasks: list[str] | None = option(None, "tasks to keep, as <task> or <dataset>.<task>; null for all")
@@ -75,13 +87,22 @@ class DataConfig:
     max_tasks: int | None = option(None, "number of tasks; nested: 16 tasks hold the 8", low=1)
     max_examples_per_task: int | None = option(800, "cap on training examples of a task; null for none", low=1)
     temperature: float = option(1.0, "tasks are drawn in proportion to (capped size) ** (1 / temperature)", low=0.01)
-    weights: dict[str, float] = option(factory=dict, help="multiplies the cap of a task or family; without a cap, at most all its examples are taken")
+    weights: dict[str, float] = option(
+        factory=dict, help="multiplies the cap of a task or family; without a cap, at most all its examples are taken"
+    )
     validation: float = option(0.02, "share of record groups kept for validation loss", low=0, high=0.5)
-    test: float = option(0.1, "share of record groups, of datasets without a test split, kept from training for evaluation", low=0, high=0.5)
+    test: float = option(
+        0.1,
+        "share of record groups, of datasets without a test split, kept from training for evaluation",
+        low=0,
+        high=0.5,
+    )
     max_length: int = option(1024, "tokens of prompt and answer; longer inputs are cut and counted", low=32)
     budget: BudgetConfig = option(factory=BudgetConfig, help="equal size for fair ablations")
     leaks: LeakConfig = option(factory=LeakConfig, help="guard against contamination")
-    processes: int | None = option(None, "processes that prepare the mixture, which does not depend on it; null for one a core, at most 8", low=1)
+    processes: int | None = option(
+        None, "processes that prepare the mixture, which does not depend on it; null for one a core, at most 8", low=1
+    )
 
 
 @dataclass
@@ -90,9 +111,15 @@ class SourcesConfig:
 
     name: str = option(MISSING, "how the selection is called in reports")
     datasets: list[str] | None = option(None, "names from conf/sources/datasets; null for all that are found")
-    include_excluded: list[str] = option(factory=list, help="datasets that are left out by default, to use all the same")
-    options: dict[str, dict[str, Any]] = option(factory=dict, help="changes a dataset's own reader options: {dataset: {option: value}}")
-    fetch: bool = option(False, "job=build downloads what is missing from the Hugging Face hub, where that needs no registration")
+    include_excluded: list[str] = option(
+        factory=list, help="datasets that are left out by default, to use all the same"
+    )
+    options: dict[str, dict[str, Any]] = option(
+        factory=dict, help="changes a dataset's own reader options: {dataset: {option: value}}"
+    )
+    fetch: bool = option(
+        False, "job=build downloads what is missing from the Hugging Face hub, where that needs no registration"
+    )
     max_bad_rows: int = option(0, "malformed rows a dataset may hold before the build stops", low=0)
 
 
@@ -133,9 +160,13 @@ class TrainerConfig:
     max_minutes: float | None = option(None, "stop training after this many minutes", low=0)
     batch_tokens: int = option(16384, "tokens of one optimiser step, over all devices", low=32)
     row_tokens: int | None = option(None, "length of a packed row; null for data.max_length", low=32)
-    micro_rows: int | None = option(None, "packed rows a device takes at once; null for 1, or for what batch=auto finds", low=1)
+    micro_rows: int | None = option(
+        None, "packed rows a device takes at once; null for 1, or for what batch=auto finds", low=1
+    )
     batch: str = option(
-        "given", "auto chooses micro_rows and gradient_checkpointing to fill the memory; the step's tokens stay", choices=("given", "auto")
+        "given",
+        "auto chooses micro_rows and gradient_checkpointing to fill the memory; the step's tokens stay",
+        choices=("given", "auto"),
     )
     learning_rate: float = option(2.0e-5, "peak learning rate", low=0)
     warmup: float = option(0.03, "share of the steps that warm up", low=0, high=1)
@@ -150,10 +181,15 @@ class TrainerConfig:
     keep_checkpoints: int = option(2, "how many to keep", low=1)
     validate_every: int | None = option(None, "optimiser steps between validations; null for the end only", low=1)
     loggers: list[str] = option(
-        factory=lambda: ["csv", "tensorboard"], help="where figures go: csv (always written), tensorboard, wandb, mlflow"
+        factory=lambda: ["csv", "tensorboard"],
+        help="where figures go: csv (always written), tensorboard, wandb, mlflow",
     )
-    on_anomaly: str = option("stop", "when a step's loss or gradient is no finite number, or spikes", choices=("stop", "skip"))
-    spike: float | None = option(None, "a loss this many times the median of the last 50 steps is a spike; null for none", low=1)
+    on_anomaly: str = option(
+        "stop", "when a step's loss or gradient is no finite number, or spikes", choices=("stop", "skip")
+    )
+    spike: float | None = option(
+        None, "a loss this many times the median of the last 50 steps is a spike; null for none", low=1
+    )
     log_every: int = option(5, "optimiser steps between log lines", low=1)
     compile: bool = option(False, "torch.compile for the blocks; a minute's start, then faster on GPUs")
     profile: bool = option(False, "write where the time went: logs/profile.csv, logs/profile.md, figures/profile.png")
@@ -167,20 +203,26 @@ class EvalConfig:
     name: str = option(MISSING, "how the suite is called in reports")
     tasks: list[str] = option(factory=list, help="names from conf/eval/tasks")
     mixture: list[str] = option(
-        factory=list, choices=("seen", "unseen"),
+        factory=list,
+        choices=("seen", "unseen"),
         help="every task of the training mixture on its test rows: in the wordings of training (seen), in others (unseen)",
     )
     mixture_kinds: list[str] | None = option(
-        None, choices=("raw", "atomic"), help="of the mixture's tasks, only these kinds: raw alone is what an ablation's arms have in common; null for all"
+        None,
+        choices=("raw", "atomic"),
+        help="of the mixture's tasks, only these kinds: raw alone is what an ablation's arms have in common; null for all",
     )
     mixture_limit: int | None = option(None, "rows a task of the mixture; null for eval.limit", low=1)
     also: list[str] = option(factory=list, help="other suites of conf/eval whose tasks are taken as well")
     backend: str = option(
-        "auto", "what answers; auto: what fits model.source",
+        "auto",
+        "what answers; auto: what fits model.source",
         choices=("auto", "transformers", "vllm", "openai", "predictions"),
     )
     limit: int | None = option(None, "rows a task; null for all", low=1)
-    batch_tokens: int | None = option(None, "tokens whose keys decoding holds at once; null for what an eighth of the device's memory takes", low=32)
+    batch_tokens: int | None = option(
+        None, "tokens whose keys decoding holds at once; null for what an eighth of the device's memory takes", low=32
+    )
     max_prompt_tokens: int = option(800, "longer inputs are cut and counted", low=32)
     max_new_tokens: int | None = option(None, "cap on the tasks' own limits; null for none", low=1)
     beams: int = option(1, "1 is greedy; the paper used 4", low=1)
@@ -199,12 +241,20 @@ class ChatConfig:
     name: str = option(MISSING, "how the endpoint is called in reports")
     base_url: str = option("https://api.openai.com/v1", "the endpoint, up to and with /v1")
     model: str = option(MISSING, "the endpoint's name of the model")
-    key_variable: str | None = option("OPENAI_API_KEY", "NAME of the environment variable that holds the key; null for no key")
+    key_variable: str | None = option(
+        "OPENAI_API_KEY", "NAME of the environment variable that holds the key; null for no key"
+    )
     temperature: float | None = option(0.0, "null leaves it to the endpoint", low=0, high=2)
     seed: int | None = option(1, "sent with every request; null for endpoints that know none")
     max_tokens: int = option(1024, "the longest answer, where the task does not say", low=1)
-    limit_parameter: str = option("max_tokens", "how the endpoint calls it", choices=("max_tokens", "max_completion_tokens"))
-    structured: str = option("schema", "how JSON is asked for: by schema, as any object, or in words alone", choices=("schema", "object", "none"))
+    limit_parameter: str = option(
+        "max_tokens", "how the endpoint calls it", choices=("max_tokens", "max_completion_tokens")
+    )
+    structured: str = option(
+        "schema",
+        "how JSON is asked for: by schema, as any object, or in words alone",
+        choices=("schema", "object", "none"),
+    )
     extra: dict[str, Any] = option(factory=dict, help="more fields of the request, as the endpoint defines them")
     timeout: float = option(60.0, "seconds to wait for an answer", low=0.01)
     concurrency: int = option(8, "requests at the same time", low=1, high=256)
@@ -212,7 +262,9 @@ class ChatConfig:
     tokens_per_minute: float | None = option(None, "prompt and longest answer; null for as many as come", low=1)
     retries: int = option(6, "after overload (429), server errors, timeouts and broken connections", low=0, high=100)
     backoff: float = option(1.0, "seconds before the first retry; doubled each time, with jitter", low=0)
-    backoff_most: float = option(60.0, "seconds between retries at most; what the endpoint asks for (Retry-After) comes first", low=0)
+    backoff_most: float = option(
+        60.0, "seconds between retries at most; what the endpoint asks for (Retry-After) comes first", low=0
+    )
     give_up: int = option(10, "failed requests in a row, retries included, that stop everything", low=1)
     prices_for: str | None = option(None, "the model that the prices hold for; null for any")
     price_input: float | None = option(None, "USD a million prompt tokens; null for unknown", low=0)
@@ -247,7 +299,9 @@ class PathsConfig:
     """Folders. Relative ones start from the working directory."""
 
     data: str = option("./data", "holds raw/<dataset>/ and ecom_instruct_v1/; environment variable ECOMGPT_DATA")
-    pseudo: str | None = option(None, "pseudo-labelled records, written by job=pseudo_label; null for <paths.data>/pseudo")
+    pseudo: str | None = option(
+        None, "pseudo-labelled records, written by job=pseudo_label; null for <paths.data>/pseudo"
+    )
     output: str | None = option(None, "run directories; null for ./outputs, for sweeps ./multirun")
     cache: str = option("~/.cache/ecomgpt", "prepared data, keyed by content; environment variable ECOMGPT_CACHE")
     models: str = option("./models", "searched for weights; environment variable ECOMGPT_MODELS")
@@ -276,16 +330,27 @@ class Config:
     run: str | None = option(None, "an existing run directory, for evaluate, rescore, predict, report and export")
     run_a: str | None = option(None, "job=compare: a run directory; wins and losses are its")
     run_b: str | None = option(None, "job=compare: the run directory that it is compared with")
-    runs: list[str] = option(factory=list, help="job=report: run directories, and sweep directories for all their runs, to report together")
+    runs: list[str] = option(
+        factory=list, help="job=report: run directories, and sweep directories for all their runs, to report together"
+    )
     reference: str | None = option(
-        None, "job=report runs=: the arm to hold the others against: its label, a run directory or `untrained`; null for the first without atomic tasks, else the first",
+        None,
+        "job=report runs=: the arm to hold the others against: its label, a run directory or `untrained`; null for the first without atomic tasks, else the first",
     )
     preview: int = option(0, "job=build prints this many examples of each task", low=0)
     input: str | None = option(None, "job=predict: a JSON Lines file with `instruction` and `input`")
-    measure: bool | None = option(None, "job=plan trains a few steps to measure speed and memory; null where the memory for it is free")
-    push_to: str | None = option(None, "job=export also uploads to this hub id, <owner>/<name>, as a private repository")
+    measure: bool | None = option(
+        None, "job=plan trains a few steps to measure speed and memory; null where the memory for it is free"
+    )
+    push_to: str | None = option(
+        None, "job=export also uploads to this hub id, <owner>/<name>, as a private repository"
+    )
     merge: bool = option(True, "job=export merges LoRA weights into the backbone; false writes them as a peft folder")
-    format: str = option("model", "job=export writes the run's model, or its suite as tasks of lm-evaluation-harness", choices=("model", "lm_eval"))
+    format: str = option(
+        "model",
+        "job=export writes the run's model, or its suite as tasks of lm-evaluation-harness",
+        choices=("model", "lm_eval"),
+    )
     dtype: str = option("float32", "job=export writes weights so", choices=("float32", "bfloat16"))
 
 

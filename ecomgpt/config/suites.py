@@ -21,7 +21,9 @@ def joined(suite: EvalConfig, own: str | None) -> EvalConfig:
     known = files.options("eval", roots)
     unknown = [name for name in suite.also if name not in known]
     if unknown:
-        raise UserError(*(f"eval.also: no suite '{name}' in conf/eval{suggestion(name, list(known))}" for name in unknown))
+        raise UserError(
+            *(f"eval.also: no suite '{name}' in conf/eval{suggestion(name, list(known))}" for name in unknown)
+        )
     tasks, mixture, names = list(suite.tasks), list(suite.mixture), suite.name.split("+")
     for name in suite.also:
         found = files.check_file(known[name], EvalConfig)
@@ -32,5 +34,8 @@ def joined(suite: EvalConfig, own: str | None) -> EvalConfig:
         mixture += other.get("mixture") or []
         names.append(name)
     return dataclasses.replace(
-        suite, name="+".join(dict.fromkeys(names)), tasks=list(dict.fromkeys(tasks)), mixture=list(dict.fromkeys(mixture))
+        suite,
+        name="+".join(dict.fromkeys(names)),
+        tasks=list(dict.fromkeys(tasks)),
+        mixture=list(dict.fromkeys(mixture)),
     )

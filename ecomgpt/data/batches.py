@@ -37,7 +37,9 @@ class Plan:
         return np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
 
 
-def plan(lengths: np.ndarray, row_tokens: int, batch_tokens: int, epochs: float, max_steps: int | None, seed: int) -> Plan:
+def plan(
+    lengths: np.ndarray, row_tokens: int, batch_tokens: int, epochs: float, max_steps: int | None, seed: int
+) -> Plan:
     """Packs as many epochs as the run needs.
 
     Args:
@@ -117,7 +119,9 @@ def shares(examples: Examples, weighting: str) -> np.ndarray:
     return np.bincount(examples.tasks, weights=examples.targets).astype(np.int64)[examples.tasks]
 
 
-def collate(examples: Examples, rows: list[np.ndarray], pad: int, share: np.ndarray | None = None) -> dict[str, torch.Tensor]:
+def collate(
+    examples: Examples, rows: list[np.ndarray], pad: int, share: np.ndarray | None = None
+) -> dict[str, torch.Tensor]:
     """The examples of packed rows, one after another without padding: S examples, T tokens, N targets.
 
     Returns:
@@ -130,8 +134,12 @@ def collate(examples: Examples, rows: list[np.ndarray], pad: int, share: np.ndar
     if not len(indices):
         nothing = torch.empty(0, dtype=torch.int64)
         return {
-            "input_ids": torch.tensor([[pad]]), "positions": torch.tensor([[0]]), "lengths": torch.tensor([1]),
-            "target_index": nothing, "targets": nothing, "shares": nothing,
+            "input_ids": torch.tensor([[pad]]),
+            "positions": torch.tensor([[0]]),
+            "lengths": torch.tensor([1]),
+            "target_index": nothing,
+            "targets": nothing,
+            "shares": nothing,
         }
     lengths = examples.lengths[indices].astype(np.int64)
     answers = examples.targets[indices].astype(np.int64)

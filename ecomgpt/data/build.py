@@ -82,7 +82,11 @@ class Prepared:
     def hand_over(self, folder: Path) -> None:
         """Leaves in a folder what another process of this machine needs to go on with this very mixture."""
         self.tokenizer.save_pretrained(folder / "tokenizer")
-        facts = {"folder": str(self.folder.absolute()), "instructions": str(self.instructions.absolute()), "manifest": self.manifest}
+        facts = {
+            "folder": str(self.folder.absolute()),
+            "instructions": str(self.instructions.absolute()),
+            "manifest": self.manifest,
+        }
         write_json(folder / "prepared.json", facts)
 
     @classmethod
@@ -91,7 +95,12 @@ class Prepared:
         from ecomgpt.model.backbone import read_tokenizer
 
         facts = read_json(folder / "prepared.json")
-        return cls(Path(facts["folder"]), Path(facts["instructions"]), lambda: read_tokenizer(folder / "tokenizer"), facts["manifest"])
+        return cls(
+            Path(facts["folder"]),
+            Path(facts["instructions"]),
+            lambda: read_tokenizer(folder / "tokenizer"),
+            facts["manifest"],
+        )
 
 
 def _nothing() -> list[tuple[str, str]]:
@@ -130,10 +139,14 @@ def prepare(config: Config, protection: Protection, tokenizer: TokenizerSource) 
     names, made_of = _names(config, found, protection, tokenizer)
     cache = Path(config.paths.cache).expanduser()
     try:
-        texts = once(cache / "instructions" / names[0], lambda folder: _write_instructions(config, found, protection, folder))
+        texts = once(
+            cache / "instructions" / names[0], lambda folder: _write_instructions(config, found, protection, folder)
+        )
         tokens = once(cache / "tokens" / names[1], lambda folder: _write_tokens(config, texts, tokenizer, folder))
     except OSError as error:
-        raise UserError(f"paths.cache: cannot write '{error.filename or cache}': {error.strerror}; give paths.cache=<folder>") from error
+        raise UserError(
+            f"paths.cache: cannot write '{error.filename or cache}': {error.strerror}; give paths.cache=<folder>"
+        ) from error
     whole = manifest.whole(_read(texts), _read(tokens), names[1])
     return Prepared(tokens, texts, lambda: tokenizer.load(tokens / TOKENIZER), {**whole, "made_of": made_of})
 
@@ -193,7 +206,9 @@ def _tasks(config: Config, found: Found, protection: Protection) -> list[Planned
     tasks = planned(config, found, protection.tasks)
     if not tasks:
         names = ", ".join(dataset.name for dataset in found.datasets)
-        raise UserError(f"data={config.data.name}: no task is left for {names}; loosen data.families, data.tasks or data.exclude")
+        raise UserError(
+            f"data={config.data.name}: no task is left for {names}; loosen data.families, data.tasks or data.exclude"
+        )
     return tasks
 
 
@@ -238,7 +253,9 @@ def _write_tokens(config: Config, texts: Path, source: TokenizerSource, folder: 
     share = 1.0
     for split in SPLITS:
         (folder / split).mkdir()
-        batches = track(read_batches(texts / f"{split}.arrow"), f"tokenising {split}", known["written"][split], size=len)
+        batches = track(
+            read_batches(texts / f"{split}.arrow"), f"tokenising {split}", known["written"][split], size=len
+        )
         dropped: Counter[tuple[str, int]] = Counter()
         row = 0
         with TokenWriter(folder / split) as writer:
@@ -253,11 +270,15 @@ def _write_tokens(config: Config, texts: Path, source: TokenizerSource, folder: 
         dropped += over
         contents[split] = tally(Examples(folder / split), names)
         for reason in manifest.TOKEN_REASONS:
-            contents[split][reason] = {names[task]: count for (why, task), count in sorted(dropped.items()) if why == reason}
+            contents[split][reason] = {
+                names[task]: count for (why, task), count in sorted(dropped.items()) if why == reason
+            }
     _write(folder, contents)
 
 
-def _keep_to_budget(config: Config, texts: Path, folder: Path) -> tuple[dict[str, Any], float, Counter[tuple[str, int]]]:
+def _keep_to_budget(
+    config: Config, texts: Path, folder: Path
+) -> tuple[dict[str, Any], float, Counter[tuple[str, int]]]:
     """Takes out of the training part's token files what is over the budget.
 
     Returns:
@@ -285,7 +306,9 @@ def _keep_to_budget(config: Config, texts: Path, folder: Path) -> tuple[dict[str
     kept = within_budget(examples.targets, order, budget.examples, budget.target_tokens)
     if not kept.any():
         first = int(examples.targets[np.argmin(order)])
-        raise UserError(f"data.budget.target_tokens={budget.target_tokens}: the first example alone has {first} answer tokens; give {first} or more")
+        raise UserError(
+            f"data.budget.target_tokens={budget.target_tokens}: the first example alone has {first} answer tokens; give {first} or more"
+        )
     reached = {"wanted": wanted, "examples": int(kept.sum()), "target_tokens": int(examples.targets[kept].sum())}
     return reached, float(kept.mean()), _take_out(folder, examples, kept)
 
@@ -316,7 +339,11 @@ def _sample(texts: Path) -> Iterator[str]:
     for batch in read_batches(texts / "train.arrow"):
         chosen = None if last is None else pa.array(order[start : start + len(batch)] < last)
         start += len(batch)
-        for row in (batch if chosen is None else batch.filter(chosen)).select(["before", "input", "after", "target"]).to_pylist():
+        for row in (
+            (batch if chosen is None else batch.filter(chosen))
+            .select(["before", "input", "after", "target"])
+            .to_pylist()
+        ):
             yield row["before"] + row["input"] + row["after"]
             yield row["target"]
 

@@ -50,7 +50,12 @@ class Mixture(L.LightningDataModule):
         """One process's micro-batches; after a resume from the next optimiser step on."""
         assert self.trainer is not None
         batches = MicroBatches(
-            self.train, self.plan, self.trainer.global_rank, self.trainer.world_size, self.micro_rows, self.pad,
+            self.train,
+            self.plan,
+            self.trainer.global_rank,
+            self.trainer.world_size,
+            self.micro_rows,
+            self.pad,
             self.config.trainer.loss_weighting,
         )
         start = self.trainer.global_step * batches.accumulate
@@ -64,7 +69,8 @@ class Mixture(L.LightningDataModule):
         world = self.trainer.world_size
         whole = plan(self.validation.lengths, self.row_tokens, self.row_tokens * world * self.micro_rows, 1.0, None, 0)
         return AheadLoader(
-            MicroBatches(self.validation, whole, self.trainer.global_rank, world, self.micro_rows, self.pad), batch_size=None
+            MicroBatches(self.validation, whole, self.trainer.global_rank, world, self.micro_rows, self.pad),
+            batch_size=None,
         )
 
     def step_tokens(self, step: int) -> tuple[int, int, int]:

@@ -98,7 +98,11 @@ def encode_examples(
 
 
 def _cut(
-    ids_of: Callable[[str], list[int]], ends_of: Callable[[str], list[int]], prompt: Prompt, max_tokens: int, tokens: int
+    ids_of: Callable[[str], list[int]],
+    ends_of: Callable[[str], list[int]],
+    prompt: Prompt,
+    max_tokens: int,
+    tokens: int,
 ) -> tuple[list[int], int]:
     """Shortens the input text until the prompt fits; the text is cut between tokens, so no character is torn."""
     ends = ends_of(prompt.input)

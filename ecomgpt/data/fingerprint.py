@@ -40,7 +40,9 @@ def texts(config: Config, found: Found, suite: Any) -> dict[str, str]:
     settings = [data, config.seed, config.sources.max_bad_rows, config.sources.options]
     result = {"the configuration": digest(settings), "the evaluation suite": digest(suite)}
     for group in ("tasks", "sources/datasets"):
-        result[f"the YAML files of {group}"] = digest([file_hash(path) for path in declarations(group, config.paths.conf)])
+        result[f"the YAML files of {group}"] = digest(
+            [file_hash(path) for path in declarations(group, config.paths.conf)]
+        )
     if config.paths.conf:
         result["the code of your own tasks"] = digest([file_hash(path) for path in own_code(config.paths.conf)])
     for room in ROOMS:
@@ -69,7 +71,9 @@ def changes(old: dict[str, str], new: dict[str, str]) -> list[str]:
     sentences = []
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
-            sentences.append(f"{name}: " + ("new" if name not in old else "no longer there" if name not in new else "changed"))
+            sentences.append(
+                f"{name}: " + ("new" if name not in old else "no longer there" if name not in new else "changed")
+            )
     return sentences
 
 
@@ -102,7 +106,9 @@ def digest(value: Any) -> str:
 def file_hash(path: Path) -> str:
     """The hash of a file's contents, or of all files of a folder (a copy by `save_to_disk`); a generator's stand-in has none."""
     if path.is_dir():
-        return digest([(one.relative_to(path).as_posix(), file_hash(one)) for one in sorted(path.rglob("*")) if one.is_file()])
+        return digest(
+            [(one.relative_to(path).as_posix(), file_hash(one)) for one in sorted(path.rglob("*")) if one.is_file()]
+        )
     if not path.is_file():
         return ""
     result = blake2b(digest_size=12)

@@ -66,7 +66,10 @@ def pseudo_root(config: Config) -> Path:
 def catalog(config: Config, names: list[str] | None) -> list[Dataset]:
     """The declared datasets with the run's own reader options (``sources.options``)."""
     datasets = load_catalog(names, config.paths.conf)
-    return [replace(dataset, options={**dataset.options, **config.sources.options.get(dataset.name, {})}) for dataset in datasets]
+    return [
+        replace(dataset, options={**dataset.options, **config.sources.options.get(dataset.name, {})})
+        for dataset in datasets
+    ]
 
 
 def find(config: Config) -> Found:
@@ -143,7 +146,9 @@ def blocks(
 
 def official_test(config: Config, dataset: Dataset) -> bool:
     """Whether the dataset, or the one whose texts it labels, comes with a test split."""
-    return bool(dataset.options.get("official_test")) or any(split == "test" for split, _ in locate(dataset, data_root(config)))
+    return bool(dataset.options.get("official_test")) or any(
+        split == "test" for split, _ in locate(dataset, data_root(config))
+    )
 
 
 def make(
@@ -159,5 +164,7 @@ def planned(config: Config, found: Found, held_out: Sequence[str]) -> list[Plann
     """The tasks that the mixture takes from each dataset."""
     tasks = load_tasks(None, config.paths.conf)
     return [
-        Planned(dataset, task) for dataset in found.datasets for task in wanted_tasks(tasks, dataset, config.data, held_out)
+        Planned(dataset, task)
+        for dataset in found.datasets
+        for task in wanted_tasks(tasks, dataset, config.data, held_out)
     ]

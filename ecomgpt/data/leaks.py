@@ -55,7 +55,10 @@ class Leaks:
         """One more; ``against`` is the evaluation task."""
         self.merge(
             Leaks(
-                Counter([against]), {instruction.source: Counter([against])}, Counter([instruction.task]), {against: [instruction.id]}
+                Counter([against]),
+                {instruction.source: Counter([against])},
+                Counter([instruction.task]),
+                {against: [instruction.id]},
             )
         )
 

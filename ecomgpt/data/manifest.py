@@ -47,9 +47,18 @@ def of_instructions(
     """
     entries = [
         {
-            "name": one.name, "source": one.dataset.name, "language": one.dataset.language, "family": one.task.family,
-            "kind": one.task.kind, "label": one.task.label, "operation": one.task.operation, "serves": list(one.task.serves),
-            **{split: _split(one.name, number, counts[one.dataset.name], split, leaks[split], shares[split]) for split in shares},
+            "name": one.name,
+            "source": one.dataset.name,
+            "language": one.dataset.language,
+            "family": one.task.family,
+            "kind": one.task.kind,
+            "label": one.task.label,
+            "operation": one.task.operation,
+            "serves": list(one.task.serves),
+            **{
+                split: _split(one.name, number, counts[one.dataset.name], split, leaks[split], shares[split])
+                for split in shares
+            },
         }
         for number, one in enumerate(tasks)
     ]
@@ -57,8 +66,13 @@ def of_instructions(
         "data": config.data.name,
         "sources": {
             name: {
-                "read": count.rows.read, "kept": count.rows.kept, "dropped": dict(count.rows.dropped),
-                "left_out": dict(count.rows.left_out), "records": dict(count.rows.records), "splits": dict(count.splits), **_labelled_by(found, name),
+                "read": count.rows.read,
+                "kept": count.rows.kept,
+                "dropped": dict(count.rows.dropped),
+                "left_out": dict(count.rows.left_out),
+                "records": dict(count.rows.records),
+                "splits": dict(count.splits),
+                **_labelled_by(found, name),
             }
             for name, count in counts.items()
         },
@@ -82,8 +96,11 @@ def _split(name: str, number: int, counts: Counts, split: str, leaks: Leaks, sha
     dropped |= {LEAK: leaks.by_example_task[name]}
     dropped |= {reason: int(values[number]) for reason, values in shares.dropped.items()}
     return {
-        "records": made.records if made else 0, "offered": made.offered if made else 0, "made": made.made if made else 0,
-        "examples": int(shares.kept[number]), "dropped": {reason: count for reason, count in dropped.items() if count},
+        "records": made.records if made else 0,
+        "offered": made.offered if made else 0,
+        "made": made.made if made else 0,
+        "examples": int(shares.kept[number]),
+        "dropped": {reason: count for reason, count in dropped.items() if count},
     }
 
 
@@ -132,12 +149,22 @@ def _with_tokens(task: dict[str, Any], tokens: dict[str, Any]) -> dict[str, Any]
         found = {key: counter.get(name, 0) for key, counter in tokens[split].items()}
         later = {reason: found[key] for key, reason in TOKEN_REASONS.items() if found[key]}
         splits[split] = {
-            **task[split], "examples": found["examples"], "dropped": task[split]["dropped"] | later,
-            "tokens": found["tokens"], "target_tokens": found["target_tokens"], "truncated": found["truncated"],
-            "cut_tokens": found["cut_tokens"], "languages": {"en": found["examples"] - found["chinese"], "zh": found["chinese"]},
+            **task[split],
+            "examples": found["examples"],
+            "dropped": task[split]["dropped"] | later,
+            "tokens": found["tokens"],
+            "target_tokens": found["target_tokens"],
+            "truncated": found["truncated"],
+            "cut_tokens": found["cut_tokens"],
+            "languages": {"en": found["examples"] - found["chinese"], "zh": found["chinese"]},
         }
     common = {key: value for key, value in task.items() if key not in splits}
-    return {**common, **splits["train"], "validation_examples": splits["validation"]["examples"], "validation": splits["validation"]}
+    return {
+        **common,
+        **splits["train"],
+        "validation_examples": splits["validation"]["examples"],
+        "validation": splits["validation"],
+    }
 
 
 def check(sources: dict[str, Any], tasks: Sequence[dict[str, Any]]) -> None:

@@ -55,7 +55,9 @@ def ordered(make: Callable[[], Callable[[T], R]], items: Iterable[T], processes:
             while pending:
                 yield pending.popleft().result()
         except BrokenProcessPool as error:
-            raise RuntimeError("a process that prepares the data was killed, perhaps for lack of memory; try data.processes=1") from error
+            raise RuntimeError(
+                "a process that prepares the data was killed, perhaps for lack of memory; try data.processes=1"
+            ) from error
         finally:
             for future in pending:
                 future.cancel()

@@ -54,7 +54,9 @@ class PartMaker:
         folder: Where the files go.
     """
 
-    def __init__(self, config: Config, tasks: Sequence[Planned], protected: Sequence[tuple[str, str]], folder: Path) -> None:
+    def __init__(
+        self, config: Config, tasks: Sequence[Planned], protected: Sequence[tuple[str, str]], folder: Path
+    ) -> None:
         self.seed, self.folder = config.seed, folder
         self.chooser = Chooser(config.data, config.seed, tasks)
         self.numbers = {one.name: number for number, one in enumerate(tasks)}
@@ -64,9 +66,13 @@ class PartMaker:
         number, block = numbered
         mine = [one for one in self.chooser.tasks if one.dataset.name == block.dataset]
         part = Part(self.folder / f"{number:06}.arrow", block.dataset, block.split, np.empty(0), np.empty(0))
-        made = instructions(
-            mine[0].dataset, block.records, [one.task for one in mine], self.seed, part.counts, block.split
-        ) if mine else ()
+        made = (
+            instructions(
+                mine[0].dataset, block.records, [one.task for one in mine], self.seed, part.counts, block.split
+            )
+            if mine
+            else ()
+        )
         kept: list[Instruction] = [instruction for instruction in made if not self._leaks(instruction, part.leaks)]
         tasks = np.array([self.numbers[instruction.task] for instruction in kept], dtype=np.int32)
         order = places(self.seed, [instruction.id for instruction in kept])

@@ -27,9 +27,20 @@ def preview(mixture: "Prepared", count: int, console: Console) -> None:
     examples = mixture.examples("train")
     chosen = list(_first(examples.tasks, count))
     names = len({int(examples.tasks[number]) for number in chosen})
-    console.print(Text.assemble(("Preview: ", "bold"), f"{len(chosen):,} examples of {names} tasks; what bears the loss is ", ("marked", ANSWER), "."))
+    console.print(
+        Text.assemble(
+            ("Preview: ", "bold"),
+            f"{len(chosen):,} examples of {names} tasks; what bears the loss is ",
+            ("marked", ANSWER),
+            ".",
+        )
+    )
     if len(chosen) > LONG:
-        console.print(Text("This is long: data.tasks=[<task>] shows one, and '| less -R' turns pages (FORCE_COLOR=1 keeps the colours)."))
+        console.print(
+            Text(
+                "This is long: data.tasks=[<task>] shows one, and '| less -R' turns pages (FORCE_COLOR=1 keeps the colours)."
+            )
+        )
     tasks = {task["name"]: task for task in mixture.manifest["tasks"]}
     rows = instructions_at(mixture.instructions / "train.arrow", [int(examples.rows[number]) for number in chosen])
     for number, instruction in zip(chosen, rows, strict=True):
@@ -48,9 +59,10 @@ def head(task: dict[str, Any], row: str, tokens: int, answer: int) -> Text:
     made = "raw" if task["kind"] == "raw" else task["operation"] or task["label"]
     chain = f" → {', '.join(task['serves'])}" if task["serves"] else ""
     return Text.assemble(
-        (visible(task["name"]), "bold cyan"), f"  {task['family']}, {made}{chain}\n",
+        (visible(task["name"]), "bold cyan"),
+        f"  {task['family']}, {made}{chain}\n",
         (f"{visible(row.split('/', 1)[-1])}, {tokens - answer} + {answer} tokens", "dim"),
-    )  # fmt: skip
+    )
 
 
 def visible(text: str) -> str:

@@ -15,9 +15,19 @@ from ecomgpt.tasks.prompt import Prompt
 
 SCHEMA = pa.schema(
     [
-        ("id", pa.string()), ("task", pa.string()), ("source", pa.string()), ("group", pa.string()), ("split", pa.string()),
-        ("language", pa.string()), ("before", pa.string()), ("input", pa.string()), ("after", pa.string()),
-        ("target", pa.string()), ("candidates", pa.list_(pa.string())), ("form", pa.string()), ("wording", pa.int32()),
+        ("id", pa.string()),
+        ("task", pa.string()),
+        ("source", pa.string()),
+        ("group", pa.string()),
+        ("split", pa.string()),
+        ("language", pa.string()),
+        ("before", pa.string()),
+        ("input", pa.string()),
+        ("after", pa.string()),
+        ("target", pa.string()),
+        ("candidates", pa.list_(pa.string())),
+        ("form", pa.string()),
+        ("wording", pa.int32()),
     ]
 )
 ROWS = 2000
@@ -101,7 +111,12 @@ def _batch(rows: Sequence[Instruction]) -> pa.RecordBatch:
 
 
 FACTS = {
-    "lengths": np.int32, "targets": np.int32, "tasks": np.int32, "rows": np.int32, "cut": np.int32, "chinese": np.bool_,
+    "lengths": np.int32,
+    "targets": np.int32,
+    "tasks": np.int32,
+    "rows": np.int32,
+    "cut": np.int32,
+    "chinese": np.bool_,
 }
 """What is known of each tokenised example; see `Examples`."""
 
@@ -116,7 +131,14 @@ class TokenWriter:
 
     def add(self, ids: list[int], prompt_tokens: int, task: int, row: int) -> None:
         """One example: its ids, how many of them are prompt, its task's number, and its row among the instructions."""
-        facts = {"lengths": len(ids), "targets": len(ids) - prompt_tokens, "tasks": task, "rows": row, "cut": 0, "chinese": 0}
+        facts = {
+            "lengths": len(ids),
+            "targets": len(ids) - prompt_tokens,
+            "tasks": task,
+            "rows": row,
+            "cut": 0,
+            "chinese": 0,
+        }
         self.add_many(np.asarray(ids), {name: np.array([value]) for name, value in facts.items()})
 
     def add_many(self, ids: np.ndarray, facts: Mapping[str, np.ndarray]) -> None:
@@ -148,10 +170,16 @@ class Examples:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.lengths, self.targets, self.tasks, self.rows, self.cut, self.chinese = (np.load(folder / f"{name}.npy") for name in FACTS)
+        self.lengths, self.targets, self.tasks, self.rows, self.cut, self.chinese = (
+            np.load(folder / f"{name}.npy") for name in FACTS
+        )
         self._offsets = np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)])
         size = int(self._offsets[-1])
-        self._tokens = np.memmap(folder / "tokens.bin", dtype=np.uint32, mode="r", shape=(size,)) if size else np.empty(0, np.uint32)
+        self._tokens = (
+            np.memmap(folder / "tokens.bin", dtype=np.uint32, mode="r", shape=(size,))
+            if size
+            else np.empty(0, np.uint32)
+        )
 
     def __len__(self) -> int:
         return len(self.lengths)

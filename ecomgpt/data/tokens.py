@@ -55,7 +55,9 @@ class Tokeniser:
         self.end, self.max_length, self.numbers = end, max_length, numbers
 
     def __call__(self, batch: pa.RecordBatch) -> Tokens:
-        columns = {name: batch.column(name).to_pylist() for name in ("before", "input", "after", "target", "task", "language")}
+        columns = {
+            name: batch.column(name).to_pylist() for name in ("before", "input", "after", "target", "task", "language")
+        }
         prompts = [Prompt(*parts) for parts in zip(columns["before"], columns["input"], columns["after"], strict=True)]
         ids: list[list[int]] = []
         facts: list[tuple[int, int, int, int, int, bool]] = []  # in the order of FACTS
@@ -70,7 +72,9 @@ class Tokeniser:
             else:
                 ids.append(one.ids)
                 length = len(one.ids)
-                facts.append((length, length - one.prompt_tokens, task, row, one.cut_tokens, columns["language"][row] == "zh"))
+                facts.append(
+                    (length, length - one.prompt_tokens, task, row, one.cut_tokens, columns["language"][row] == "zh")
+                )
         arrays = dict(zip(FACTS, np.array(facts, dtype=np.int32).reshape(-1, len(FACTS)).T, strict=True))
         flat = np.fromiter(chain.from_iterable(ids), dtype=np.uint32, count=int(arrays["lengths"].sum()))
         return Tokens(flat, arrays, len(batch), dropped)
@@ -91,14 +95,22 @@ def tally(examples: Examples, names: Sequence[str]) -> dict[str, dict[str, int]]
         names: Of the tasks, in the order of their numbers.
     """
     figures = {
-        "examples": None, "tokens": examples.lengths, "target_tokens": examples.targets, "truncated": examples.cut > 0,
-        "cut_tokens": examples.cut, "chinese": examples.chinese,
+        "examples": None,
+        "tokens": examples.lengths,
+        "target_tokens": examples.targets,
+        "truncated": examples.cut > 0,
+        "cut_tokens": examples.cut,
+        "chinese": examples.chinese,
     }
-    sums = {key: np.bincount(examples.tasks, values, len(names)).astype(int).tolist() for key, values in figures.items()}
+    sums = {
+        key: np.bincount(examples.tasks, values, len(names)).astype(int).tolist() for key, values in figures.items()
+    }
     return {key: dict(zip(names, values, strict=True)) for key, values in sums.items()}
 
 
-def within_budget(targets: np.ndarray, order: np.ndarray, examples: int | None, target_tokens: int | None) -> np.ndarray:
+def within_budget(
+    targets: np.ndarray, order: np.ndarray, examples: int | None, target_tokens: int | None
+) -> np.ndarray:
     """The first examples of the seeded order up to a budget; a smaller budget's are among a larger one's.
 
     Args:

@@ -48,7 +48,9 @@ def between(run: Run, other: Run) -> dict[str, Difference]:
     tasks, others = (read_json(one.metrics_file).get("tasks", {}) for one in (run, other))
     shared = [name for name in tasks if name in others]
     if not shared:
-        raise UserError(f"'{run.path}' and '{other.path}' have no evaluated task in common; evaluate both with one suite")
+        raise UserError(
+            f"'{run.path}' and '{other.path}' have no evaluated task in common; evaluate both with one suite"
+        )
     first, second = ({name: read_answers(one.predictions / f"{name}.jsonl") for name in shared} for one in (other, run))
     return compare(first, second, {name: tasks[name]["primary"] for name in shared})
 
@@ -135,5 +137,7 @@ def _pairs(first: Sequence[Answer], second: Sequence[Answer]) -> list[tuple[Answ
         if one.row.target != other.row.target:
             raise UserError(f"{one.row.id}: the two runs had different targets; they read different data")
         if one.row.prompt.text != other.row.prompt.text:
-            raise UserError(f"{one.row.id}: the two runs were asked differently; evaluate both with the same eval settings")
+            raise UserError(
+                f"{one.row.id}: the two runs were asked differently; evaluate both with the same eval settings"
+            )
     return pairs

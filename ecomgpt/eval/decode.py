@@ -119,7 +119,10 @@ def text_of(tokenizer: "PreTrainedTokenizerFast", tokens: list[int]) -> str:
 
 
 def stream(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", prompts: list[list[int]], settings: Decoding,
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerFast",
+    prompts: list[list[int]],
+    settings: Decoding,
     prefix: Sequence[int],
 ) -> Iterator[tuple[int, list[int]]]:
     from ecomgpt.eval.decoding.search import Beam, Greedy, Search

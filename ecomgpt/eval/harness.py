@@ -47,9 +47,7 @@ Answers are decoded greedily (or with the beams that the YAML names); their limi
 """
 
 
-def export_suite(
-    suite: Suite, folder: Path, config: Config, tokenizer: "PreTrainedTokenizerFast | None"
-) -> int:
+def export_suite(suite: Suite, folder: Path, config: Config, tokenizer: "PreTrainedTokenizerFast | None") -> int:
     """Writes the suite.
 
     Args:
@@ -75,15 +73,24 @@ def export_suite(
         lines = [_row(row, tokenizer, most) for row in rows]
         cut += sum(line["cut_tokens"] > 0 for line in lines)
         write_text(folder / f"{task.name}.jsonl", b"".join(map(encode_line, lines)).decode())
-        write_text(folder / f"{task.name}.yaml", _yaml(_task(task, config)).replace("'!function rows.rows'", "!function rows.rows"))
+        write_text(
+            folder / f"{task.name}.yaml",
+            _yaml(_task(task, config)).replace("'!function rows.rows'", "!function rows.rows"),
+        )
     aggregate = [{"metric": "exact_match", "weight_by_size": False}]
     write_text(
         folder / f"{group}.yaml",
         _yaml({"group": group, "task": [PREFIX + task.name for task, _ in suite], "aggregate_metric_list": aggregate}),
     )
     write_text(folder / "rows.py", _CODE)
-    told = f"{cut} inputs were cut to the prompt limit." if tokenizer else "No input was cut; the harness cuts at the model's own limit."
-    readme = _README.format(name=name, group=group, count=len(suite), rows=sum(len(rows) for _, rows in suite), cut=told)
+    told = (
+        f"{cut} inputs were cut to the prompt limit."
+        if tokenizer
+        else "No input was cut; the harness cuts at the model's own limit."
+    )
+    readme = _README.format(
+        name=name, group=group, count=len(suite), rows=sum(len(rows) for _, rows in suite), cut=told
+    )
     write_text(folder / "README.md", readme)
     return cut
 

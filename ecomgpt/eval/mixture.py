@@ -41,7 +41,9 @@ def mixture_tasks(config: Config, manifest: Mapping[str, Any]) -> list[EvalTask]
     tasks = {task.name: task for task in load_tasks(None, config.paths.conf)}
     gone = [name for name in names if name.partition(".")[2] not in tasks]
     if gone:
-        raise UserError(f"the model was trained on the task '{gone[0]}', which is no longer declared; restore its YAML or leave eval.mixture out")
+        raise UserError(
+            f"the model was trained on the task '{gone[0]}', which is no longer declared; restore its YAML or leave eval.mixture out"
+        )
     datasets = {dataset.name: dataset for dataset in catalog(config, None)}
     worded, kinds = set(unseen_wordings(config.paths.conf)), config.eval.mixture_kinds
     found = []
@@ -102,7 +104,9 @@ def instructions(config: Config, names: Sequence[str], seed: int, unseen: bool =
 class Wordings:
     """``conf/eval/wordings/<family>.yaml``: wordings for evaluation alone."""
 
-    tasks: dict[str, dict[str, list[str]]] = option(help="task to language to wordings, with the slots of the task's own wordings")
+    tasks: dict[str, dict[str, list[str]]] = option(
+        help="task to language to wordings, with the slots of the task's own wordings"
+    )
 
 
 @lru_cache(maxsize=4)

@@ -102,7 +102,11 @@ def _question(answer: Answer) -> tuple[str, str, str]:
 
 def mean(tasks: Sequence[Seeded]) -> Seeded:
     """The mean over tasks, whose rows were drawn independently of each other; all have the same seeds."""
-    return Seeded(tasks[0].seeds, np.mean([task.values for task in tasks], axis=0), np.mean([task.drawn for task in tasks], axis=0))
+    return Seeded(
+        tasks[0].seeds,
+        np.mean([task.values for task in tasks], axis=0),
+        np.mean([task.drawn for task in tasks], axis=0),
+    )
 
 
 def estimate(arm: Seeded) -> Estimate:

@@ -105,8 +105,14 @@ def _log_probabilities(store: Store, hidden: torch.Tensor, asked: list[tuple[int
     for start in range(0, len(hidden), _MOST_LOGITS):
         logits = store.logits(hidden[start : start + _MOST_LOGITS])
         sums = logits.logsumexp(-1)
-        here = [(number, place - start, token) for number, (place, token) in enumerate(asked) if start <= place < start + len(logits)]
-        places, tokens = (torch.tensor([one[i] for one in here], device=logits.device, dtype=torch.long) for i in (1, 2))
+        here = [
+            (number, place - start, token)
+            for number, (place, token) in enumerate(asked)
+            if start <= place < start + len(logits)
+        ]
+        places, tokens = (
+            torch.tensor([one[i] for one in here], device=logits.device, dtype=torch.long) for i in (1, 2)
+        )
         for (number, _, _), value in zip(here, (logits[places, tokens] - sums[places]).tolist(), strict=True):
             wanted[number] = value
     return wanted

@@ -30,7 +30,10 @@ def results(suite: Suite, answers: Answers, trained: Trained | None, samples: in
         points = vars(task.published) if task.published else {}
         published = {name: value for name, value in points.items() if value is not None}
         tasks[task.name] = {
-            **scores[task.name].as_json(), "title": task.title, "language": task.language, "family": task.family,
+            **scores[task.name].as_json(),
+            "title": task.title,
+            "language": task.language,
+            "family": task.family,
             **({"published": published} if published else {}),
             **({"relation": trained.relation(task)} if trained else {}),
         }
@@ -65,6 +68,11 @@ def settings(config: Config) -> dict[str, Any]:
     """What scores depend on beside the model and how it answers."""
     used = config.eval
     return {
-        "suite": used.name, "limit": used.limit, "candidates": used.candidates, "max_candidates": used.max_candidates,
-        "bootstrap": used.bootstrap, "questions_seed": QUESTIONS_SEED, "seed": config.seed,
+        "suite": used.name,
+        "limit": used.limit,
+        "candidates": used.candidates,
+        "max_candidates": used.max_candidates,
+        "bootstrap": used.bootstrap,
+        "questions_seed": QUESTIONS_SEED,
+        "seed": config.seed,
     }

@@ -69,7 +69,19 @@ class Reuse:
     def file(self, model: str, task: EvalTask, rows: list[EvalRow]) -> Path:
         """Where the answers to a task's questions are kept."""
         asked = [
-            (row.id, row.prompt.before, row.prompt.input, row.prompt.after, row.target, row.candidates, row.form, row.kind, row.separator, row.language, row.source)
+            (
+                row.id,
+                row.prompt.before,
+                row.prompt.input,
+                row.prompt.after,
+                row.target,
+                row.candidates,
+                row.form,
+                row.kind,
+                row.separator,
+                row.language,
+                row.source,
+            )
             for row in rows
         ]
         return self.folder / f"{digest([model, task.name, limits(self.subject.config, task), asked])}.jsonl"
@@ -99,7 +111,9 @@ def _loaded(config: Config) -> list[Any] | None:
     from ecomgpt.model.locate import locate
 
     found = locate(config)
-    place = Path(found.path) if found.path and Path(found.path).is_dir() else _snapshot(found.path, config.model.revision)
+    place = (
+        Path(found.path) if found.path and Path(found.path).is_dir() else _snapshot(found.path, config.model.revision)
+    )
     if place is None:
         return None
     wanted = [place / config.model.gguf_file] if config.model.gguf_file else []

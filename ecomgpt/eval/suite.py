@@ -39,7 +39,9 @@ def load_suite(config: Config, manifest: Mapping[str, Any]) -> Suite:
     for task in declared:
         rows = from_mixture[task.name] if task.format == "mixture" else load_rows(task, config)
         if not rows:
-            raise UserError(f"the evaluation task '{task.name}' has no rows: '{task.task}' gives none in its test split")
+            raise UserError(
+                f"the evaluation task '{task.name}' has no rows: '{task.task}' gives none in its test split"
+            )
         suite.append((task, rows))
     # A task of the mixture may have no test rows, or none in one of the languages; that is no mistake.
     suite += [(task, from_mixture[task.name]) for task in made if from_mixture[task.name]]

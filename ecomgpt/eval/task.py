@@ -36,9 +36,7 @@ class EvalTask:
         help="key of ecomgpt.tasks.families, or general: outside e-commerce", choices=(*FAMILIES, GENERAL)
     )
     dataset: str = option(help="the dataset behind it; decides what counts as another dataset")
-    format: str = option(
-        "released", "where its rows come from", choices=("released", "mixture", "general")
-    )
+    format: str = option("released", "where its rows come from", choices=("released", "mixture", "general"))
     folder: str | None = option(None, "released: the folder of test.json and meta-info.json, below paths.data")
     task: str | None = option(
         None, "mixture: <dataset>.<task>, whose rows of the test split are taken; general: a key of its GENERATORS"
@@ -94,7 +92,9 @@ def load_eval_tasks(names: Sequence[str] | None = None, own: str | None = None) 
 
 def _problems(task: EvalTask, stem: str) -> list[str]:
     # One file a task: a copy that kept the old name would take its place unseen. Predictions are named after it, too.
-    found = [f"the name is '{task.name}', but the file is called '{stem}'; make them the same"] if task.name != stem else []
+    found = (
+        [f"the name is '{task.name}', but the file is called '{stem}'; make them the same"] if task.name != stem else []
+    )
     found += [
         f"unknown metric '{name}'{suggestion(name, METRIC_NAMES)}"
         for name in [*task.metrics, *([task.primary] if task.primary else [])]

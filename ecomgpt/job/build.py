@@ -47,7 +47,9 @@ def catalogued(config: Config) -> list[sources.Source]:
     found = find(config)
     names = [dataset.name for dataset in found.datasets]
     listed = [
-        dataset for dataset in catalog(config, config.sources.datasets) if dataset.reader != "demo" or dataset.name in names
+        dataset
+        for dataset in catalog(config, config.sources.datasets)
+        if dataset.reader != "demo" or dataset.name in names
     ]
     return sources.sources_of(listed, names, found.excluded, data_root(config))
 
@@ -80,14 +82,17 @@ def _require_same(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
     if not begun or not old or old["fingerprint"] == new["fingerprint"]:
         return
     counts = [
-        f"{name}: {old[name]:,} before, {new[name]:,} now" for name in ("examples", "tokens", "target_tokens") if old[name] != new[name]
+        f"{name}: {old[name]:,} before, {new[name]:,} now"
+        for name in ("examples", "tokens", "target_tokens")
+        if old[name] != new[name]
     ]
     raise UserError(
         "\n".join(
             [
                 f"name: '{run.path}' was trained on the mixture {old['fingerprint']}, but the same command now gives "
                 f"{new['fingerprint']}; restore what changed, give another name=, or overwrite=true:",
-                *changes(old.get("made_of", {}), new["made_of"]), *(counts or ["as many examples and tokens as before"]),
+                *changes(old.get("made_of", {}), new["made_of"]),
+                *(counts or ["as many examples and tokens as before"]),
             ]
         )
     )
@@ -97,9 +102,13 @@ def protection(config: Config) -> Protection:
     """What the run's evaluation suite keeps from training: tasks by name, and the texts of its rows."""
     tasks = load_eval_tasks(config.eval.tasks, config.paths.conf)
     # Both languages' evaluation tasks hold the same task out.
-    held_out = list(dict.fromkeys(task.task for task in tasks if task.format == "mixture" and task.held_out and task.task))
+    held_out = list(
+        dict.fromkeys(task.task for task in tasks if task.format == "mixture" and task.held_out and task.task)
+    )
     asked = {key: getattr(config.eval, key) for key in ("mixture", "limit", "candidates", "max_candidates")}
-    key = digest([asked, [dataclasses.asdict(task) for task in tasks], [file_hash(path) for path in _files(config, tasks)]])
+    key = digest(
+        [asked, [dataclasses.asdict(task) for task in tasks], [file_hash(path) for path in _files(config, tasks)]]
+    )
     return Protection(config.eval.name, held_out, key, lambda: _texts(config, tasks))
 
 
@@ -136,7 +145,12 @@ def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Sour
     data = run.manifest_file.parent
     write_text(data / "chain.csv", chain.as_csv(tasks, examples, datasets))
     write_text(data / "sources.csv", sources.as_csv(listed, manifest))
-    return [*_figures(run.path / "figures", mixture, tasks), data / "chain.csv", data / "sources.csv", run.manifest_file]
+    return [
+        *_figures(run.path / "figures", mixture, tasks),
+        data / "chain.csv",
+        data / "sources.csv",
+        run.manifest_file,
+    ]
 
 
 def _figures(folder: Path, mixture: Prepared, tasks: list[Task]) -> list[Path]:
@@ -148,7 +162,9 @@ def _figures(folder: Path, mixture: Prepared, tasks: list[Task]) -> list[Path]:
         mixture.folder / "figures" / code("report"),
         lambda kept: draw(kept, tasks, mixture.manifest, tokens.lengths, tokens.targets, tokens.chinese),
     )
-    shutil.rmtree(folder, ignore_errors=True)  # What an earlier build drew must not stand beside numbers that it does not show.
+    shutil.rmtree(
+        folder, ignore_errors=True
+    )  # What an earlier build drew must not stand beside numbers that it does not show.
     shutil.copytree(kept, folder)
     return [folder / f"{name}.png" for name in FIGURES if (folder / f"{name}.png").is_file()]
 
@@ -165,8 +181,9 @@ def show(config: Config, mixture: Prepared, listed: list[sources.Source], files:
         f"{len(manifest['tasks'])} tasks ({len({task['name'].split('.', 1)[1] for task in manifest['tasks']})} kinds; {by_language['en']} in English, "
         f"{by_language['zh']} in Chinese{both}) from {len(manifest['sources'])} datasets.\n"
         f"{contamination['removed']:,} examples held a text of the evaluation suite '{contamination['checked_against']}' and were removed.",
-        markup=False, highlight=False,
-    )  # fmt: skip
+        markup=False,
+        highlight=False,
+    )
     if config.preview:
         from ecomgpt.data.preview import preview
 
@@ -181,9 +198,12 @@ WIDE = 100
 def families(manifest: dict[str, Any], narrow: bool = False) -> Table:
     """The mixture by family: tasks by how they were made, examples, tokens, and examples whose input was cut."""
     table = Table(
-        title=f"{manifest['data']}: {manifest['examples']:,} examples, {manifest['tokens']:,} tokens", title_justify="left", box=box.SIMPLE_HEAD,
-        pad_edge=False, show_footer=True,
-    )  # fmt: skip
+        title=f"{manifest['data']}: {manifest['examples']:,} examples, {manifest['tokens']:,} tokens",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_footer=True,
+    )
     by_family: dict[str, list[dict[str, Any]]] = {}
     for task in manifest["tasks"]:
         by_family.setdefault(task["family"], []).append(task)
@@ -199,7 +219,13 @@ def families(manifest: dict[str, Any], narrow: bool = False) -> Table:
 
 def _sums(tasks: list[dict[str, Any]], narrow: bool) -> dict[str, int]:
     made = Counter("raw" if task["kind"] == "raw" else task["operation"] or "pseudo" for task in tasks)
-    short = {"raw": "raw", "simplification": "simpl.", "reversal": "rev.", "recombination": "recomb.", "pseudo": "pseudo"}
+    short = {
+        "raw": "raw",
+        "simplification": "simpl.",
+        "reversal": "rev.",
+        "recombination": "recomb.",
+        "pseudo": "pseudo",
+    }
     numbers = {"examples": "examples", "tokens": "tokens", "truncated": "cut"}
     by_way = {title: made[name] for name, title in short.items()}
     return {

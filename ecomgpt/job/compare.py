@@ -30,7 +30,9 @@ def main(config: Config, run: Run | None) -> None:
     asked = [pair for pair in found.pairs if not pair.same]
     with Verdicts(folder.path / "verdicts.jsonl", found.pairs) as verdicts:
         notes = [*found.notes, *verdicts.notes]
-        print(f"{len(found.pairs):,} rows, {len(asked):,} of them with different answers. Verdicts are kept in {folder.path}")
+        print(
+            f"{len(found.pairs):,} rows, {len(asked):,} of them with different answers. Verdicts are kept in {folder.path}"
+        )
         print(*notes, sep="\n", end="\n" if notes else "")
         judged = automatic(config, asked, folder, notes) if config.compare.judge else None
         if config.compare.page and asked:
@@ -52,7 +54,9 @@ def comparison(config: Config, a: Run, b: Run) -> Run:
         if not before:
             raise UserError(f"name: '{folder.path}' exists and is no comparison (no {OWN}); give another name=")
         if before != runs:
-            raise UserError(f"name: '{folder.path}' compares '{before['run_a']}' with '{before['run_b']}'; give another name=")
+            raise UserError(
+                f"name: '{folder.path}' compares '{before['run_a']}' with '{before['run_b']}'; give another name="
+            )
     write_json(folder.path / OWN, runs)
     return folder
 
@@ -65,7 +69,9 @@ def scores(a: Run, b: Run) -> None:
     from ecomgpt.report.differences import differences_table
 
     try:
-        titles = {task: one["title"] for task, one in read_json(a.metrics_file).get("tasks", {}).items() if one.get("title")}
+        titles = {
+            task: one["title"] for task, one in read_json(a.metrics_file).get("tasks", {}).items() if one.get("title")
+        }
         Console().print(differences_table(between(a, b), a.path.name, b.path.name, titles))
     except UserError as error:
         print(f"No statistics of the scores: {error}")
@@ -81,11 +87,16 @@ def automatic(config: Config, pairs: Sequence[Pair], folder: Run, notes: list[st
     wording = judging.load_wording(config.paths.conf)
     requests = judging.questions(wording, pairs, settings.reference, settings.max_characters)
     with Chat(config.chat, Path(config.paths.cache).expanduser()) as chat:
-        print(f"{chat.settings.model} at {chat.settings.base_url}: {estimate(requests, chat.settings, chat.cache).line(chat.settings)}", flush=True)
+        print(
+            f"{chat.settings.model} at {chat.settings.base_url}: {estimate(requests, chat.settings, chat.cache).line(chat.settings)}",
+            flush=True,
+        )
         judged, rejected = judging.judge(chat, requests, pairs)
         print(chat.ledger.line())
     write_text(folder.path / "judge.jsonl", "".join(encode_line(one.to_json()).decode() for one in judged))
-    notes += (f"The judge's answers that can't be used: {reason}, {count:,} times" for reason, count in rejected.most_common())
+    notes += (
+        f"The judge's answers that can't be used: {reason}, {count:,} times" for reason, count in rejected.most_common()
+    )
     return judged
 
 
@@ -97,7 +108,14 @@ def page(config: Config, pairs: Sequence[Pair], verdicts: Verdicts) -> None:
     serve(Page(pairs, verdicts, config.seed, settings.reference, settings.max_characters), settings.port)
 
 
-def results(found: Found, verdicts: Verdicts, judged: list[judging.Judged] | None, folder: Run, names: tuple[str, str], notes: list[str]) -> None:
+def results(
+    found: Found,
+    verdicts: Verdicts,
+    judged: list[judging.Judged] | None,
+    folder: Run,
+    names: tuple[str, str],
+    notes: list[str],
+) -> None:
     """Writes and prints win, tie and loss, and the agreement."""
     from rich.console import Console
 

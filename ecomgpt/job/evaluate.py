@@ -118,8 +118,13 @@ def _passes(run: Run, model: Backend, before: Backend | None) -> list[tuple[Path
 
 
 def scored(
-    config: Config, suite: Suite, after: dict[str, list[Answer]], before: dict[str, list[Answer]] | None,
-    manifest: Mapping[str, Any], training: Mapping[str, Any], described: Mapping[str, Any],
+    config: Config,
+    suite: Suite,
+    after: dict[str, list[Answer]],
+    before: dict[str, list[Answer]] | None,
+    manifest: Mapping[str, Any],
+    training: Mapping[str, Any],
+    described: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The contents of ``metrics.json``, from answers alone."""
     from ecomgpt.data.instructions import catalog

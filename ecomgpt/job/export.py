@@ -48,13 +48,19 @@ def _whole(run: Run, trained: Config, dtype: torch.dtype) -> Path:
 
 def _adapter(run: Run, trained: Config) -> Path:
     if trained.tuning.name != "lora":
-        raise UserError(f"merge=false: '{run.path}' was trained with tuning={trained.tuning.name}, so it has no adapters; leave merge out")
+        raise UserError(
+            f"merge=false: '{run.path}' was trained with tuning={trained.tuning.name}, so it has no adapters; leave merge out"
+        )
     found = newest_readable(run.checkpoints)
     if found is None:
-        raise UserError(f"merge=false: '{run.path}' holds no checkpoint any more, and in its model/ the adapters are merged")
+        raise UserError(
+            f"merge=false: '{run.path}' holds no checkpoint any more, and in its model/ the adapters are merged"
+        )
     tokenizer = _tokenizer(run, trained)
     model = apply_tuning(load_model(trained, tokenizer), trained.tuning)
-    return export_adapter(model, load_model(trained, tokenizer), language_model_weights(found, model), tokenizer, run, trained)
+    return export_adapter(
+        model, load_model(trained, tokenizer), language_model_weights(found, model), tokenizer, run, trained
+    )
 
 
 def _tokenizer(run: Run, trained: Config) -> Any:

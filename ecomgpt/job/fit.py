@@ -92,7 +92,11 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
         config, lambda: load_model(config, mixture.tokenizer), strategy.shard, data.accumulate, data.plan.steps
     )
     anomaly = Anomaly(
-        settings.on_anomaly, settings.spike, strategy.skip_step, lambda step: named(mixture, data, step), run.logs / "anomalies.jsonl"
+        settings.on_anomaly,
+        settings.spike,
+        strategy.skip_step,
+        lambda step: named(mixture, data, step),
+        run.logs / "anomalies.jsonl",
     )
     history = History(run, data, anomaly, settings.log_every, Path(config.paths.cache).expanduser())
     saver = Checkpoints(run.checkpoints, config, mixture.manifest["fingerprint"])
@@ -123,7 +127,9 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
         drawn = None if found or energy.joules is None else round(energy.joules, 1)
         export(module.language_model, weights, mixture.tokenizer, run, config)
         # Last of all: with it, training counts as done.
-        write_json(run.training_file, facts(history.rows, data) | {"skipped_steps": anomaly.skipped, "energy_joules": drawn})
+        write_json(
+            run.training_file, facts(history.rows, data) | {"skipped_steps": anomaly.skipped, "energy_joules": drawn}
+        )
     trainer.strategy.barrier("exported")
 
 
@@ -148,11 +154,15 @@ def facts(rows: list[dict[str, Any]], data: Any) -> dict[str, Any]:
         "seconds": seconds,
         "mfu": math.fsum((row["mfu"] or 0.0) * row["seconds"] for row in rows) / seconds if seconds else None,
         "final_loss": next((row["loss"] for row in reversed(rows) if math.isfinite(row["loss"])), None),
-        "validation_loss": next((row["validation_loss"] for row in reversed(rows) if row["validation_loss"] is not None), None),
+        "validation_loss": next(
+            (row["validation_loss"] for row in reversed(rows) if row["validation_loss"] is not None), None
+        ),
         "peak_memory_bytes": int(max((row["memory_bytes"] for row in rows), default=0)),
         "batch": {
-            "rows_at_once": data.micro_rows, "accumulate": data.accumulate,
-            "gradient_checkpointing": data.config.trainer.gradient_checkpointing, "chosen": data.config.trainer.batch,
+            "rows_at_once": data.micro_rows,
+            "accumulate": data.accumulate,
+            "gradient_checkpointing": data.config.trainer.gradient_checkpointing,
+            "chosen": data.config.trainer.batch,
         },
         "packing": data.totals()[1] / (len(data.plan.rows) * data.row_tokens) if data.plan.steps else None,
     }

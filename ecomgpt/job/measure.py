@@ -51,7 +51,13 @@ def measure(config: Config, steps: int = STEPS) -> Measured:
     trainer = config.trainer
     unit = (trainer.row_tokens or config.data.max_length) * (trainer.micro_rows or 1) * trainer.devices
     # Two micro-batches a step at most: gradients add up as in the real run, and a large batch need not be waited for.
-    short = dataclasses.replace(trainer, nodes=1, max_steps=steps, max_minutes=None, batch_tokens=unit * min(2, trainer.batch_tokens // unit or 1))
+    short = dataclasses.replace(
+        trainer,
+        nodes=1,
+        max_steps=steps,
+        max_minutes=None,
+        batch_tokens=unit * min(2, trainer.batch_tokens // unit or 1),
+    )
     config = dataclasses.replace(config, trainer=short)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder))
@@ -81,7 +87,9 @@ def worker(config: Config, run: Run) -> None:
     L.seed_everything(config.seed, verbose=False)
     folder = run.path / f"rows-{os.environ.get('RANK', '0')}"
     data = Mixture(config, random_examples(config, folder), no_examples(folder / "validation"), 0)
-    module = InstructionTuner(config, lambda: filled_model(config), strategy_module(config).shard, data.accumulate, data.plan.steps)
+    module = InstructionTuner(
+        config, lambda: filled_model(config), strategy_module(config).shard, data.accumulate, data.plan.steps
+    )
     clock = _clock()
     trainer = lightning_trainer(config, data, [clock], [], run.path)
     trainer.fit(module, data)
@@ -89,7 +97,8 @@ def worker(config: Config, run: Run) -> None:
     write_json(
         run.path / f"measured-{trainer.global_rank}.json",
         {
-            "tokens_per_second": tokens / (clock.times[-1] - clock.times[0]), "peak_bytes": peak(),
+            "tokens_per_second": tokens / (clock.times[-1] - clock.times[0]),
+            "peak_bytes": peak(),
             "step_tokens": tokens // (data.plan.steps - 1),
         },
     )
@@ -102,7 +111,10 @@ def random_examples(config: Config, folder: Path) -> Any:
     generator = np.random.default_rng(config.seed)
     vocabulary = config.model.vocabulary or 1000
     row = config.trainer.row_tokens or config.data.max_length
-    wanted, length = config.trainer.batch_tokens * ((config.trainer.max_steps or STEPS) + 1), min(row, config.data.max_length)
+    wanted, length = (
+        config.trainer.batch_tokens * ((config.trainer.max_steps or STEPS) + 1),
+        min(row, config.data.max_length),
+    )
     folder.mkdir()
     with TokenWriter(folder) as writer:
         number = written = 0
@@ -154,11 +166,18 @@ def random_model(config: Config) -> "PreTrainedModel":
 
     model = config.model
     if model.family == "bloom":
-        shape = {"hidden_size": model.hidden_size, "n_layer": model.layers, "n_head": model.heads, "vocab_size": model.vocabulary}
+        shape = {
+            "hidden_size": model.hidden_size,
+            "n_layer": model.layers,
+            "n_head": model.heads,
+            "vocab_size": model.vocabulary,
+        }
         return BloomForCausalLM(BloomConfig(**shape, hidden_dropout=0.0, attention_dropout=0.0))  # type: ignore[arg-type]
     path = locate(config).path or model.path or ""
     shape_of = AutoConfig.from_pretrained(path, gguf_file=model.gguf_file, trust_remote_code=False)
-    return AutoModelForCausalLM.from_config(shape_of, dtype=torch.float32)  # as training loads it, whatever the file says
+    return AutoModelForCausalLM.from_config(
+        shape_of, dtype=torch.float32
+    )  # as training loads it, whatever the file says
 
 
 def peak() -> int:

@@ -20,12 +20,21 @@ if TYPE_CHECKING:
     from ecomgpt.job.measure import Measured
 
 PARTS = {
-    "weights": "weights", "gradients": "gradients", "optimizer": "optimiser states", "activations": "activations",
-    "logits": "logits, short-lived", "libraries": "libraries",
+    "weights": "weights",
+    "gradients": "gradients",
+    "optimizer": "optimiser states",
+    "activations": "activations",
+    "logits": "logits, short-lived",
+    "libraries": "libraries",
 }
 STRATEGIES = (
-    ("auto", "single", 0, False), ("ddp", "ddp", 0, False), ("fsdp", "fsdp", 0, False), ("zero1", "deepspeed", 1, False),
-    ("zero2", "deepspeed", 2, False), ("zero3", "deepspeed", 3, False), ("zero3_offload", "deepspeed", 3, True),
+    ("auto", "single", 0, False),
+    ("ddp", "ddp", 0, False),
+    ("fsdp", "fsdp", 0, False),
+    ("zero1", "deepspeed", 1, False),
+    ("zero2", "deepspeed", 2, False),
+    ("zero3", "deepspeed", 3, False),
+    ("zero3_offload", "deepspeed", 3, True),
 )
 """Names for people, kinds, ZeRO stages, offloading."""
 QUICK = 20e6
@@ -52,11 +61,16 @@ def main(config: Config, run: Run | None) -> None:
         _show_memory(config, here, wanted, console)
         _show_disk(config, console)
     else:
-        console.print("Memory: unknown, because the model's shape is not declared (model.hidden_size, layers, heads, vocabulary).")
+        console.print(
+            "Memory: unknown, because the model's shape is not declared (model.hidden_size, layers, heads, vocabulary)."
+        )
     _show_places(config, console)
     for tuning in ("full", "lora"):
         console.print(sizes_table(config, here, tuning))
-    console.print("Memory a device for training; + fits here. Estimates are within 15 % of measured peaks: docs/planning.md", highlight=False)
+    console.print(
+        "Memory a device for training; + fits here. Estimates are within 15 % of measured peaks: docs/planning.md",
+        highlight=False,
+    )
     # Last, because it may take minutes: everything else is on the screen already.
     _show_time(config, here, console)
 
@@ -68,7 +82,9 @@ def _batch(config: Config, here: Machine, console: "Console") -> Config:
         return config
     rows, again, line = choose(config, here)
     console.print(line, highlight=False)
-    return dataclasses.replace(config, trainer=dataclasses.replace(config.trainer, micro_rows=rows, gradient_checkpointing=again))
+    return dataclasses.replace(
+        config, trainer=dataclasses.replace(config.trainer, micro_rows=rows, gradient_checkpointing=again)
+    )
 
 
 def _show_memory(config: Config, here: Machine, wanted: Memory, console: "Console") -> None:
@@ -77,14 +93,19 @@ def _show_memory(config: Config, here: Machine, wanted: Memory, console: "Consol
     trainer = config.trainer
     devices = trainer.devices * trainer.nodes
     row = trainer.row_tokens or config.data.max_length
-    table = Table("memory", "a device", caption=f"{trainer.micro_rows or 1} x {row:,} tokens at once", title_justify="left")
+    table = Table(
+        "memory", "a device", caption=f"{trainer.micro_rows or 1} x {row:,} tokens at once", title_justify="left"
+    )
     table.columns[1].justify = "right"
     for name, text in PARTS.items():
         table.add_row(text, size(getattr(wanted, name)))
     table.add_row("in all", size(wanted.device), style="bold")
     if wanted.host:
         table.add_row("main memory, all devices", size(wanted.host))
-    console.print(f"strategy={config.strategy.name}, tuning={config.tuning.name}, precision {_precision(config, here)}, {devices} device(s)", highlight=False)
+    console.print(
+        f"strategy={config.strategy.name}, tuning={config.tuning.name}, precision {_precision(config, here)}, {devices} device(s)",
+        highlight=False,
+    )
     console.print(table)
     # Processes on a CPU share its memory.
     shared = not here.devices and trainer.devices > 1
@@ -149,7 +170,8 @@ def _show_time(config: Config, here: Machine, console: "Console") -> None:
         return
     console.print(
         f"Speed: {found.tokens_per_second:,.0f} tokens/s, measured over {trial - 1} steps of {found.step_tokens:,} tokens; "
-        f"highest memory of a process {size(found.peak_bytes)}", highlight=False,
+        f"highest memory of a process {size(found.peak_bytes)}",
+        highlight=False,
     )
     if steps is None:
         console.print(f"Time: unknown, because the number of steps is ({why}).", highlight=False)
@@ -169,7 +191,11 @@ def _not_measured(config: Config, here: Machine) -> str:
     if here.devices and here.devices < config.trainer.devices:
         return f"there are {here.devices} devices"
     wanted = need(config, here)
-    if config.measure is None and not here.devices and (wanted is None or wanted.device * config.trainer.devices + wanted.host > _free()):
+    if (
+        config.measure is None
+        and not here.devices
+        and (wanted is None or wanted.device * config.trainer.devices + wanted.host > _free())
+    ):
         # The run itself would be let go ahead, but nobody asked for a trial that may push other programs out of memory.
         return "other programs hold the memory that it takes; measure=true tries it all the same"
     return ""
@@ -210,7 +236,9 @@ def _show_places(config: Config, console: "Console") -> None:
 
     if config.model.source == "load":
         found = locate(config)
-        console.print(f"Weights: {found.path or 'not found'}; looked at {', '.join(found.looked)}", highlight=False, markup=False)
+        console.print(
+            f"Weights: {found.path or 'not found'}; looked at {', '.join(found.looked)}", highlight=False, markup=False
+        )
     data = find(config)
     console.print(
         f"Data: {len(data.datasets)} datasets found, {len(data.missing)} missing, {len(data.excluded)} left out (job=build lists them)",
@@ -222,22 +250,40 @@ def sizes_table(config: Config, here: Machine, tuning: str) -> "Table":
     """Every size with every strategy: memory a device, and whether it fits on this machine."""
     from rich.table import Table
 
-    devices = max(2, config.trainer.devices * config.trainer.nodes, here.devices) if here.devices or config.trainer.devices > 1 else 8
-    table = Table("size", title=f"tuning={tuning}; auto: one device, the others: {devices}", title_justify="left", padding=(0, 0), pad_edge=False)
+    devices = (
+        max(2, config.trainer.devices * config.trainer.nodes, here.devices)
+        if here.devices or config.trainer.devices > 1
+        else 8
+    )
+    table = Table(
+        "size",
+        title=f"tuning={tuning}; auto: one device, the others: {devices}",
+        title_justify="left",
+        padding=(0, 0),
+        pad_edge=False,
+    )
     for name, *_ in STRATEGIES:
         table.add_column(name, justify="right")
     for label, *shape in SIZES:
-        cells = [_cell(config, here, of_size(config.model, *shape), tuning, strategy, devices) for strategy in STRATEGIES]
+        cells = [
+            _cell(config, here, of_size(config.model, *shape), tuning, strategy, devices) for strategy in STRATEGIES
+        ]
         table.add_row(label, *cells)
     return table
 
 
-def _cell(config: Config, here: Machine, model: Any, tuning: str, strategy: tuple[str, str, int, bool], devices: int) -> str:
+def _cell(
+    config: Config, here: Machine, model: Any, tuning: str, strategy: tuple[str, str, int, bool], devices: int
+) -> str:
     name, kind, stage, offload = strategy
     count = 1 if kind == "single" else devices
     option = dataclasses.replace(
-        config, model=model, tuning=dataclasses.replace(config.tuning, name=tuning),
-        strategy=dataclasses.replace(config.strategy, name=name, kind=kind, stage=stage, offload_optimizer=offload, offload_parameters=offload),
+        config,
+        model=model,
+        tuning=dataclasses.replace(config.tuning, name=tuning),
+        strategy=dataclasses.replace(
+            config.strategy, name=name, kind=kind, stage=stage, offload_optimizer=offload, offload_parameters=offload
+        ),
         trainer=dataclasses.replace(config.trainer, devices=count, nodes=1),
     )
     wanted = need(option, here)

@@ -22,7 +22,9 @@ def main(config: Config, run: Run) -> None:
     if not (run.model / "config.json").is_file():
         raise UserError(f"run: '{run.path}' holds no model yet; finish its training first")
     settings = config.eval
-    decoding = Decoding(settings.max_new_tokens or 128, settings.max_prompt_tokens, batch_tokens(config), settings.beams)
+    decoding = Decoding(
+        settings.max_new_tokens or 128, settings.max_prompt_tokens, batch_tokens(config), settings.beams
+    )
     model, tokenizer = read_model(run.model).eval(), read_tokenizer(run.model)
     target = run.path / "predict" / f"{Path(config.input).stem}.jsonl"
     target.unlink(missing_ok=True)

@@ -31,7 +31,9 @@ def rescore(run: Run) -> dict:
     config = existing_run(str(settled(str(run.path)).path))[1]
     old = read_json(run.metrics_file)
     if not old:
-        raise UserError(f"run: '{run.path}' holds no metrics.json: its evaluation is not finished; the command that started it continues it")
+        raise UserError(
+            f"run: '{run.path}' holds no metrics.json: its evaluation is not finished; the command that started it continues it"
+        )
     config, manifest, training = trained_as(config, run)
     suite = load_suite(config, manifest)
     after = _answers(suite, run.predictions)
@@ -43,4 +45,6 @@ def _answers(suite: Suite, folder: Path) -> dict[str, list[Answer]]:
     try:
         return {task.name: finish(folder / f"{task.name}.jsonl", rows) for task, rows in suite}
     except RuntimeError as error:
-        raise UserError(f"{error}; the data or declarations have changed since, so evaluate again under another name=") from None
+        raise UserError(
+            f"{error}; the data or declarations have changed since, so evaluate again under another name="
+        ) from None

@@ -42,7 +42,9 @@ def read_tokenizer(path: Path) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def load_model(config: Config, tokenizer: PreTrainedTokenizerFast, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_model(
+    config: Config, tokenizer: PreTrainedTokenizerFast, dtype: torch.dtype = torch.float32
+) -> PreTrainedModel:
     """The backbone before training.
 
     Args:
@@ -119,9 +121,13 @@ def _tokenizer(path: str, config: Config) -> PreTrainedTokenizerFast:
     except (OSError, ValueError, ImportError) as error:
         raise UserError(f"model.path: the tokenizer in '{path}' can't be loaded: {_first_line(error)}") from error
     if not tokenizer.is_fast:
-        raise UserError(f"model.path: '{path}' has no fast tokenizer (tokenizer.json), which cutting texts between tokens needs")
+        raise UserError(
+            f"model.path: '{path}' has no fast tokenizer (tokenizer.json), which cutting texts between tokens needs"
+        )
     if tokenizer.eos_token_id is None:
-        raise UserError(f"model.path: the tokenizer in '{path}' has no end-of-sequence token, so a model can't learn to stop")
+        raise UserError(
+            f"model.path: the tokenizer in '{path}' has no end-of-sequence token, so a model can't learn to stop"
+        )
     if tokenizer.pad_token_id is None:
         # The loss never looks at padding and attention masks it, so any token serves; EOS is still learned.
         tokenizer.pad_token = tokenizer.eos_token

@@ -42,11 +42,15 @@ class PackedBloomBlock(BloomBlock):
         attention, mlp, norm = self.self_attention, self.mlp, self.post_attention_layernorm
         fused = apply(attention.query_key_value, self.input_layernorm, hidden_states)
         context = _attention(attention, fused, attention_mask)
-        residual = self.input_layernorm(hidden_states) if self.apply_residual_connection_post_layernorm else hidden_states
+        residual = (
+            self.input_layernorm(hidden_states) if self.apply_residual_connection_post_layernorm else hidden_states
+        )
         middle = dropout_add(attention.dense(context), residual, self.hidden_dropout, self.training)
         inner = apply(mlp.dense_h_to_4h, norm, middle)
         residual = norm(middle) if self.apply_residual_connection_post_layernorm else middle
-        return dropout_add(apply(mlp.dense_4h_to_h, mlp.gelu_impl, inner), residual, mlp.hidden_dropout, self.training), None
+        return dropout_add(
+            apply(mlp.dense_4h_to_h, mlp.gelu_impl, inner), residual, mlp.hidden_dropout, self.training
+        ), None
 
 
 def _straight(linear: nn.Module, cheap: nn.Module, source: torch.Tensor) -> torch.Tensor:
@@ -97,11 +101,15 @@ def interface_attention(
 ) -> tuple[torch.Tensor, None]:
     """Transformers' attention interface: packed with a `Layout`, stock `sdpa` without (generation)."""
     if layout is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
+        )
     window = kwargs.get("sliding_window")
     if kwargs.get("softcap") or kwargs.get("s_aux") is not None or (window and max(layout.lengths) > window):
         kind = type(module).__name__
-        raise UserError(f"model.path: {kind} uses a sliding window, soft caps or sinks, which packed training doesn't compute")
+        raise UserError(
+            f"model.path: {kind} uses a sliding window, soft caps or sinks, which packed training doesn't compute"
+        )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     # Under autocast rotary positions leave queries and keys in float32, values in the lower format; attention takes one.
     return attend(query.to(value.dtype), key.to(value.dtype), value, layout, scale, dropout), None
@@ -115,7 +123,11 @@ class ExactBuffers(nn.Module):
     """
 
     def _apply(self, fn, recurse=True):
-        exact = {name: buffer for name, buffer in self._buffers.items() if buffer is not None and buffer.dtype == torch.float32}
+        exact = {
+            name: buffer
+            for name, buffer in self._buffers.items()
+            if buffer is not None and buffer.dtype == torch.float32
+        }
         super()._apply(fn, recurse)
         for name, before in exact.items():
             now = self._buffers[name]
@@ -169,7 +181,9 @@ class PackedBackbone:
             if "inv_freq" in part._buffers:
                 part.__class__ = type(type(part).__name__, (ExactBuffers, type(part)), {})
 
-    def __call__(self, model: PreTrainedModel, input_ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+    def __call__(
+        self, model: PreTrainedModel, input_ids: torch.Tensor, positions: torch.Tensor, lengths: list[int]
+    ) -> torch.Tensor:
         """Hidden states after the last block, shape (1, T, width); arguments as in `ecomgpt.model.network.Network.forward`."""
         device = input_ids.device
         kernel = choose_kernel(device, self.attention)

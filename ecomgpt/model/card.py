@@ -28,12 +28,20 @@ def card(run: Run, config: Config, adapter: bool = False) -> str:
     manifest, environment = read_json(run.manifest_file), read_json(run.path / "environment.json")
     parts = [
         _front_matter(config, adapter),
-        f"# {config.model.name}, instruction-tuned on e-commerce tasks", "",
+        f"# {config.model.name}, instruction-tuned on e-commerce tasks",
+        "",
         f"Trained with ecomgpt on the mixture `{config.data.name}`: {manifest.get('examples', 0):,} examples, {manifest.get('tokens', 0):,} tokens, "
-        f"{len(manifest.get('tasks', []))} tasks (fingerprint `{manifest.get('fingerprint')}`).", "",
-        f"- command: `{environment.get('command')}`", f"- commit: {environment.get('git_commit')}",
-        f"- seed: {config.seed}", f"- tuning: {config.tuning.name}" + (", as an adapter (peft)" if adapter else ""), "",
-        *_use(config, adapter), *_scores(read_json(run.metrics_file)), *_data(manifest), *_licence(config, manifest),
+        f"{len(manifest.get('tasks', []))} tasks (fingerprint `{manifest.get('fingerprint')}`).",
+        "",
+        f"- command: `{environment.get('command')}`",
+        f"- commit: {environment.get('git_commit')}",
+        f"- seed: {config.seed}",
+        f"- tuning: {config.tuning.name}" + (", as an adapter (peft)" if adapter else ""),
+        "",
+        *_use(config, adapter),
+        *_scores(read_json(run.metrics_file)),
+        *_data(manifest),
+        *_licence(config, manifest),
     ]
     return "\n".join(parts) + "\n"
 
@@ -41,10 +49,15 @@ def card(run: Run, config: Config, adapter: bool = False) -> str:
 def _front_matter(config: Config, adapter: bool) -> str:
     licence = _backbone_licence(config)
     lines = [
-        "---", f"library_name: {'peft' if adapter else 'transformers'}", "pipeline_tag: text-generation", "language: [en, zh]",
+        "---",
+        f"library_name: {'peft' if adapter else 'transformers'}",
+        "pipeline_tag: text-generation",
+        "language: [en, zh]",
         *([f"base_model: {config.model.path}"] if config.model.path and config.model.source == "load" else []),
         *([f"license: {licence}"] if licence else []),
-        "tags: [e-commerce, instruction-tuning, ecomgpt]", "---", "",
+        "tags: [e-commerce, instruction-tuning, ecomgpt]",
+        "---",
+        "",
     ]
     return "\n".join(lines)
 
@@ -52,12 +65,22 @@ def _front_matter(config: Config, adapter: bool) -> str:
 def _use(config: Config, adapter: bool) -> list[str]:
     load = (
         "PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(<backbone>), <this folder>)"
-        if adapter else "AutoModelForCausalLM.from_pretrained(<this folder>)"
+        if adapter
+        else "AutoModelForCausalLM.from_pretrained(<this folder>)"
     )
     return [
-        "## Use", "", f"`{load}`, with this prompt; the answer follows directly after `### Response:`.", "", "```",
+        "## Use",
+        "",
+        f"`{load}`, with this prompt; the answer follows directly after `### Response:`.",
+        "",
+        "```",
         "Below is an instruction that describes the <task> task. Write a response that appropriately completes the request.",
-        "### Instruction:", "<input text>", "<instruction>", "### Response:", "```", "",
+        "### Instruction:",
+        "<input text>",
+        "<instruction>",
+        "### Response:",
+        "```",
+        "",
     ]
 
 
@@ -69,11 +92,19 @@ def _scores(metrics: dict[str, Any]) -> list[str]:
     settings = metrics.get("settings", {})
     rows = [
         f"| {name} | {task['n']:,} | {metric} | {100 * score['value']:.1f} | {100 * score['low']:.1f} to {100 * score['high']:.1f} |"
-        for name, task in tasks.items() for metric, score in task["metrics"].items() if not metric.startswith("released_")
+        for name, task in tasks.items()
+        for metric, score in task["metrics"].items()
+        if not metric.startswith("released_")
     ]
     return [
-        "## Scores", "", f"Suite `{settings.get('suite')}`, decoding `{settings.get('decoding')}`, in percent.", "",
-        "| task | n | metric | value | 95 % interval |", "| - | -: | - | -: | - |", *rows, "",
+        "## Scores",
+        "",
+        f"Suite `{settings.get('suite')}`, decoding `{settings.get('decoding')}`, in percent.",
+        "",
+        "| task | n | metric | value | 95 % interval |",
+        "| - | -: | - | -: | - |",
+        *rows,
+        "",
     ]
 
 
@@ -82,10 +113,18 @@ def _data(manifest: dict[str, Any]) -> list[str]:
     more = [f"| and {len(tasks) - SHOWN} more | | | | |"] if len(tasks) > SHOWN else []
     contamination = manifest.get("contamination", {})
     return [
-        "## Training data", "",
-        f"{contamination.get('removed', 0):,} examples that held a text of the evaluation suite `{contamination.get('checked_against')}` were removed.", "",
-        "| task | language | kind | examples | tokens |", "| - | - | - | -: | -: |",
-        *(f"| {task['name']} | {task['language']} | {task['kind']} | {task['examples']:,} | {task['tokens']:,} |" for task in tasks[:SHOWN]), *more, "",
+        "## Training data",
+        "",
+        f"{contamination.get('removed', 0):,} examples that held a text of the evaluation suite `{contamination.get('checked_against')}` were removed.",
+        "",
+        "| task | language | kind | examples | tokens |",
+        "| - | - | - | -: | -: |",
+        *(
+            f"| {task['name']} | {task['language']} | {task['kind']} | {task['examples']:,} | {task['tokens']:,} |"
+            for task in tasks[:SHOWN]
+        ),
+        *more,
+        "",
     ]
 
 
@@ -97,7 +136,8 @@ def _licence(config: Config, manifest: dict[str, Any]) -> list[str]:
     licence = _backbone_licence(config)
     backbone = f"the backbone's ({licence})" if licence else "the backbone's, if it has one"
     lines = [
-        f"- {known[name].title}: {known[name].licence}" if name in known else f"- {name}: not stated" for name in manifest.get("sources", {})
+        f"- {known[name].title}: {known[name].licence}" if name in known else f"- {name}: not stated"
+        for name in manifest.get("sources", {})
     ]
     return ["## Licence", "", f"Two sets of terms apply: {backbone}, and those of the training data:", "", *lines, ""]
 

@@ -56,7 +56,12 @@ def export(
 
 
 def export_adapter(
-    model: PreTrainedModel, base: PreTrainedModel, weights: dict[str, torch.Tensor], tokenizer: PreTrainedTokenizerFast, run: Run, config: Config
+    model: PreTrainedModel,
+    base: PreTrainedModel,
+    weights: dict[str, torch.Tensor],
+    tokenizer: PreTrainedTokenizerFast,
+    run: Run,
+    config: Config,
 ) -> Path:
     """Writes the adapters alone as a peft folder, ``adapter/``, which is put on the backbone again before it counts.
 
@@ -87,7 +92,10 @@ def export_adapter(
     settings.base_model_name_or_path = str(folder / "backbone") if built else config.model.path
     ours = logits(model, tokenizer)
     with _aside(folder) as aside, _quietly():
-        own = {f"base_model.model.{name}": value.contiguous() for name, value in get_peft_model_state_dict(model, save_embedding_layers=False).items()}
+        own = {
+            f"base_model.model.{name}": value.contiguous()
+            for name, value in get_peft_model_state_dict(model, save_embedding_layers=False).items()
+        }
         save_file(own, aside / "adapter_model.safetensors", metadata={"format": "pt"})
         settings.save_pretrained(aside)
         tokenizer.save_pretrained(aside)

@@ -26,7 +26,12 @@ def make_block_mask(lengths: Sequence[int], device: torch.device) -> Any:
 
 
 def flex_attention_packed(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, block_mask: Any, slopes: torch.Tensor | None, scale: float
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    block_mask: Any,
+    slopes: torch.Tensor | None,
+    scale: float,
 ) -> torch.Tensor:
     """Shapes as in `ecomgpt.model.attention.attend`; scores and ALiBi are float32 inside the kernel."""
 
@@ -36,7 +41,13 @@ def flex_attention_packed(
 
     grouped = query.shape[1] != key.shape[1]
     output = _kernel(query.device.type)(
-        query, key, value, score_mod=None if slopes is None else alibi, block_mask=block_mask, scale=scale, enable_gqa=grouped
+        query,
+        key,
+        value,
+        score_mod=None if slopes is None else alibi,
+        block_mask=block_mask,
+        scale=scale,
+        enable_gqa=grouped,
     )
     return output.transpose(1, 2).contiguous()
 

@@ -85,6 +85,10 @@ def faster_linears(model: nn.Module) -> list[nn.Linear]:
 def _suits(left: torch.Tensor, right: torch.Tensor) -> bool:
     plain = (torch.Tensor, nn.Parameter)
     return (
-        left.dtype == right.dtype == torch.float32 and left.device.type == "cpu" and left.numel() > 0
-        and type(left) in plain and type(right) in plain and onednn_is_faster()
+        left.dtype == right.dtype == torch.float32
+        and left.device.type == "cpu"
+        and left.numel() > 0
+        and type(left) in plain
+        and type(right) in plain
+        and onednn_is_faster()
     )

@@ -12,8 +12,11 @@ from ecomgpt.config.schema import Config, ModelConfig
 from ecomgpt.errors import UserError
 
 SHAPE = {
-    "hidden_size": ("hidden_size", "n_embed", "n_embd"), "layers": ("num_hidden_layers", "n_layer"), "heads": ("num_attention_heads", "n_head"),
-    "vocabulary": ("vocab_size",), "intermediate_size": ("intermediate_size",),
+    "hidden_size": ("hidden_size", "n_embed", "n_embd"),
+    "layers": ("num_hidden_layers", "n_layer"),
+    "heads": ("num_attention_heads", "n_head"),
+    "vocabulary": ("vocab_size",),
+    "intermediate_size": ("intermediate_size",),
 }
 """Our names of a model's shape, and how architectures spell them in ``config.json``."""
 
@@ -58,13 +61,20 @@ def _folders(config: Config) -> tuple[Path, Path]:
 def shaped(config: Config) -> ModelConfig:
     """The model with the shape that the weights' own ``config.json`` gives, where they lie in a folder: what is planned
     with must be what is loaded, whichever model the folder was given for."""
-    files = [folder / "config.json" for folder in _folders(config)] if config.model.source == "load" and config.model.path else []
+    files = (
+        [folder / "config.json" for folder in _folders(config)]
+        if config.model.source == "load" and config.model.path
+        else []
+    )
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         return config.model
     try:
         given = json.loads(file.read_text(encoding="utf-8"))
-        shape: dict[str, Any] = {key: next((given[name] for name in names if isinstance(given.get(name), int)), None) for key, names in SHAPE.items()}
+        shape: dict[str, Any] = {
+            key: next((given[name] for name in names if isinstance(given.get(name), int)), None)
+            for key, names in SHAPE.items()
+        }
         family = {"bloom": "bloom", "llama": "llama"}.get(given.get("model_type"), "other")
     except (OSError, ValueError, AttributeError):
         return config.model  # Loading says what is wrong with the file.

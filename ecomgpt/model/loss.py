@@ -25,7 +25,12 @@ class LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor, late: LateGradient | None
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        targets: torch.Tensor,
+        late: LateGradient | None,
     ) -> torch.Tensor:
         """Losses in float32.
 
@@ -99,5 +104,8 @@ class AnswerHead(Linear):
                 return LinearCrossEntropy.apply(hidden, weight, bias, targets, late)
             pieces = zip(hidden.split(CHUNK), targets.split(CHUNK), strict=True)
             return torch.cat(
-                [checkpoint(LinearCrossEntropy.apply, part, weight, bias, goal, late, use_reentrant=False) for part, goal in pieces]
+                [
+                    checkpoint(LinearCrossEntropy.apply, part, weight, bias, goal, late, use_reentrant=False)
+                    for part, goal in pieces
+                ]
             )

@@ -47,7 +47,9 @@ class Network(nn.Module):
         faster_linears(language_model)
         tie_gradients(language_model.get_input_embeddings(), head)
         if not isinstance(language_model, BloomForCausalLM) and not exact(self, language_model):
-            raise UserError(f"model.path: {type(language_model).__name__} has other losses on packed rows than on single examples, so it can't be trained exactly")
+            raise UserError(
+                f"model.path: {type(language_model).__name__} has other losses on packed rows than on single examples, so it can't be trained exactly"
+            )
 
     def compile_blocks(self) -> None:
         """Compiles each block in place; all blocks share one compilation, and names in the state dict stay."""
@@ -80,7 +82,9 @@ class Network(nn.Module):
         return self.language_model.get_output_embeddings()(hidden[0].index_select(0, target_index), targets, late)
 
 
-def _filled(ids: torch.Tensor, positions: torch.Tensor, sizes: list[int]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+def _filled(
+    ids: torch.Tensor, positions: torch.Tensor, sizes: list[int]
+) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
     """The micro-batch with an example more, which nothing sees and which has no target."""
     missing = -ids.shape[1] % MULTIPLE
     if not missing:

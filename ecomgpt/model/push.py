@@ -30,7 +30,9 @@ def push(folder: Path, name: str) -> str:
     try:
         hub.create_repo(name, private=True, exist_ok=True)
         hub.upload_folder(repo_id=name, folder_path=folder, commit_message="Upload by ecomgpt")
-    except Exception as error:  # Which HTTP library the hub's client uses, and so what it raises, changes with its version.
+    except (
+        Exception
+    ) as error:  # Which HTTP library the hub's client uses, and so what it raises, changes with its version.
         reason = str(error).strip().split("\n")[0]
         raise UserError(f"push_to={name}: {hub.endpoint} refused or can't be reached: {reason}") from error
     return f"{hub.endpoint}/{name}"

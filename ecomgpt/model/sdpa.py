@@ -48,9 +48,13 @@ def sdpa_packed(
     # Autocast would round the float32 bias to the queries' format.
     with torch.autocast(query.device.type, enabled=False):
         pieces = []
-        for one, keys, values in zip(*(tensor.split(list(lengths), dim=2) for tensor in (query, key, value)), strict=True):
+        for one, keys, values in zip(
+            *(tensor.split(list(lengths), dim=2) for tensor in (query, key, value)), strict=True
+        ):
             if table is None:
-                pieces.append(F.scaled_dot_product_attention(one, keys, values, dropout_p=dropout, is_causal=True, scale=scale))
+                pieces.append(
+                    F.scaled_dot_product_attention(one, keys, values, dropout_p=dropout, is_causal=True, scale=scale)
+                )
             else:
                 pieces += _with_alibi(one, keys, values, table, scale, dropout)
         return torch.cat([piece.transpose(1, 2) for piece in pieces], dim=1)
@@ -68,7 +72,12 @@ def _with_alibi(
         bias = table[None, :, : end - start, first : first + end]
         blocks.append(
             F.scaled_dot_product_attention(
-                query[:, :, start:end], key[:, :, :end], value[:, :, :end], attn_mask=bias, dropout_p=dropout, scale=scale
+                query[:, :, start:end],
+                key[:, :, :end],
+                value[:, :, :end],
+                attn_mask=bias,
+                dropout_p=dropout,
+                scale=scale,
             )
         )
     return blocks

@@ -42,11 +42,15 @@ class LateGradient:
         return _product(*factors, self.dtype, None) if factors else total
 
 
-def _product(logits: torch.Tensor, hidden: torch.Tensor, dtype: torch.dtype, total: torch.Tensor | None) -> torch.Tensor:
+def _product(
+    logits: torch.Tensor, hidden: torch.Tensor, dtype: torch.dtype, total: torch.Tensor | None
+) -> torch.Tensor:
     """``total + logits.T @ hidden``, in the memory of ``total`` if there is one."""
     if logits.dtype == dtype:
         return logits.t() @ hidden if total is None else total.addmm_(logits.t(), hidden)
-    result = torch.empty(logits.shape[1], hidden.shape[1], dtype=dtype, device=hidden.device) if total is None else total
+    result = (
+        torch.empty(logits.shape[1], hidden.shape[1], dtype=dtype, device=hidden.device) if total is None else total
+    )
     for part, rows in zip(logits.split(SLICE, dim=1), result.split(SLICE), strict=True):
         product = part.t() @ hidden
         rows.copy_(product) if total is None else rows.add_(product)
@@ -72,7 +76,9 @@ class TiedEmbedding(nn.Embedding):
 
 class _Rows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, ids: torch.Tensor, weight: torch.Tensor, padding: int | None, late: LateGradient) -> torch.Tensor:
+    def forward(
+        ctx: Any, ids: torch.Tensor, weight: torch.Tensor, padding: int | None, late: LateGradient
+    ) -> torch.Tensor:
         ctx.save_for_backward(ids)
         ctx.shape, ctx.padding, ctx.late = weight.shape, padding, late
         return F.embedding(ids, weight)
@@ -96,7 +102,12 @@ class _Rows(torch.autograd.Function):
 
 def tie_gradients(embedding: nn.Module, head: nn.Module) -> None:
     """Lets the embedding give the head's gradient too, if the two are one weight."""
-    if type(embedding) is nn.Embedding and embedding.max_norm is None and not embedding.scale_grad_by_freq and embedding.weight is head.weight:
+    if (
+        type(embedding) is nn.Embedding
+        and embedding.max_norm is None
+        and not embedding.scale_grad_by_freq
+        and embedding.weight is head.weight
+    ):
         embedding.__class__ = TiedEmbedding
 
 

@@ -22,7 +22,15 @@ SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
 """BLOOM's special tokens at BLOOM's ids, 0 to 3."""
 # BLOOM splits before byte-level BPE: runs of characters that are no blank or punctuation, with one leading blank.
 SPLIT = r" ?[^(\s|[.,!?…。，、।۔،])]+"
-FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model")
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+)
 HEADER = 32 << 20
 """A GGUF file's vocabulary stands before its weights, within this many bytes."""
 
@@ -68,7 +76,11 @@ class Own:
     def key(self) -> str:
         """The contents of its files; loads it where they are not on this machine yet."""
         place = require_weights(self.config)
-        files = [Path(place) / name for name in FILES] if Path(place).is_dir() else _cached(place, self.config.model.revision)
+        files = (
+            [Path(place) / name for name in FILES]
+            if Path(place).is_dir()
+            else _cached(place, self.config.model.revision)
+        )
         found = [(path.name, file_hash(path)) for path in files if path.is_file()]
         if self.config.model.gguf_file and Path(place).is_dir():
             with (Path(place) / self.config.model.gguf_file).open("rb") as file:

@@ -53,7 +53,9 @@ def compare(ours: list[torch.Tensor], theirs: list[torch.Tensor], dtype: torch.d
     largest = max(float(value.abs().max()) for value in ours)
     difference = max(float((one - two).abs().max()) for one, two in zip(ours, theirs, strict=True))
     if not difference <= TOLERANCE[dtype] * max(1.0, largest):
-        raise JobFailure(f"export: '{folder.name}', read again by transformers, gives other logits: they differ by {difference:.3g} of {largest:.3g}")
+        raise JobFailure(
+            f"export: '{folder.name}', read again by transformers, gives other logits: they differ by {difference:.3g} of {largest:.3g}"
+        )
     text = f"read again by transformers, logits differ by at most {difference:.1e}"
     log.info("export: %s", text)
     return text

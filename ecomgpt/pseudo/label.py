@@ -122,18 +122,25 @@ def provenance(found: Labelled, chat: Chat, official_test: bool) -> dict[str, An
         "endpoint": settings.base_url,
         "prompt": labelling.digest(),
         "parameters": {
-            "temperature": settings.temperature, "seed": settings.seed, "max_tokens": labelling.max_tokens,
-            "structured": settings.structured, **settings.extra,
+            "temperature": settings.temperature,
+            "seed": settings.seed,
+            "max_tokens": labelling.max_tokens,
+            "structured": settings.structured,
+            **settings.extra,
         },
         "answered": {"first": dates[0], "last": dates[-1]} if dates else None,
         "complete": not found.unanswered,
         "texts": {
-            "offered": work.offered, "left_out": dict(sorted(work.left_out.items())), "chosen": len(work.texts),
-            "labelled": len(found.records), "rejected": dict(sorted(found.reasons.items())), "not_asked": len(work.texts) - len(found.replies),
+            "offered": work.offered,
+            "left_out": dict(sorted(work.left_out.items())),
+            "chosen": len(work.texts),
+            "labelled": len(found.records),
+            "rejected": dict(sorted(found.reasons.items())),
+            "not_asked": len(work.texts) - len(found.replies),
         },
         "tokens": {"prompt": tokens[0], "answer": tokens[1]},
         "cost_usd": round(price(settings, *tokens), 6) if settings.price_input is not None else None,
-    }  # fmt: skip
+    }
 
 
 def _lines(rows: Iterable[dict[str, Any]]) -> str:

@@ -42,7 +42,9 @@ def summary(run_dir: Path) -> ConsoleRenderable:
     return Summary.of(run_dir)
 
 
-def write_study(entries: Sequence[str | Path], folder: Path, reference: str | None = None, title: str = "") -> ConsoleRenderable:
+def write_study(
+    entries: Sequence[str | Path], folder: Path, reference: str | None = None, title: str = ""
+) -> ConsoleRenderable:
     """Write the report of several runs into ``folder``, with `comparison.json` for other programs.
 
     Args:

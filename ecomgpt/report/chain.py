@@ -14,7 +14,9 @@ def chain(run: Run) -> Drawn | None:
     from ecomgpt.report import mixture
     from ecomgpt.tasks.declaration import load_tasks
 
-    names = sorted({task.name.split(".", 1)[-1] for task in run.manifest.tasks if task.examples}) if run.manifest else []
+    names = (
+        sorted({task.name.split(".", 1)[-1] for task in run.manifest.tasks if task.examples}) if run.manifest else []
+    )
     if not names:
         return None
     try:

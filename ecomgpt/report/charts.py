@@ -74,7 +74,9 @@ def scores(run: Run) -> Drawn | None:
         return None
     series = [Series("trained" if run.was_trained else "model", "blue", {task.name: task.score() for task in tasks})]
     if run.untrained:
-        before = {task.name: run.untrained[task.name].score(task.primary) for task in tasks if task.name in run.untrained}
+        before = {
+            task.name: run.untrained[task.name].score(task.primary) for task in tasks if task.name in run.untrained
+        }
         series.append(Series("untrained", "orange", before))
     best = {task.name: found[1] for task in tasks if (found := best_baseline(run, task))}
     if best:
@@ -127,13 +129,22 @@ def _bar(axes: Axes, y: float, score: Score, series: Series, thick: float, bold:
 
 def _limit(series: Sequence[Series]) -> float:
     """The end of the score axis: a little over the highest bar, so that low scores are not drawn as slivers."""
-    ends = [max(score.value, score.high if score.has_interval else 0) for one in series for score in one.scores.values() if score.known]
+    ends = [
+        max(score.value, score.high if score.has_interval else 0)
+        for one in series
+        for score in one.scores.values()
+        if score.known
+    ]
     return min(109.0, max(10.0, max(ends, default=0.0) * 100 * 1.09))
 
 
 def training(run: Run) -> Drawn | None:
     """The loss and the throughput over optimiser steps."""
-    shown = [(name, title) for name, title in (("loss", "loss"), ("tokens_per_second", "tokens a second")) if run.curve.get(name)]
+    shown = [
+        (name, title)
+        for name, title in (("loss", "loss"), ("tokens_per_second", "tokens a second"))
+        if run.curve.get(name)
+    ]
     if not shown:
         return None
     figure, all_axes = panels(len(shown))
@@ -179,7 +190,9 @@ def composition(run: Run) -> Drawn | None:
     families: dict[str, Counter[str]] = {}
     for task in run.manifest.tasks:
         families.setdefault(task.family, Counter())[task.group] += task.examples
-    ordered = sorted(((name, sum(parts.values()), parts) for name, parts in families.items()), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(
+        ((name, sum(parts.values()), parts) for name, parts in families.items()), key=lambda item: (-item[1], item[0])
+    )
     ordered = [item for item in ordered if item[1]]
     if not ordered:
         return None
@@ -200,7 +213,11 @@ def examples(run: Run) -> Drawn | None:
         (drawable(name.replace("_", " "), task.name, width=40), Counter({task.group: task.examples}))
         for name, task in zip(names[:MOST_TASKS], tasks, strict=False)
     ]
-    caption = f"The {MOST_TASKS} largest of {len(tasks)} training tasks." if len(tasks) > MOST_TASKS else "Training examples of every task."
+    caption = (
+        f"The {MOST_TASKS} largest of {len(tasks)} training tasks."
+        if len(tasks) > MOST_TASKS
+        else "Training examples of every task."
+    )
     return Drawn(stacked(rows), "Examples a task", caption)
 
 
@@ -214,7 +231,13 @@ def stacked(rows: Sequence[tuple[str, Counter[str]]]) -> Figure:
             axes.barh(index, parts[name], left=left, height=0.68, color=COLOURS[GROUPS[name]])
             left += parts[name]
         axes.annotate(
-            count(left), (left, index), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=COLOURS["muted"]
+            count(left),
+            (left, index),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=COLOURS["muted"],
         )
     axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8.5, color=COLOURS["ink"])
     axes.set_ylim(len(rows) - 0.4, -0.6)
@@ -244,7 +267,15 @@ def legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=COLOURS[colour], label=name) for name, colour in entries]
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize=9, handlelength=1, handleheight=1, borderpad=0.2)
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=len(handles),
+        fontsize=9,
+        handlelength=1,
+        handleheight=1,
+        borderpad=0.2,
+    )
 
 
 def _title(task: Titled) -> str:

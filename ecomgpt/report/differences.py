@@ -14,7 +14,9 @@ from ecomgpt.report.text import metric_name, points, probability, visible
 CAPTION = "Points; 95 % intervals of the difference; p-values by Holm's method over the tasks."
 
 
-def differences_table(found: Mapping[str, Difference], run: str, other: str, titles: Mapping[str, str] | None = None) -> Table:
+def differences_table(
+    found: Mapping[str, Difference], run: str, other: str, titles: Mapping[str, str] | None = None
+) -> Table:
     """What `ecomgpt.eval.compare.between` found; differences that are significant at 5 % are bold.
 
     Args:
@@ -31,7 +33,17 @@ def differences_table(found: Mapping[str, Difference], run: str, other: str, tit
     for name in ("diff.", "95 % interval", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for task, one in found.items():
-        change = (points(one.value, True), f"[{points(one.low, True)}, {points(one.high, True)}]", probability(one.p_holm))
-        cells = ((titles or {}).get(task, task), metric_name(one.metric), points(one.second), points(one.first), *change)
+        change = (
+            points(one.value, True),
+            f"[{points(one.low, True)}, {points(one.high, True)}]",
+            probability(one.p_holm),
+        )
+        cells = (
+            (titles or {}).get(task, task),
+            metric_name(one.metric),
+            points(one.second),
+            points(one.first),
+            *change,
+        )
         table.add_row(*(Text(visible(cell)) for cell in cells), style="bold" if one.p_holm < 0.05 else "")
     return table

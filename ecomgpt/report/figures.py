@@ -94,7 +94,9 @@ def _svg(canvas: Canvas, name: str) -> str:
 
 def _inlined(svg: str, name: str, title: str) -> str:
     """The figure as an element of a page, that takes its colours from there."""
-    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(
+        r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL
+    )
     for colour, value in COLOURS.items():
         svg = svg.replace(value, f"var(--{colour})")
     # Figures share one page, so what each calls figure_1, patch_2 or a glyph must not meet.

@@ -131,7 +131,9 @@ def headline(run: Run) -> str:
 def _versus_untrained(found: Comparison) -> str:
     gain, verdicts = found.mean, found.verdicts
     if not gain.has_interval:
-        opening = f"Mean difference to the untrained model: {points(gain.value, signed=True)} points, without an interval"
+        opening = (
+            f"Mean difference to the untrained model: {points(gain.value, signed=True)} points, without an interval"
+        )
     elif gain.low > 0:
         opening = f"Training helped: {points(gain.value, signed=True)} points"
     elif gain.high < 0:

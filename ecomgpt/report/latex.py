@@ -9,11 +9,32 @@ from dataclasses import dataclass
 from ecomgpt.report.text import visible
 
 SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    '"': r"\textquotedbl{}", "\u2212": "$-$", "\u2013": "--", "\u2014": "---", "\u00b7": r"\textperiodcentered{}",
-    "\u2018": "`", "\u2019": "'", "\u201c": "``", "\u201d": "''", "`": r"\textasciigrave{}", "'": r"\textquotesingle{}", "-": "{-}",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "\u2212": "$-$",
+    "\u2013": "--",
+    "\u2014": "---",
+    "\u00b7": r"\textperiodcentered{}",
+    "\u2018": "`",
+    "\u2019": "'",
+    "\u201c": "``",
+    "\u201d": "''",
+    "`": r"\textasciigrave{}",
+    "'": r"\textquotesingle{}",
+    "-": "{-}",
+}
 MARKS = {"▲": r"$^{\uparrow}$", "▼": r"$^{\downarrow}$"}
 # Inside a document (after \input) \documentclass is an error message by then; only a file of its own makes a document.
 HEAD = r"""% Compiles as it is; in a document with \usepackage{booktabs,textcomp} take it in with \input{table}.
@@ -43,7 +64,9 @@ class Cell:
     mark: str = ""
 
 
-def table(columns: Sequence[str], sections: Sequence[Sequence[tuple[Sequence[str], Sequence[Cell]]]], caption: str) -> str:
+def table(
+    columns: Sequence[str], sections: Sequence[Sequence[tuple[Sequence[str], Sequence[Cell]]]], caption: str
+) -> str:
     """The whole file.
 
     Args:
@@ -53,10 +76,14 @@ def table(columns: Sequence[str], sections: Sequence[Sequence[tuple[Sequence[str
     """
     words = len(sections[0][0][0]) if sections and sections[0] else 1
     lines = [
-        HEAD, r"\begin{table}", r"\centering", r"\small",
-        rf"\begin{{tabular}}{{{'l' * words}{'r' * (len(columns) - words)}}}", r"\toprule",
+        HEAD,
+        r"\begin{table}",
+        r"\centering",
+        r"\small",
+        rf"\begin{{tabular}}{{{'l' * words}{'r' * (len(columns) - words)}}}",
+        r"\toprule",
         " & ".join(escape(name) for name in columns) + r" \\",
-    ]  # fmt: skip
+    ]
     for rows in sections:
         lines.append(r"\midrule")
         lines += [" & ".join([*map(escape, texts), *map(_cell, cells)]) + r" \\" for texts, cells in rows]
@@ -72,7 +99,9 @@ def _cell(cell: Cell) -> str:
 def escape(text: str) -> str:
     """``text`` as LaTeX that prints it; characters outside of Latin script become their code, which every engine can print."""
     line = " ".join(visible(text).split())
-    return "".join(SPECIAL.get(char) or MARKS.get(char) or (char if _latin(char) else f"U+{ord(char):04X}") for char in line)
+    return "".join(
+        SPECIAL.get(char) or MARKS.get(char) or (char if _latin(char) else f"U+{ord(char):04X}") for char in line
+    )
 
 
 def _latin(char: str) -> bool:

@@ -20,15 +20,26 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette, told apart with every common kind of colour blindness.
 SORT_COLOURS = {
-    "raw": "#8c9096", "simplification": "#0072b2", "reversal": "#e69f00", "recombination": "#009e73", "pseudo": "#cc79a7",
-}  # fmt: skip
+    "raw": "#8c9096",
+    "simplification": "#0072b2",
+    "reversal": "#e69f00",
+    "recombination": "#009e73",
+    "pseudo": "#cc79a7",
+}
 FIGURES = ("chain", "chain_tasks", "tasks", "lengths")
 """Their names, in the order in which a person would look at them."""
 GAP = 0.9
 """Between the boxes of a column, in tasks."""
 
 
-def draw(folder: Path, tasks: Sequence[Task], manifest: dict[str, Any], lengths: np.ndarray, targets: np.ndarray, chinese: np.ndarray) -> list[Path]:
+def draw(
+    folder: Path,
+    tasks: Sequence[Task],
+    manifest: dict[str, Any],
+    lengths: np.ndarray,
+    targets: np.ndarray,
+    chinese: np.ndarray,
+) -> list[Path]:
     """Draws the figures of a mixture.
 
     Args:
@@ -47,7 +58,12 @@ def draw(folder: Path, tasks: Sequence[Task], manifest: dict[str, Any], lengths:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with matplotlib.rc_context({**STYLE, "font.family": list(families())}):
-        drawn = chain(tasks), chain_tasks(tasks), tasks_by_family(manifest), token_lengths(lengths - targets, targets, chinese)
+        drawn = (
+            chain(tasks),
+            chain_tasks(tasks),
+            tasks_by_family(manifest),
+            token_lengths(lengths - targets, targets, chinese),
+        )
         for name, figure in zip(FIGURES, drawn, strict=True):
             if figure is None:  # What an earlier build drew must not stand beside numbers that it does not show.
                 (folder / f"{name}.png").unlink(missing_ok=True)
@@ -76,9 +92,27 @@ def chain(tasks: Sequence[Task]) -> Figure | None:
             axes.add_patch(_box(places[place], top, size, colour))
             side = "right" if place == 0 else "left"
             at = places[place] + (-0.03 if place == 0 else 0.03)
-            axes.text(at, top + size / 2, f"{_words(name)}  {size}", ha=side, va="center", fontsize=8.5 if place != 1 else 10, weight="bold" if place == 1 else "normal")
-    for place, title in zip(places, ("basic data", "how the tasks are made", "final task families they feed"), strict=True):
-        axes.text(place, -2.2, title, ha=("right", "center", "left")[int(place)], va="bottom", fontsize=10.5, color=COLOURS["muted"])
+            axes.text(
+                at,
+                top + size / 2,
+                f"{_words(name)}  {size}",
+                ha=side,
+                va="center",
+                fontsize=8.5 if place != 1 else 10,
+                weight="bold" if place == 1 else "normal",
+            )
+    for place, title in zip(
+        places, ("basic data", "how the tasks are made", "final task families they feed"), strict=True
+    ):
+        axes.text(
+            place,
+            -2.2,
+            title,
+            ha=("right", "center", "left")[int(place)],
+            va="bottom",
+            fontsize=10.5,
+            color=COLOURS["muted"],
+        )
     note = "Numbers count links: a task that feeds two families counts twice. Raw tasks count for their own family."
     axes.text(-0.34, height + 3, note, va="top", fontsize=8.5, color=COLOURS["muted"])
     axes.set_xlim(-0.34, 2.62)
@@ -102,7 +136,14 @@ def _tops(sizes: dict[str, int], height: float) -> dict[str, float]:
     return tops
 
 
-def _ribbons(axes: Axes, flows: list[tuple[str, str, str]], left: int, columns: list[dict[str, int]], tops: list[dict[str, float]], places: Sequence[int]) -> None:
+def _ribbons(
+    axes: Axes,
+    flows: list[tuple[str, str, str]],
+    left: int,
+    columns: list[dict[str, int]],
+    tops: list[dict[str, float]],
+    places: Sequence[int],
+) -> None:
     """Curved bands between two neighbouring columns, in the colour of the operation."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Outline
@@ -119,7 +160,17 @@ def _ribbons(axes: Axes, flows: list[tuple[str, str, str]], left: int, columns: 
             a, b = begin[source], end[target]
             begin[source] += size
             end[target] += size
-            points = [(x0, a), (middle, a), (middle, b), (x1, b), (x1, b + size), (middle, b + size), (middle, a + size), (x0, a + size), (x0, a)]
+            points = [
+                (x0, a),
+                (middle, a),
+                (middle, b),
+                (x1, b),
+                (x1, b + size),
+                (middle, b + size),
+                (middle, a + size),
+                (x0, a + size),
+                (x0, a),
+            ]
             codes = [Outline.MOVETO, *[Outline.CURVE4] * 3, Outline.LINETO, *[Outline.CURVE4] * 3, Outline.CLOSEPOLY]
             colour = SORT_COLOURS[source if left else target]
             axes.add_patch(PathPatch(Outline(points, codes), facecolor=colour, alpha=0.38, linewidth=0))
@@ -133,7 +184,9 @@ def _box(x: float, top: float, size: float, colour: str) -> Any:
 
 def chain_tasks(tasks: Sequence[Task]) -> Figure | None:
     """The chain task by task: a row an atomic task, a column a final family, a mark where the one feeds the other."""
-    atomic = sorted((task for task in tasks if task.serves), key=lambda task: (SORTS.index(sort_of(task)), task.family, task.name))
+    atomic = sorted(
+        (task for task in tasks if task.serves), key=lambda task: (SORTS.index(sort_of(task)), task.family, task.name)
+    )
     if not atomic:
         return None
     names = sorted({family for task in atomic for family in task.serves})
@@ -146,7 +199,13 @@ def chain_tasks(tasks: Sequence[Task]) -> Figure | None:
         for family in task.serves:
             axes.scatter(names.index(family), row, s=34, marker="s", color=colour, linewidth=0, zorder=3)
     axes.set_yticks(range(len(atomic)), [_words(task.name) for task in atomic], fontsize=7.6, color=COLOURS["ink"])
-    axes.set_xticks(range(len(names)), [f"{_words(name)}  {sizes[name]}" for name in names], rotation=90, fontsize=8, color=COLOURS["ink"])
+    axes.set_xticks(
+        range(len(names)),
+        [f"{_words(name)}  {sizes[name]}" for name in names],
+        rotation=90,
+        fontsize=8,
+        color=COLOURS["ink"],
+    )
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.set_xlim(-0.6, len(names) - 0.4)
@@ -179,9 +238,20 @@ def tasks_by_family(manifest: dict[str, Any]) -> Figure | None:
                 axes.barh(row, size, left=at, height=0.7, color=SORT_COLOURS[sort], linewidth=0)
                 at += size
             if at:
-                axes.annotate(str(at), (at, row), xytext=(-4 if language == "en" else 4, 0), textcoords="offset points", va="center", ha="right" if language == "en" else "left", fontsize=8, color=COLOURS["muted"])
+                axes.annotate(
+                    str(at),
+                    (at, row),
+                    xytext=(-4 if language == "en" else 4, 0),
+                    textcoords="offset points",
+                    va="center",
+                    ha="right" if language == "en" else "left",
+                    fontsize=8,
+                    color=COLOURS["muted"],
+                )
             total += at
-        axes.set_title(f"{title}: {total} tasks", fontsize=10, color=COLOURS["ink"], loc="right" if language == "en" else "left")
+        axes.set_title(
+            f"{title}: {total} tasks", fontsize=10, color=COLOURS["ink"], loc="right" if language == "en" else "left"
+        )
         axes.set_xlim(0, max(most.values()) * 1.1)
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.set_xticks([])
@@ -190,7 +260,9 @@ def tasks_by_family(manifest: dict[str, Any]) -> Figure | None:
             spine.set_visible(False)
     both[0].invert_xaxis()
     both[0].set_yticks([])
-    both[1].set_yticks(range(len(order)), [_words(name) for name in order], fontsize=8.5, color=COLOURS["ink"], ha="center")
+    both[1].set_yticks(
+        range(len(order)), [_words(name) for name in order], fontsize=8.5, color=COLOURS["ink"], ha="center"
+    )
     both[1].tick_params(axis="y", pad=78)
     used = {sort for sides in counted.values() for side in sides.values() for sort in side}
     _legend(figure, [sort for sort in SORTS if sort in used])
@@ -205,14 +277,23 @@ def token_lengths(prompts: np.ndarray, answers: np.ndarray, chinese: np.ndarray)
     if not len(prompts):
         return None
     figure, both = _panels(9.0, 3.0)
-    for axes, values, title in zip(both, (prompts, answers), ("prompt tokens", "answer tokens, end of sequence included"), strict=True):
+    for axes, values, title in zip(
+        both, (prompts, answers), ("prompt tokens", "answer tokens, end of sequence included"), strict=True
+    ):
         # Bins of whole numbers: there are no answers of two and a half tokens.
         edges = (np.unique(np.round(np.geomspace(max(1, values.min()), values.max() + 1, 25))) - 0.5).tolist()
         for mask, colour, name in ((~chinese, COLOURS["blue"], "English"), (chinese, COLOURS["orange"], "Chinese")):
             if mask.any():
                 median = int(np.median(values[mask]))
                 axes.hist(values[mask], bins=edges, histtype="stepfilled", color=colour, alpha=0.35, linewidth=0)
-                axes.hist(values[mask], bins=edges, histtype="step", color=colour, linewidth=1.4, label=f"{name}, median {median:,}")
+                axes.hist(
+                    values[mask],
+                    bins=edges,
+                    histtype="step",
+                    color=colour,
+                    linewidth=1.4,
+                    label=f"{name}, median {median:,}",
+                )
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -251,4 +332,12 @@ def _legend(figure: Figure, sorts: Sequence[str]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=SORT_COLOURS[sort], label=sort) for sort in sorts]
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize=9, handlelength=1, handleheight=1, borderpad=0.2)
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=len(handles),
+        fontsize=9,
+        handlelength=1,
+        handleheight=1,
+        borderpad=0.2,
+    )

@@ -66,7 +66,11 @@ def _below_baseline(run: Run, task: TaskScores) -> bool:
 
 def _data(run: Run) -> list[str]:
     if run.manifest is None:
-        return ["The run holds no data/manifest.json: what the model was trained on is not known here."] if run.was_trained else []
+        return (
+            ["The run holds no data/manifest.json: what the model was trained on is not known here."]
+            if run.was_trained
+            else []
+        )
     found = []
     truncated = sum(task.truncated for task in run.manifest.tasks)
     if truncated:
@@ -79,7 +83,9 @@ def _data(run: Run) -> list[str]:
 
 
 def _rows(readings: Mapping[str, Reading]) -> list[str]:
-    found = [f"Predictions that could not be read: {reading.problem}." for reading in readings.values() if reading.problem]
+    found = [
+        f"Predictions that could not be read: {reading.problem}." for reading in readings.values() if reading.problem
+    ]
     cut = {name: reading.cut_rows for name, reading in readings.items() if reading.cut_rows}
     if cut:
         listed = ", ".join(f"{name} {count(n)}" for name, n in cut.items())
@@ -96,7 +102,8 @@ def _method(run: Run) -> list[str]:
         )
     if run.tasks.keys() & run.untrained.keys():
         found.append(
-            (PAIRED if run.changes else OVERLAP) + "The mean difference averages each task's metric of record, so it mixes metrics."
+            (PAIRED if run.changes else OVERLAP)
+            + "The mean difference averages each task's metric of record, so it mixes metrics."
         )
     if published_rows(run):
         found.append(

@@ -33,10 +33,16 @@ class Source:
     @property
     def fetchable(self) -> bool:
         """Whether ``sources.fetch=true`` downloads it: it is missing, on the hub, and needs no registration."""
-        return self.state == "missing" and self.dataset.hub is not None and bool(self.dataset.options.get("download", True))
+        return (
+            self.state == "missing"
+            and self.dataset.hub is not None
+            and bool(self.dataset.options.get("download", True))
+        )
 
 
-def sources_of(datasets: Sequence[Dataset], found: Sequence[str], excluded: Sequence[str], data_root: Path) -> list[Source]:
+def sources_of(
+    datasets: Sequence[Dataset], found: Sequence[str], excluded: Sequence[str], data_root: Path
+) -> list[Source]:
     """The catalogue's datasets with their state, those that are used first.
 
     Args:
@@ -51,11 +57,25 @@ def sources_of(datasets: Sequence[Dataset], found: Sequence[str], excluded: Sequ
         if dataset.name in found:
             listed.append(Source(dataset, "found"))
         elif dataset.name in reasons:
-            listed.append(Source(dataset, "left out", reasons[dataset.name] + f"; sources.include_excluded=[{dataset.name}] takes it in"))
+            listed.append(
+                Source(
+                    dataset,
+                    "left out",
+                    reasons[dataset.name] + f"; sources.include_excluded=[{dataset.name}] takes it in",
+                )
+            )
         else:
             patterns = ", ".join(pattern for patterns in dataset.files.values() for pattern in patterns)
-            fetched = " sources.fetch=true downloads it." if dataset.hub and dataset.options.get("download", True) else ""
-            listed.append(Source(dataset, "missing", f"{dataset.obtain}{fetched} Looked for {patterns} in {folder(dataset, data_root)}."))
+            fetched = (
+                " sources.fetch=true downloads it." if dataset.hub and dataset.options.get("download", True) else ""
+            )
+            listed.append(
+                Source(
+                    dataset,
+                    "missing",
+                    f"{dataset.obtain}{fetched} Looked for {patterns} in {folder(dataset, data_root)}.",
+                )
+            )
     return sorted(listed, key=lambda source: (list(STATES).index(source.state), source.dataset.name))
 
 
@@ -63,7 +83,10 @@ def table(listed: Sequence[Source], manifest: dict[str, Any] | None = None) -> T
     """The table for the terminal; with a manifest it also says what became of the rows of the datasets that are used."""
     counts = {state: sum(source.state == state for source in listed) for state in STATES}
     shown = Table(
-        title="Datasets: " + ", ".join(f"{number} {state}" for state, number in counts.items()), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+        title="Datasets: " + ", ".join(f"{number} {state}" for state, number in counts.items()),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
     shown.add_column("dataset", overflow="fold")
     shown.add_column("", no_wrap=True)
@@ -71,7 +94,9 @@ def table(listed: Sequence[Source], manifest: dict[str, Any] | None = None) -> T
     shown.add_column("rows and tasks" if manifest else "how to get it", overflow="fold", ratio=1)
     for source in listed:
         note = _rows(source.dataset.name, manifest) if source.state == "found" and manifest else source.note
-        shown.add_row(Text(source.dataset.name), source.dataset.language, Text(source.state, STATES[source.state]), Text(note))
+        shown.add_row(
+            Text(source.dataset.name), source.dataset.language, Text(source.state, STATES[source.state]), Text(note)
+        )
     return shown
 
 
@@ -82,7 +107,11 @@ def _rows(name: str, manifest: dict[str, Any]) -> str:
     ordered = sorted(rows["dropped"].items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{number:,} {reason}" for reason, number in ordered[:MOST_REASONS]]
     rest = sum(number for _, number in ordered[MOST_REASONS:])
-    lost = f" + {dropped:,} dropped ({'; '.join([*shown, *([f'{rest:,} for other reasons'] if rest else [])])})" if dropped else ""
+    lost = (
+        f" + {dropped:,} dropped ({'; '.join([*shown, *([f'{rest:,} for other reasons'] if rest else [])])})"
+        if dropped
+        else ""
+    )
     return f"{rows['read']:,} read = {rows['kept']:,} kept{lost}; {len(tasks)} tasks, {sum(task['examples'] for task in tasks):,} examples"
 
 
@@ -90,13 +119,40 @@ def as_csv(listed: Sequence[Source], manifest: dict[str, Any]) -> str:
     """The same as CSV, with what a person needs to cite and license the mixture."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["name", "title", "language", "state", "read", "kept", "dropped", "family", "domain", "licence", "citation", "homepage", "note"])
+    writer.writerow(
+        [
+            "name",
+            "title",
+            "language",
+            "state",
+            "read",
+            "kept",
+            "dropped",
+            "family",
+            "domain",
+            "licence",
+            "citation",
+            "homepage",
+            "note",
+        ]
+    )
     for source in listed:
         dataset = source.dataset
         rows = manifest["sources"].get(dataset.name)
         numbers = [rows["read"], rows["kept"], sum(rows["dropped"].values())] if rows else ["", "", ""]
         writer.writerow(
-            [dataset.name, dataset.title, dataset.language, source.state, *numbers, dataset.family, dataset.domain, dataset.licence,
-             dataset.citation, dataset.homepage, source.note]
-        )  # fmt: skip
+            [
+                dataset.name,
+                dataset.title,
+                dataset.language,
+                source.state,
+                *numbers,
+                dataset.family,
+                dataset.domain,
+                dataset.licence,
+                dataset.citation,
+                dataset.homepage,
+                source.note,
+            ]
+        )
     return stream.getvalue()

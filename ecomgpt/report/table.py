@@ -32,7 +32,13 @@ def as_csv(runs: Sequence[tuple[str, str, Run]]) -> str:
 
 
 def _rows(task: TaskScores) -> Iterator[dict[str, Any]]:
-    about = {"task": task.name, "language": task.language, "family": task.family, "relation": task.relation, "n": task.n}
+    about = {
+        "task": task.name,
+        "language": task.language,
+        "family": task.family,
+        "relation": task.relation,
+        "n": task.n,
+    }
     for metric, score in task.metrics.items():
         parts = {"value": score.value, "low": score.low, "high": score.high}
         yield about | {"metric": metric} | {key: value if value == value else "" for key, value in parts.items()}
@@ -50,7 +56,9 @@ def as_latex(run: Run) -> str:
     averages = []
     for average in average_rows(run):
         known = [average.untrained, average.score] if run.untrained else [average.score]
-        averages.append(([f"mean: {average.name}", ""], [*_cells(known, ""), *([latex.Cell("–")] if run.baselines else [])]))
+        averages.append(
+            ([f"mean: {average.name}", ""], [*_cells(known, ""), *([latex.Cell("–")] if run.baselines else [])])
+        )
     columns = ["task", "metric", *arms, *(["best baseline"] if run.baselines else [])]
     caption = f"{run.name}: points, 0 to 100. Arrows mark what training changed, with p below 0.05."
     return latex.table(columns, [part for part in (rows, averages) if part], caption)

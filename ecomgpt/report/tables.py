@@ -100,7 +100,11 @@ def _untrained_average(run: Run, group: str) -> Score | None:
     if group in run.untrained_averages:
         return run.untrained_averages[group].score
     tasks = run.averages[group].tasks
-    scores = [run.untrained[name].score(run.tasks[name].primary) for name in tasks if name in run.untrained and name in run.tasks]
+    scores = [
+        run.untrained[name].score(run.tasks[name].primary)
+        for name in tasks
+        if name in run.untrained and name in run.tasks
+    ]
     return mean(scores) if tasks and len(scores) == len(tasks) else None
 
 
@@ -142,7 +146,9 @@ def dropped_rows(run: Run) -> list[DroppedRow]:
             tasks[reason] += 1
             worst[reason] = max(worst.get(reason, (0, "")), (n, label(task)))
     ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
-    return [DroppedRow(reason, n, tasks[reason], f"{worst[reason][1]} ({count(worst[reason][0])})") for reason, n in ordered]
+    return [
+        DroppedRow(reason, n, tasks[reason], f"{worst[reason][1]} ({count(worst[reason][0])})") for reason, n in ordered
+    ]
 
 
 def removed_rows(run: Run) -> list[tuple[str, int]]:

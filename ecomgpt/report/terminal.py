@@ -60,7 +60,9 @@ def _scores(run: Run, wide: bool) -> Table:
             cells += [count(row.task.n), Text(visible(row.metric))]
         else:
             # A narrow terminal gives the title a whole line and what belongs to it the next.
-            cells = [Text.assemble(visible(row.task.title), (f"\n  {visible(row.metric)}, n {count(row.task.n)}", "dim"))]
+            cells = [
+                Text.assemble(visible(row.task.title), (f"\n  {visible(row.metric)}, n {count(row.task.n)}", "dim"))
+            ]
         cells += _numbers(row.score, row.untrained, row.difference, untrained)
         table.add_row(*cells, *([_baseline(row.baseline, wide)] if run.baselines else []))
     table.add_section()

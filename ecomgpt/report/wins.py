@@ -55,9 +55,21 @@ def wins(bars: Sequence[Counted], one: str, other: str) -> Figure:
     axes.set_xlabel("percent of rows")
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_bounds(0, 100)
-    names = ((f"{drawable(one, width=24)} wins", "blue"), ("tie", "grey"), (f"{drawable(other, width=24)} wins", "orange"))
+    names = (
+        (f"{drawable(one, width=24)} wins", "blue"),
+        ("tie", "grey"),
+        (f"{drawable(other, width=24)} wins", "orange"),
+    )
     handles = [Patch(color=COLOURS[colour], label=name) for name, colour in names]
-    figure.legend(handles=handles, loc="outside upper left", ncols=3, fontsize=8.5, handlelength=1, handleheight=1, columnspacing=1.2)
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=3,
+        fontsize=8.5,
+        handlelength=1,
+        handleheight=1,
+        columnspacing=1.2,
+    )
     return figure
 
 
@@ -72,7 +84,9 @@ def _stack(axes: Axes, y: float, thick: float, bar: Counted) -> None:
             ink = COLOURS["paper" if colour == "blue" else "ink"]
             axes.text(left + share / 2, y, f"{share:.0f}", ha="center", va="center", fontsize=8, color=ink)
         left += share
-    axes.annotate(f"{n:,}", (100, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=COLOURS["muted"])
+    axes.annotate(
+        f"{n:,}", (100, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=COLOURS["muted"]
+    )
 
 
 def save(bars: Sequence[Counted], one: str, other: str, folder: Path, name: str = "wins") -> list[Path]:

@@ -39,7 +39,9 @@ def load_catalog(names: list[str] | None = None, own: str | None = None) -> list
         problems += check.problems(dataset)
         twin = found.get(dataset.name)
         if twin and (own is None or (Path(own) in path.parents) == (Path(own) in Path(twin.path).parents)):
-            problems.append(f"{path}: the name '{dataset.name}' is also that of {twin.path}; every dataset needs its own")
+            problems.append(
+                f"{path}: the name '{dataset.name}' is also that of {twin.path}; every dataset needs its own"
+            )
         found[dataset.name] = dataset
     if problems:
         raise UserError(*problems)

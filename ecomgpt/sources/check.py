@@ -13,10 +13,36 @@ from ecomgpt.sources.readers.cells import AXES
 from ecomgpt.sources.records import KINDS
 
 FIELDS = (
-    "id", "group", "language", *AXES, "text", "title", "description", "attributes", "brand", "cluster", "product", "question",
-    "context", "answers", "relevance", "left", "right", "relation", "source", "target", "entities", "aspects", "query",
-    "dialogue", "speaker", "turns", "turn.text", "turn.speaker", *(f"turn.{axis}" for axis in AXES),
-)  # fmt: skip
+    "id",
+    "group",
+    "language",
+    *AXES,
+    "text",
+    "title",
+    "description",
+    "attributes",
+    "brand",
+    "cluster",
+    "product",
+    "question",
+    "context",
+    "answers",
+    "relevance",
+    "left",
+    "right",
+    "relation",
+    "source",
+    "target",
+    "entities",
+    "aspects",
+    "query",
+    "dialogue",
+    "speaker",
+    "turns",
+    "turn.text",
+    "turn.speaker",
+    *(f"turn.{axis}" for axis in AXES),
+)
 """What ``columns`` may fill."""
 LABEL_AXES = (*AXES, "aspect", "entity", "polarity", "query_attribute", "relation", "relevance", "sides", "speaker")
 """What ``labels`` may declare names for."""

@@ -43,7 +43,9 @@ def choose(config: Config, here: Machine) -> tuple[int, bool, str]:
     row = trainer.row_tokens or config.data.max_length
     share = max(1, trainer.batch_tokens // row // (trainer.devices * trainer.nodes))
     wanted = [trainer.micro_rows] if trainer.micro_rows else [rows for rows in range(share, 0, -1) if share % rows == 0]
-    options = [(rows, again) for again in ((True,) if trainer.gradient_checkpointing else (False, True)) for rows in wanted]
+    options = [
+        (rows, again) for again in ((True,) if trainer.gradient_checkpointing else (False, True)) for rows in wanted
+    ]
     for rows, again in options:
         taken, room = _taken(config, here, rows, again)
         if taken <= room:
@@ -52,9 +54,13 @@ def choose(config: Config, here: Machine) -> tuple[int, bool, str]:
         rows, again = options[-1]
         taken, room = _taken(config, here, rows, again)
     how = "with" if again else "without"
-    return rows, again, (
-        f"trainer.batch=auto: {rows} rows of {row:,} tokens at once, {share // rows} times a step, {how} gradient checkpointing: "
-        f"about {size(taken)} of {size(room)}"
+    return (
+        rows,
+        again,
+        (
+            f"trainer.batch=auto: {rows} rows of {row:,} tokens at once, {share // rows} times a step, {how} gradient checkpointing: "
+            f"about {size(taken)} of {size(room)}"
+        ),
     )
 
 

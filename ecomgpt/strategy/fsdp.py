@@ -46,7 +46,9 @@ def _named(state: dict[str, Any], optimizer: torch.optim.Optimizer, module: torc
     order = [names[weight] for group in optimizer.param_groups for weight in group["params"]]
     return {
         "state": {order[number]: values for number, values in state["state"].items()},
-        "param_groups": [{**group, "params": [order[number] for number in group["params"]]} for group in state["param_groups"]],
+        "param_groups": [
+            {**group, "params": [order[number] for number in group["params"]]} for group in state["param_groups"]
+        ],
     }
 
 
@@ -74,8 +76,14 @@ def shard(module: Any) -> None:
     """Shards each block, then the root, which keeps the embedding and the head that is tied to it in one unit."""
     mesh = module.device_mesh["data_parallel"]
     half = precision(module.config).startswith("bf16")
-    policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32) if half else MixedPrecisionPolicy()
-    offload = CPUOffloadPolicy(pin_memory=on_gpu(module.config)) if module.config.strategy.offload_parameters else OffloadPolicy()
+    policy = (
+        MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32) if half else MixedPrecisionPolicy()
+    )
+    offload = (
+        CPUOffloadPolicy(pin_memory=on_gpu(module.config))
+        if module.config.strategy.offload_parameters
+        else OffloadPolicy()
+    )
     for part in blocks(module.language_model):
         fully_shard(part, mesh=mesh, mp_policy=policy, offload_policy=offload)
     fully_shard(module.network, mesh=mesh, mp_policy=policy, offload_policy=offload)

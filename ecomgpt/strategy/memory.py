@@ -145,7 +145,9 @@ def _states(config: Config, total: int, half: bool, mixed: bool) -> tuple[float,
     return weights, gradients, optimizer, host
 
 
-def _fsdp(config: Config, weights: float, gradients: float, optimizer: float, size: int) -> tuple[float, float, float, float]:
+def _fsdp(
+    config: Config, weights: float, gradients: float, optimizer: float, size: int
+) -> tuple[float, float, float, float]:
     """Shards, and whole: the root unit (embedding and head) with its gradient, and two blocks, one of them fetched ahead."""
     processes = config.trainer.devices * config.trainer.nodes
     root = (config.model.vocabulary or 0) * (config.model.hidden_size or 0)

@@ -109,5 +109,7 @@ def materialise(model: nn.Module, dtype: torch.dtype) -> None:
                     continue
                 if id(old) not in made:
                     new = torch.empty(old.shape, dtype=dtype if old.is_floating_point() else old.dtype)
-                    made[id(old)] = nn.Parameter(new, requires_grad=old.requires_grad) if isinstance(old, nn.Parameter) else new
+                    made[id(old)] = (
+                        nn.Parameter(new, requires_grad=old.requires_grad) if isinstance(old, nn.Parameter) else new
+                    )
                 store[name] = made[id(old)]

@@ -46,7 +46,13 @@ def run_job(raw: DictConfig) -> float | None:
         if alive(run.status()):  # Another command works in it: what it says of its job stays true.
             return None
         run.path.mkdir(parents=True, exist_ok=True)
-        run.update(state="failed", stage="start", error=str(error), started=run.status().get("started") or now(), finished=now())
+        run.update(
+            state="failed",
+            stage="start",
+            error=str(error),
+            started=run.status().get("started") or now(),
+            finished=now(),
+        )
     write_json(run.path / "overrides.json", overrides)
     average = read_json(run.metrics_file).get("averages", {}).get("all", {}).get("metrics", {}).get("primary", {})
     return average.get("value")
@@ -64,7 +70,10 @@ def _run(config: Config, overrides: list[str]) -> None:
     with (run.logs / CONSOLE).open("ab") as console:
         child = subprocess.Popen(
             [sys.executable, "-m", "ecomgpt.worker", str(run.path)],
-            stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            start_new_session=True,
             env={**os.environ, PARENT: str(os.getpid())},
         )
     code = _wait(child)

@@ -84,13 +84,19 @@ def plan(overrides: list[str], roots: list[Path]) -> Sweep:
     given = {_key(item): item.split("=", 1)[1].strip("'\"") for item in overrides if "=" in item}
     own = command.opened([item for item in overrides if _key(item) not in OURS])
     parsed = OverridesParser.create().parse_overrides(own)
-    hydra = _hydra_settings([text for text, item in zip(own, parsed, strict=True) if not item.is_sweep_override()], roots)
+    hydra = _hydra_settings(
+        [text for text, item in zip(own, parsed, strict=True) if not item.is_sweep_override()], roots
+    )
     params = [f"{key}={value}" for key, value in ((hydra.sweeper.get("params") or {}).items())]
     everything = _merged(OverridesParser.create().parse_overrides(command.opened(params)), parsed)
     jobs = _product(everything) if hydra.sweeper["_target_"] == BASIC else None
     # The study names the sweep as well as its jobs would; `name=` overrules.
     study = given.get(f"+{STUDIES}") or given.get(STUDIES)
-    shared = [item.get_key_element() for item in everything if not item.is_sweep_override() and not item.key_or_group.startswith("hydra")]
+    shared = [
+        item.get_key_element()
+        for item in everything
+        if not item.is_sweep_override() and not item.key_or_group.startswith("hydra")
+    ]
     name = given.get("name") or (study if study and "," not in study else named(overrides))
     if "," in name or not SEPARATE.sub("", name):
         raise UserError(f"name: '{name}' can't name a sweep's directory; give one name")
@@ -104,10 +110,12 @@ def _refuse(sweep: Sweep, sweeper: DictConfig) -> None:
     """Jobs that would share a directory, and a search for the worst model."""
     twice = [name for name, number in Counter(sweep.names).items() if number > 1]
     if twice:
-        raise UserError(*(
-            f"command line: several jobs would lie in '{sweep.folder / name}': a value is listed twice, or the jobs differ in a path alone"
-            for name in twice
-        ))  # fmt: skip
+        raise UserError(
+            *(
+                f"command line: several jobs would lie in '{sweep.folder / name}': a value is listed twice, or the jobs differ in a path alone"
+                for name in twice
+            )
+        )
     if str(sweeper.get("direction", "")).rpartition(".")[2] == "minimize":
         raise UserError(
             "hydra.sweeper.direction=minimize: a job returns its mean score, of which more is better; "
@@ -123,7 +131,9 @@ def asks_preview(overrides: list[str]) -> bool:
     """
     given = [item.split("=", 1)[1].strip("'\"").lower() for item in overrides if item.startswith("preview=")]
     if any(value not in ("true", "1", "false", "0") for value in given):
-        raise UserError(f"preview={given[-1]}: with --multirun, preview=true shows the jobs and preview=false runs them")
+        raise UserError(
+            f"preview={given[-1]}: with --multirun, preview=true shows the jobs and preview=false runs them"
+        )
     return bool(given) and given[-1] in ("true", "1")
 
 
@@ -143,8 +153,13 @@ def named(overrides: list[str], shared: Collection[str] = ()) -> str:
 def hydra_arguments(sweep: Sweep, roots: list[Path]) -> list[str]:
     """The command line that Hydra gets."""
     return [
-        "ecomgpt", "--multirun", *sweep.own, *searchpath(roots),
-        f"hydra.sweep.dir='{sweep.folder}'", "hydra.sweep.subdir=.", "hydra.output_subdir=null",
+        "ecomgpt",
+        "--multirun",
+        *sweep.own,
+        *searchpath(roots),
+        f"hydra.sweep.dir='{sweep.folder}'",
+        "hydra.sweep.subdir=.",
+        "hydra.output_subdir=null",
     ]
 
 
@@ -172,7 +187,9 @@ def _product(items: list[Override]) -> list[list[str]]:
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     try:
-        batches = BasicSweeper.split_arguments([item for item in items if not item.key_or_group.startswith("hydra")], None)
+        batches = BasicSweeper.split_arguments(
+            [item for item in items if not item.key_or_group.startswith("hydra")], None
+        )
     except HydraException as error:
         raise UserError(f"command line: {error}; list the values, or choose a sweeper that draws them") from error
     return [list(job) for batch in batches for job in batch]

@@ -32,7 +32,9 @@ def preview(sweep: Sweep, roots: list[Path]) -> None:
 
     console = Console()
     if sweep.jobs is None:
-        console.print(f"{sweep.sweeper.rsplit('.', 1)[-1]} draws the jobs as it goes; they can't be listed before.", markup=False)
+        console.print(
+            f"{sweep.sweeper.rsplit('.', 1)[-1]} draws the jobs as it goes; they can't be listed before.", markup=False
+        )
         return
     here = machine(compose.checked(compose.composed([], roots)))
     everything = jobs(sweep)
@@ -50,13 +52,23 @@ def preview(sweep: Sweep, roots: list[Path]) -> None:
             continue
         values = _flat(config)
         cells = [Text(str(values.get(key, ""))) for key in shown]
-        view.add_row(Text(job.name), *cells, state, _memory(config, here), _time(job, config, everything, sweep) or speeds.time(config))
+        view.add_row(
+            Text(job.name),
+            *cells,
+            state,
+            _memory(config, here),
+            _time(job, config, everything, sweep) or speeds.time(config),
+        )
     console.print(view)
     wrong = sum(isinstance(config, str) for config in configs)
     done = sum(job.state == "done" for job in planned)
     console.print(
-        f"{len(planned) - done - wrong} to run, {done} done already" + (f", {wrong} can't run" if wrong else "") + f". Nothing was started. To run it:\n{sweep.command}",
-        markup=False, highlight=False, soft_wrap=True,
+        f"{len(planned) - done - wrong} to run, {done} done already"
+        + (f", {wrong} can't run" if wrong else "")
+        + f". Nothing was started. To run it:\n{sweep.command}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -134,7 +146,11 @@ def _alike(other: Job, config: Config, sweep: Sweep) -> bool:
         theirs = compose.load(sweep.folder / other.name / "config.yaml")
     except UserError:
         return False
-    return theirs.model == config.model and theirs.trainer.max_steps == config.trainer.max_steps and theirs.eval == config.eval
+    return (
+        theirs.model == config.model
+        and theirs.trainer.max_steps == config.trainer.max_steps
+        and theirs.eval == config.eval
+    )
 
 
 def _seconds(job: Job, sweep: Sweep) -> float | None:

@@ -82,10 +82,15 @@ def write(sweep: Sweep) -> list[Job]:
     """
     everything = jobs(sweep)
     entries = [
-        {"name": job.name, "overrides": job.overrides, "state": job.state, "error": job.status.get("error")} for job in everything
+        {"name": job.name, "overrides": job.overrides, "state": job.state, "error": job.status.get("error")}
+        for job in everything
     ]
     write_json(sweep.folder / "sweep.json", {"command": sweep.command, "jobs": entries})
-    done = [(job.name, " ".join(job.overrides), found) for job in everything if job.state == "done" and (found := _loaded(sweep.folder / job.name))]
+    done = [
+        (job.name, " ".join(job.overrides), found)
+        for job in everything
+        if job.state == "done" and (found := _loaded(sweep.folder / job.name))
+    ]
     write_text(sweep.folder / "results.csv", as_csv(done))
     return everything
 

@@ -59,7 +59,9 @@ def _alone(wanted: Sweep) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise UserError(f"name: another process runs the sweep in '{wanted.folder}'; wait for it or stop it, or give another name=") from None
+        raise UserError(
+            f"name: another process runs the sweep in '{wanted.folder}'; wait for it or stop it, or give another name="
+        ) from None
     try:
         yield
     finally:
@@ -126,7 +128,12 @@ def _report(wanted: Sweep) -> bool:
         if answer is None:
             console.print(write_study([wanted.folder], wanted.folder))
         else:
-            console.print(Text(f"\n{answer}\n", style="bold"), Text(f"Report: {wanted.folder / 'report.html'}"), sep="\n", soft_wrap=True)
+            console.print(
+                Text(f"\n{answer}\n", style="bold"),
+                Text(f"Report: {wanted.folder / 'report.html'}"),
+                sep="\n",
+                soft_wrap=True,
+            )
     except UserError as error:
         print(f"the sweep's report can't be written: {error}", file=sys.stderr)
         return False

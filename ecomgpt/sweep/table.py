@@ -33,7 +33,9 @@ class Watch:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         self._thread.join()
 
@@ -91,7 +93,10 @@ def facts(job: Job) -> str:
     beat = job.status.get("heartbeat") or {}
     if job.state != "running" or job.status.get("stage") != "fit" or not beat:
         return ""
-    parts = [f"step {beat['step']}/{beat['steps']}" if beat.get("steps") else "", f"loss {beat['loss']:.3f}" if beat.get("loss") is not None else ""]
+    parts = [
+        f"step {beat['step']}/{beat['steps']}" if beat.get("steps") else "",
+        f"loss {beat['loss']:.3f}" if beat.get("loss") is not None else "",
+    ]
     parts.append(f"{beat['eta_seconds']:.0f} s left" if beat.get("eta_seconds") is not None else "")
     return "  ".join(part for part in parts if part)
 

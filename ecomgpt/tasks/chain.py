@@ -51,7 +51,16 @@ def as_csv(tasks: Iterable[Task], examples: dict[str, int], datasets: dict[str, 
     for task in sorted(tasks, key=lambda task: (SORTS.index(sort_of(task)), task.family, task.name)):
         for family in task.serves or [task.family]:
             writer.writerow(
-                [task.name, sort_of(task), task.label, task.record, task.family, family, datasets[task.name], examples[task.name]]
+                [
+                    task.name,
+                    sort_of(task),
+                    task.label,
+                    task.record,
+                    task.family,
+                    family,
+                    datasets[task.name],
+                    examples[task.name],
+                ]
             )
     return stream.getvalue()
 
@@ -65,11 +74,15 @@ def as_markdown(tasks: Iterable[Task]) -> str:
         "",
         "(Written by `just docs`; a test compares it with the declarations.)",
         "",
-        f"{len(known)} declarations in `conf/tasks/`: " + ", ".join(f"{made[sort]} {sort}" for sort in SORTS) + ". Each dataset with the right",
+        f"{len(known)} declarations in `conf/tasks/`: "
+        + ", ".join(f"{made[sort]} {sort}" for sort in SORTS)
+        + ". Each dataset with the right",
         "records and labels gives one task of the mixture, `<dataset>.<task>`; `job=build` draws the chain of those that were found.",
     ]
     for family, meaning in FAMILIES.items():
-        own = sorted((task for task in known if task.family == family), key=lambda task: (SORTS.index(sort_of(task)), task.name))
+        own = sorted(
+            (task for task in known if task.family == family), key=lambda task: (SORTS.index(sort_of(task)), task.name)
+        )
         if own:
             lines += ["", f"## {family.replace('_', ' ').capitalize()}", "", f"To {meaning}.", ""]
             lines += ["| task | made by | from | answer | feeds |", "| - | - | - | - | - |"]

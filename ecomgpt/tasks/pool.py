@@ -54,7 +54,6 @@ class Pool:
             index = self._indexes[index_name] = {"": list(found)}
         return index[""]
 
-
     def tally(self, record: R, name: str, answer: Callable[[R], Hashable | None]) -> Counter[Hashable]:
         """How often each answer is right among the like records; None, "does not apply", is not counted.
 

@@ -67,7 +67,9 @@ class Anomaly(Callback):
         # DeepSpeed's strategy calls this after every micro-batch.
         if (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        self.loss = float(trainer.strategy.reduce(torch.as_tensor(module.step_loss, device=module.device), reduce_op="sum"))
+        self.loss = float(
+            trainer.strategy.reduce(torch.as_tensor(module.step_loss, device=module.device), reduce_op="sum")
+        )
         module.step_loss = 0.0
         # Gradients of float16 may overflow: the scaler looks for a scale where they don't, and leaves such steps out itself.
         self.norm = gradient_norm(module) if trainer.precision != "16-mixed" else None
@@ -94,12 +96,18 @@ class Anomaly(Callback):
         """Records the event and says so; with ``stop``, ends training here on every process."""
         step = trainer.global_step + 1
         examples = self._examples(step - 1)
-        tasks = ", ".join(f"{task} ({number})" for task, number in Counter(row["task"] for row in examples).most_common(5))
+        tasks = ", ".join(
+            f"{task} ({number})" for task, number in Counter(row["task"] for row in examples).most_common(5)
+        )
         ids = ", ".join(row["id"] for row in examples[:3])
         text = f"step {step}: {problem}; its batch held {len(examples)} examples of {tasks}; the first: {ids}; all in {self.file.name}"
         if trainer.is_global_zero:
             event = {
-                "step": step, "problem": problem, "action": self.action, "loss": str(self.loss), "gradient_norm": str(self.norm),
+                "step": step,
+                "problem": problem,
+                "action": self.action,
+                "loss": str(self.loss),
+                "gradient_norm": str(self.norm),
                 "examples": examples,
             }
             with self.file.open("a", encoding="utf-8") as file:
@@ -124,4 +132,3 @@ def gradient_norm(module: Any) -> float | None:
         return None
     norm = torch.nn.utils.get_total_norm(gradients)
     return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
-

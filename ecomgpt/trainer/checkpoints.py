@@ -59,7 +59,9 @@ class Checkpoints(Callback):
         self._last = trainer.global_step
         self._together(trainer, lambda: self._make_room(module))
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
         step = trainer.global_step
         stepped = (index + 1) % trainer.accumulate_grad_batches == 0
         if stepped and step % self.every == 0:
@@ -88,7 +90,9 @@ class Checkpoints(Callback):
             needed = expected_bytes(trainer.lightning_module, self.config)
             if shutil.disk_usage(self.folder).free - written < needed:
                 raise JobFailure(self._no_room(needed)) from error
-            raise JobFailure(f"checkpoint after step {step}: cannot write '{temporary}': {error}; {self._stays()}") from error
+            raise JobFailure(
+                f"checkpoint after step {step}: cannot write '{temporary}': {error}; {self._stays()}"
+            ) from error
         trainer.strategy.barrier("checkpoint written")
         if trainer.is_global_zero:
             self._move(temporary, final)

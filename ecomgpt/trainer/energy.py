@@ -37,14 +37,18 @@ class Energy:
         return self._joules if self._readable else None
 
     def __enter__(self) -> "Energy":
-        self._last = {counter: value for counter in self._counters if (value := _number(counter / "energy_uj")) is not None}
+        self._last = {
+            counter: value for counter in self._counters if (value := _number(counter / "energy_uj")) is not None
+        }
         self._watts, self._looked = self._power(), time.monotonic()
         self._readable = bool(self._last) or self._watts is not None
         if self._readable:
             self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         if self._readable:
             self._thread.join()
@@ -70,7 +74,9 @@ class Energy:
 
 def counters(root: Path) -> list[Path]:
     """RAPL's zones that don't overlap: packages, and memory where it is counted by itself."""
-    return [zone for zone in sorted(root.glob("*-rapl:*")) if _name(zone).startswith("package") or _name(zone) == "dram"]
+    return [
+        zone for zone in sorted(root.glob("*-rapl:*")) if _name(zone).startswith("package") or _name(zone) == "dram"
+    ]
 
 
 def gpu_watts() -> float | None:
@@ -78,7 +84,11 @@ def gpu_watts() -> float | None:
     command = ["nvidia-smi", "--query-gpu=power.draw", "--format=csv,noheader,nounits"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=10)
-        return sum(float(line) for line in found.stdout.split()) if found.returncode == 0 and found.stdout.strip() else None
+        return (
+            sum(float(line) for line in found.stdout.split())
+            if found.returncode == 0 and found.stdout.strip()
+            else None
+        )
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
 

@@ -23,8 +23,18 @@ if TYPE_CHECKING:
     from ecomgpt.trainer.anomaly import Anomaly
 
 COLUMNS = (
-    "step", "loss", "learning_rate", "grad_norm", "examples", "tokens", "target_tokens", "tokens_per_second",
-    "memory_bytes", "seconds", "validation_loss", "mfu",
+    "step",
+    "loss",
+    "learning_rate",
+    "grad_norm",
+    "examples",
+    "tokens",
+    "target_tokens",
+    "tokens_per_second",
+    "memory_bytes",
+    "seconds",
+    "validation_loss",
+    "mfu",
 )
 BEAT_SECONDS = 5.0
 """``status.json`` is written at most this often."""
@@ -63,8 +73,14 @@ class History(Callback):
         self._write_all()
         if sys.stderr.isatty():
             self._progress = Progress(
-                TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[facts]}"),
-                TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True),
+                TextColumn("training"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[facts]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
             )
             self._progress.start()
             self._bar = self._progress.add_task("", total=self.data.plan.steps, completed=trainer.global_step, facts="")
@@ -81,9 +97,17 @@ class History(Callback):
         step = trainer.global_step
         examples, tokens, targets = self.data.step_tokens(step - 1)
         row = {
-            "step": step, "loss": loss, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"], "grad_norm": self.anomaly.norm,
-            "examples": examples, "tokens": tokens, "target_tokens": targets, "tokens_per_second": tokens / max(seconds, 1e-9),
-            "memory_bytes": memory_bytes(), "seconds": seconds, "validation_loss": None,
+            "step": step,
+            "loss": loss,
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "grad_norm": self.anomaly.norm,
+            "examples": examples,
+            "tokens": tokens,
+            "target_tokens": targets,
+            "tokens_per_second": tokens / max(seconds, 1e-9),
+            "memory_bytes": memory_bytes(),
+            "seconds": seconds,
+            "validation_loss": None,
             "mfu": self._share(module, step, targets, seconds),
         }
         self.rows.append(row)
@@ -113,8 +137,13 @@ class History(Callback):
             self._beaten = time.monotonic()
             self.run.update(
                 heartbeat={
-                    "step": step, "steps": total, "loss": row["loss"] if math.isfinite(row["loss"]) else None, "tokens_per_second": speed, "seconds_left": left,
-                    "memory_bytes": row["memory_bytes"], "time": now(),
+                    "step": step,
+                    "steps": total,
+                    "loss": row["loss"] if math.isfinite(row["loss"]) else None,
+                    "tokens_per_second": speed,
+                    "seconds_left": left,
+                    "memory_bytes": row["memory_bytes"],
+                    "time": now(),
                 }
             )
 

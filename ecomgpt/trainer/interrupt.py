@@ -43,7 +43,9 @@ class Interruption(Callback):
         for number in (signal.SIGINT, *PREEMPTION):
             self._before[number] = signal.signal(number, self._note)
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
         if (index + 1) % trainer.accumulate_grad_batches:
             return
         asked = self.asked or orphaned()
@@ -76,4 +78,3 @@ class Interruption(Callback):
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
-

@@ -52,8 +52,12 @@ def _wandb(config: Config, run: Run) -> Logger:
     if offline and _first():
         print(f"  Weights & Biases: offline; upload with: wandb sync {run.logs / 'wandb'}/offline-run-*", flush=True)
     return WandbLogger(
-        name=run.path.name, save_dir=run.logs, id=_identity(run), project=os.environ.get("WANDB_PROJECT", PROJECT),
-        offline=offline, config=dict(_flat(dataclasses.asdict(config))),
+        name=run.path.name,
+        save_dir=run.logs,
+        id=_identity(run),
+        project=os.environ.get("WANDB_PROJECT", PROJECT),
+        offline=offline,
+        config=dict(_flat(dataclasses.asdict(config))),
     )
 
 
@@ -65,7 +69,9 @@ def _mlflow(config: Config, run: Run) -> Logger:
     remembered = run.logs / "mlflow_run_id.txt"
     known = remembered.read_text().strip() if remembered.is_file() else None
     logger = MLFlowLogger(
-        experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT), run_name=run.path.name, run_id=known,
+        experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT),
+        run_name=run.path.name,
+        run_id=known,
         tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{run.logs / 'mlflow.db'}"),
     )
     if known is None and _first():

@@ -72,10 +72,23 @@ class MasterAdamW(torch.optim.Optimizer):
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
             states = [self._state(weight) for weight in weights]
-            masters, first, second, steps = ([state[name] for state in states] for name in ("master", "exp_avg", "exp_avg_sq", "step"))
+            masters, first, second, steps = (
+                [state[name] for state in states] for name in ("master", "exp_avg", "exp_avg_sq", "step")
+            )
             adamw(
-                masters, [weight.grad.float() for weight in weights], first, second, [], steps, fused=True, amsgrad=False,
-                beta1=group["betas"][0], beta2=group["betas"][1], lr=group["lr"], weight_decay=group["weight_decay"], eps=group["eps"],
+                masters,
+                [weight.grad.float() for weight in weights],
+                first,
+                second,
+                [],
+                steps,
+                fused=True,
+                amsgrad=False,
+                beta1=group["betas"][0],
+                beta2=group["betas"][1],
+                lr=group["lr"],
+                weight_decay=group["weight_decay"],
+                eps=group["eps"],
                 maximize=False,
             )
             for weight, master in zip(weights, masters, strict=True):
@@ -87,8 +100,10 @@ class MasterAdamW(torch.optim.Optimizer):
         if not state:
             master = weight.detach().float().clone()
             state.update(
-                step=torch.zeros((), dtype=torch.float32, device=weight.device), master=master,
-                exp_avg=torch.zeros_like(master), exp_avg_sq=torch.zeros_like(master),
+                step=torch.zeros((), dtype=torch.float32, device=weight.device),
+                master=master,
+                exp_avg=torch.zeros_like(master),
+                exp_avg_sq=torch.zeros_like(master),
             )
         return state
 

@@ -49,7 +49,10 @@ class Profile(Callback):
 
     def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
         blocks, head = module.language_model.base_model, module.language_model.get_output_embeddings()
-        self._hooks = [blocks.register_forward_hook(self._after("forward")), head.register_forward_hook(self._after("head"))]
+        self._hooks = [
+            blocks.register_forward_hook(self._after("forward")),
+            head.register_forward_hook(self._after("head")),
+        ]
         self._mark = time.perf_counter()
 
     def _after(self, phase: str) -> Callable[..., None]:
@@ -104,7 +107,12 @@ def write(run: Run, seconds: dict[str, float], steps: int) -> None:
         writer = csv.writer(file)
         writer.writerow(("phase", "seconds_per_step", "share", "meaning"))
         writer.writerows((phase, f"{mean:.6f}", f"{share:.4f}", meaning) for phase, mean, share, meaning in rows)
-    lines = [f"Time of a step, mean of {steps} steps without the first.", "", "| phase | seconds | share | what it is |", "| - | -: | -: | - |"]
+    lines = [
+        f"Time of a step, mean of {steps} steps without the first.",
+        "",
+        "| phase | seconds | share | what it is |",
+        "| - | -: | -: | - |",
+    ]
     lines += [f"| {phase} | {mean:.4f} | {share:.1%} | {meaning} |" for phase, mean, share, meaning in rows]
     (run.logs / "profile.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     figure(run.path / "figures" / "profile.png", rows)

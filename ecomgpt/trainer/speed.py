@@ -84,7 +84,9 @@ class Work:
 
     def operations(self, lengths: Sequence[int], targets: int) -> float:
         """Floating-point operations of examples of these lengths with that many targets in all, forward and backward."""
-        return float(self.token * sum(lengths) + self.square * sum(length * length for length in lengths) + self.target * targets)
+        return float(
+            self.token * sum(lengths) + self.square * sum(length * length for length in lengths) + self.target * targets
+        )
 
 
 def _wait(device: torch.device) -> None:

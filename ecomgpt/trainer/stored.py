@@ -67,8 +67,12 @@ def origin(config: Config) -> dict[str, Any]:
     """Who writes a checkpoint, as far as it decides who can read it."""
     strategy = config.strategy
     return {
-        "strategy": strategy.name, "kind": strategy.kind, "stage": strategy.stage, "processes": config.trainer.devices * config.trainer.nodes,
-        "offload_optimizer": strategy.offload_optimizer, "offload_parameters": strategy.offload_parameters,
+        "strategy": strategy.name,
+        "kind": strategy.kind,
+        "stage": strategy.stage,
+        "processes": config.trainer.devices * config.trainer.nodes,
+        "offload_optimizer": strategy.offload_optimizer,
+        "offload_parameters": strategy.offload_parameters,
     }
 
 
@@ -85,7 +89,10 @@ def _require_fit(path: Path, config: Config) -> None:
         fits, needs = config.strategy.kind == "fsdp", "strategy=fsdp, with any number of processes"
         reason = "holds FSDP's shards, which FSDP alone reads"
     else:
-        fits, needs = reads == {name: wrote.get(name) for name in reads}, f"strategy={wrote.get('strategy')} and {wrote.get('processes')} process(es) in all"
+        fits, needs = (
+            reads == {name: wrote.get(name) for name in reads},
+            f"strategy={wrote.get('strategy')} and {wrote.get('processes')} process(es) in all",
+        )
         reason = f"holds the shards of strategy={wrote.get('strategy')} with {wrote.get('processes')} process(es), which fit that alone"
     if not fits:
         run = path.parent.parent
@@ -118,7 +125,11 @@ def remove(path: Path) -> None:
 
 def size_of(path: Path) -> int:
     """Bytes of a checkpoint."""
-    return path.stat().st_size if path.is_file() else sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
+    return (
+        path.stat().st_size
+        if path.is_file()
+        else sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
+    )
 
 
 def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
@@ -153,13 +164,25 @@ class Harmless(pickle.Unpickler):
 
     ALLOWED = frozenset(
         {
-            ("pathlib", "PosixPath"), ("torch", "Size"), ("torch.serialization", "_get_layout"), ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
-            *(("torch", name) for name in ("float32", "bfloat16", "float16", "float64", "int64", "int32", "uint8", "bool")),
+            ("pathlib", "PosixPath"),
+            ("torch", "Size"),
+            ("torch.serialization", "_get_layout"),
+            ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
+            *(
+                ("torch", name)
+                for name in ("float32", "bfloat16", "float16", "float64", "int64", "int32", "uint8", "bool")
+            ),
             *(
                 ("torch.distributed.checkpoint.metadata", name)
                 for name in (
-                    "Metadata", "MetadataIndex", "StorageMeta", "TensorStorageMetadata", "BytesStorageMetadata", "ChunkStorageMetadata",
-                    "TensorProperties", "_MEM_FORMAT_ENCODING",
+                    "Metadata",
+                    "MetadataIndex",
+                    "StorageMeta",
+                    "TensorStorageMetadata",
+                    "BytesStorageMetadata",
+                    "ChunkStorageMetadata",
+                    "TensorProperties",
+                    "_MEM_FORMAT_ENCODING",
                 )
             ),
         }

@@ -38,7 +38,11 @@ def block_linears(model: PreTrainedModel) -> list[str]:
     from torch import nn
 
     head = model.get_output_embeddings()
-    names = {name.rsplit(".", 1)[-1] for name, part in model.named_modules() if isinstance(part, nn.Linear) and part is not head}
+    names = {
+        name.rsplit(".", 1)[-1]
+        for name, part in model.named_modules()
+        if isinstance(part, nn.Linear) and part is not head
+    }
     return sorted(names)
 
 

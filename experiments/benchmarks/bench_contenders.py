@@ -28,11 +28,21 @@ def build(shape: str) -> PreTrainedModel:
     """A model of the true shape with random weights, the same in every process; dropout off, as in the released BLOOM."""
     torch.manual_seed(0)
     if shape == "bloomz_560m":
-        return BloomForCausalLM(BloomConfig(vocab_size=250880, hidden_size=1024, n_layer=24, n_head=16, hidden_dropout=0.0, attention_dropout=0.0))
+        return BloomForCausalLM(
+            BloomConfig(
+                vocab_size=250880, hidden_size=1024, n_layer=24, n_head=16, hidden_dropout=0.0, attention_dropout=0.0
+            )
+        )
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
-            num_key_value_heads=3, tie_word_embeddings=True, max_position_embeddings=2048,
+            vocab_size=49152,
+            hidden_size=576,
+            intermediate_size=1536,
+            num_hidden_layers=30,
+            num_attention_heads=9,
+            num_key_value_heads=3,
+            tie_word_embeddings=True,
+            max_position_embeddings=2048,
         )
     )
 
@@ -42,7 +52,9 @@ def configured(overrides: list[str]) -> Config:
     return checked(composed(overrides, search_roots(overrides)))
 
 
-def ours(model: PreTrainedModel, examples: Examples, steps: list[list[int]], dtype: str, folder: Path, *callbacks: Any) -> Measured:
+def ours(
+    model: PreTrainedModel, examples: Examples, steps: list[list[int]], dtype: str, folder: Path, *callbacks: Any
+) -> Measured:
     """ecomgpt: the module, loader, optimiser and Lightning trainer of `job=fit`; callbacks come behind its clock."""
     from lightning.pytorch.callbacks import Callback
 
@@ -55,10 +67,23 @@ def ours(model: PreTrainedModel, examples: Examples, steps: list[list[int]], dty
 
     quieten()
     settings = {
-        "precision": {"float32": "fp32", "bfloat16": "bf16-mixed"}[dtype], "accelerator": "cpu", "schedule": "constant", "warmup": 0,
-        "learning_rate": LEARNING_RATE, "weight_decay": DECAY, "betas": "[0.9,0.95]", "clip_norm": CLIP, "row_tokens": 8192, "batch_tokens": 8192,
+        "precision": {"float32": "fp32", "bfloat16": "bf16-mixed"}[dtype],
+        "accelerator": "cpu",
+        "schedule": "constant",
+        "warmup": 0,
+        "learning_rate": LEARNING_RATE,
+        "weight_decay": DECAY,
+        "betas": "[0.9,0.95]",
+        "clip_norm": CLIP,
+        "row_tokens": 8192,
+        "batch_tokens": 8192,
     }
-    overrides = ["job=fit", "model=bloom_tiny", "trainer=finetune", *(f"trainer.{key}={value}" for key, value in settings.items())]
+    overrides = [
+        "job=fit",
+        "model=bloom_tiny",
+        "trainer=finetune",
+        *(f"trainer.{key}={value}" for key, value in settings.items()),
+    ]
     config = configured(overrides)
     keep_freed_memory(config)
     data = Mixture(config, examples, examples, PAD)
@@ -92,10 +117,24 @@ def hugging_face(kind: str, micro: int) -> Callable[..., Measured]:
 
         rows = [labelled(examples, index) for step in steps for index in step]
         settings: dict[str, Any] = {
-            "output_dir": str(folder), "per_device_train_batch_size": micro, "gradient_accumulation_steps": len(steps[0]) // micro,
-            "max_steps": len(steps), "learning_rate": LEARNING_RATE, "weight_decay": DECAY, "adam_beta1": BETAS[0], "adam_beta2": BETAS[1],
-            "max_grad_norm": CLIP, "lr_scheduler_type": "constant", "optim": "adamw_torch_fused", "logging_steps": 1, "report_to": "none",
-            "save_strategy": "no", "use_cpu": True, "bf16": dtype == "bfloat16", "train_sampling_strategy": "sequential", "disable_tqdm": True,
+            "output_dir": str(folder),
+            "per_device_train_batch_size": micro,
+            "gradient_accumulation_steps": len(steps[0]) // micro,
+            "max_steps": len(steps),
+            "learning_rate": LEARNING_RATE,
+            "weight_decay": DECAY,
+            "adam_beta1": BETAS[0],
+            "adam_beta2": BETAS[1],
+            "max_grad_norm": CLIP,
+            "lr_scheduler_type": "constant",
+            "optim": "adamw_torch_fused",
+            "logging_steps": 1,
+            "report_to": "none",
+            "save_strategy": "no",
+            "use_cpu": True,
+            "bf16": dtype == "bfloat16",
+            "train_sampling_strategy": "sequential",
+            "disable_tqdm": True,
             "gradient_checkpointing": False,
         }
         seconds: list[float] = []
@@ -111,15 +150,27 @@ def hugging_face(kind: str, micro: int) -> Callable[..., Measured]:
         if kind == "transformers":
             from transformers import Trainer, TrainingArguments
 
-            trainer = Trainer(model, TrainingArguments(**settings, remove_unused_columns=False), collate, rows, callbacks=[Clock()])
+            trainer = Trainer(
+                model, TrainingArguments(**settings, remove_unused_columns=False), collate, rows, callbacks=[Clock()]
+            )
         else:
             from trl import SFTConfig, SFTTrainer
 
             settings["dataset_kwargs"] = {"skip_prepare_dataset": True}
             if isinstance(model, LlamaForCausalLM):
-                settings |= {"padding_free": True, "per_device_train_batch_size": len(steps[0]), "gradient_accumulation_steps": 1}
+                settings |= {
+                    "padding_free": True,
+                    "per_device_train_batch_size": len(steps[0]),
+                    "gradient_accumulation_steps": 1,
+                }
             arguments = SFTConfig(**settings, max_length=None, packing=False)
-            trainer = SFTTrainer(model, arguments, train_dataset=Dataset.from_list(rows), processing_class=tokenizer(), callbacks=[Clock()])
+            trainer = SFTTrainer(
+                model,
+                arguments,
+                train_dataset=Dataset.from_list(rows),
+                processing_class=tokenizer(),
+                callbacks=[Clock()],
+            )
         trainer.train()
         losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
         return [{"seconds": second, "loss": loss} for second, loss in zip(seconds, losses, strict=True)]
@@ -169,14 +220,23 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
     model = build(task["shape"])
     parameters = sum(weight.numel() for weight in model.parameters())
     work = Work(model)
-    useful = [work.operations(examples.lengths[step].tolist(), int(examples.targets[step].sum())) for step in task["steps"][1:]]
+    useful = [
+        work.operations(examples.lengths[step].tolist(), int(examples.targets[step].sum()))
+        for step in task["steps"][1:]
+    ]
     Path("/proc/self/clear_refs").write_text("5")  # the highest mark starts anew, so that it does not hold the building
     measured = train(model, examples, task["steps"], task["dtype"], Path(task["folder"]))
     peak = memory("VmHWM")
     peaks.append(matrix_peak(torch.device("cpu"), dtype))
     # Weights, gradients and AdamW's two moments, in float32, are the same for every contender.
     extra = peak - libraries - 16 * parameters
-    return {"steps": measured, "extra_bytes": extra, "peak_bytes": peak, "useful": sum(useful), "matrix_peak": max(peaks)}
+    return {
+        "steps": measured,
+        "extra_bytes": extra,
+        "peak_bytes": peak,
+        "useful": sum(useful),
+        "matrix_peak": max(peaks),
+    }
 
 
 if __name__ == "__main__":

@@ -37,8 +37,14 @@ PACKAGES = ("ecomgpt", "pyarrow", "tokenizers", "numpy", "hydra-core", "datasets
 def command(products: int, name: str) -> list[str]:
     """All tasks of the demo store, no cap on a task, a BLOOM-like tokenizer of 6,000 tokens trained on a sample."""
     return [
-        "job=build", "sources=demo", "data=full_cot", "eval=none", "data.tasks=null", "data.max_examples_per_task=null",
-        f"sources.options.demo_store.products={products}", f"name={name}",
+        "job=build",
+        "sources=demo",
+        "data=full_cot",
+        "eval=none",
+        "data.tasks=null",
+        "data.max_examples_per_task=null",
+        f"sources.options.demo_store.products={products}",
+        f"name={name}",
     ]
 
 
@@ -72,7 +78,10 @@ def run(arguments: list[str], home: Path, cores: set[int]) -> dict[str, Any]:
     environment = {**os.environ, "ECOMGPT_CACHE": str(home / "cache"), "PYTHONPATH": str(ROOT)}
     before, started = os.times(), time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "ecomgpt", *arguments], cwd=home, env=environment, stdout=subprocess.DEVNULL,
+        [sys.executable, "-m", "ecomgpt", *arguments],
+        cwd=home,
+        env=environment,
+        stdout=subprocess.DEVNULL,
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
     peak = Peak(process.pid)
@@ -84,7 +93,12 @@ def run(arguments: list[str], home: Path, cores: set[int]) -> dict[str, Any]:
     if code:
         sys.exit(f"the command failed with exit code {code}: {shlex.join(arguments)}")
     processor = after.children_user + after.children_system - before.children_user - before.children_system
-    return {"seconds": round(seconds, 2), "processor_seconds": round(processor, 1), "peak_bytes": peak.rss, "processes": peak.processes}
+    return {
+        "seconds": round(seconds, 2),
+        "processor_seconds": round(processor, 1),
+        "peak_bytes": peak.rss,
+        "processes": peak.processes,
+    }
 
 
 def measure(products: int, cores: set[int]) -> dict[str, Any]:
@@ -99,20 +113,30 @@ def measure(products: int, cores: set[int]) -> dict[str, Any]:
             sys.exit("the second start gave another mixture")
         size = sum(path.stat().st_size for path in (home / "cache").rglob("*") if path.is_file())
     return {
-        "products": products, "examples": manifest["examples"], "validation_examples": manifest["validation_examples"],
-        "tokens": manifest["tokens"], "tasks": len(manifest["tasks"]), "cache_bytes": size, "first": first, "second": second,
+        "products": products,
+        "examples": manifest["examples"],
+        "validation_examples": manifest["validation_examples"],
+        "tokens": manifest["tokens"],
+        "tasks": len(manifest["tasks"]),
+        "cache_bytes": size,
+        "first": first,
+        "second": second,
     }
 
 
 def table(facts: dict[str, Any]) -> str:
     """The results for people."""
     lines = [
-        "# Preparing a mixture", "",
+        "# Preparing a mixture",
+        "",
         f"Measured on {facts['date']} by `python experiments/benchmarks/bench_data.py`: {facts['machine']}, {facts['cores']} cores, "
         f"load {facts['load']} at the start. Python {facts['python']}, "
-        + ", ".join(f"{name} {version}" for name, version in facts["packages"].items()) + ".", "",
+        + ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
+        + ".",
+        "",
         "From nothing to token files and a manifest that are ready to train; `second start` is the same command again. Memory is "
-        "the largest sum of resident set sizes over all processes.", "",
+        "the largest sum of resident set sizes over all processes.",
+        "",
         "| training examples | tokens | tasks | wall | a million | processor | memory | on disk | second start |",
         "| -: | -: | -: | -: | -: | -: | -: | -: | -: |",
     ]
@@ -124,7 +148,9 @@ def table(facts: dict[str, Any]) -> str:
             f"| {first['peak_bytes'] / 2**20:,.0f} MiB | {one['cache_bytes'] / 2**20:,.0f} MiB | {one['second']['seconds']:.2f} s |"
         )
     largest = command(facts["results"][-1]["products"], "<name>")
-    return "\n".join([*lines, "", "The last row's command:", "", "```", f"python -m ecomgpt {' '.join(largest)}", "```", ""])
+    return "\n".join(
+        [*lines, "", "The last row's command:", "", "```", f"python -m ecomgpt {' '.join(largest)}", "```", ""]
+    )
 
 
 def main() -> None:
@@ -140,8 +166,13 @@ def main() -> None:
     facts: dict[str, Any] = {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": shlex.join(["python", "experiments/benchmarks/bench_data.py", *sys.argv[1:]]),
-        "commit": _commit(), "machine": _cpu(), "cores": len(cores), "memory_bytes": psutil.virtual_memory().total,
-        "load": round(os.getloadavg()[0], 1), "python": platform.python_version(), "platform": platform.platform(),
+        "commit": _commit(),
+        "machine": _cpu(),
+        "cores": len(cores),
+        "memory_bytes": psutil.virtual_memory().total,
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
         "packages": {name: metadata.version(name) for name in PACKAGES if _installed(name)},
         "results": [],
     }

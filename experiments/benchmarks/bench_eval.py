@@ -23,7 +23,15 @@ PAPER_PROMPT, PAPER_ANSWER = 800, 164
 
 
 def main(arguments: Sequence[str]) -> None:
-    options = {"model": "smollm2_135m", "data": os.environ.get("ECOMGPT_DATA", "./data"), "rows": "16", "beams": "1,4", "limits": "paper", "batch_tokens": "", "tasks": ""}
+    options = {
+        "model": "smollm2_135m",
+        "data": os.environ.get("ECOMGPT_DATA", "./data"),
+        "rows": "16",
+        "beams": "1,4",
+        "limits": "paper",
+        "batch_tokens": "",
+        "tasks": "",
+    }
     for argument in arguments:
         name, _, value = argument.partition("=")
         if name not in options:
@@ -35,7 +43,14 @@ def main(arguments: Sequence[str]) -> None:
     suite = read_suite(options)
     model, tokenizer = read_model(options, suite)
     results = [
-        measure(model, tokenizer, suite, beams, options["limits"], int(options["batch_tokens"]) if options["batch_tokens"] else default_tokens(options))
+        measure(
+            model,
+            tokenizer,
+            suite,
+            beams,
+            options["limits"],
+            int(options["batch_tokens"]) if options["batch_tokens"] else default_tokens(options),
+        )
         for beams in map(int, options["beams"].split(","))
     ]
     write(options, arguments, results)
@@ -63,14 +78,26 @@ def read_model(options: dict[str, str], suite: list[tuple[Any, list[Any]]]) -> t
 
         tokenizer: Any = train_tokenizer((row.prompt.text for _, rows in suite for row in rows), 4096)
         torch.manual_seed(1)
-        shape = BloomConfig(hidden_size=1024, n_layer=int(layers or 24), n_head=16, vocab_size=250880, initializer_range=0.1, eos_token_id=2, pad_token_id=3)
+        shape = BloomConfig(
+            hidden_size=1024,
+            n_layer=int(layers or 24),
+            n_head=16,
+            vocab_size=250880,
+            initializer_range=0.1,
+            eos_token_id=2,
+            pad_token_id=3,
+        )
         return BloomForCausalLM(shape).eval(), tokenizer
     from ecomgpt.config.compose import checked, composed
     from ecomgpt.config.roots import shipped
     from ecomgpt.eval.backends import Subject
     from ecomgpt.eval.backends.transformers import make
 
-    config = checked(composed(["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"], [shipped("conf")]))
+    config = checked(
+        composed(
+            ["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"], [shipped("conf")]
+        )
+    )
     return make(Subject(config)).loaded
 
 
@@ -81,10 +108,19 @@ def default_tokens(options: dict[str, str]) -> int:
     from ecomgpt.eval.backends.transformers import batch_tokens
 
     name = "bloomz_560m" if options["model"].startswith("bloom:") else options["model"]
-    return batch_tokens(checked(composed(["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"], [shipped("conf")])))
+    return batch_tokens(
+        checked(
+            composed(
+                ["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"],
+                [shipped("conf")],
+            )
+        )
+    )
 
 
-def measure(model: Any, tokenizer: Any, suite: list[tuple[Any, list[Any]]], beams: int, limits: str, batch_tokens: int) -> dict[str, Any]:
+def measure(
+    model: Any, tokenizer: Any, suite: list[tuple[Any, list[Any]]], beams: int, limits: str, batch_tokens: int
+) -> dict[str, Any]:
     """Times both sides over the whole suite, task by task as an evaluation does."""
     from ecomgpt.eval.decode import Decoding, encode, end_tokens, shared_prefix, stream
     from ecomgpt.eval.decoding.plain import generate
@@ -108,12 +144,20 @@ def measure(model: Any, tokenizer: Any, suite: list[tuple[Any, list[Any]]], beam
         rows_ += len(rows)
         prompt_tokens += sum(map(len, prompts))
         new_tokens += sum(map(len, plain))
-        print(f"{task.name}: {len(rows)} rows, plain {totals['plain']:.1f} s, ecomgpt {totals['ecomgpt']:.1f} s so far", flush=True)
+        print(
+            f"{task.name}: {len(rows)} rows, plain {totals['plain']:.1f} s, ecomgpt {totals['ecomgpt']:.1f} s so far",
+            flush=True,
+        )
     if different:
         raise SystemExit(f"outputs differ in {len(different)} of {rows_} rows: {', '.join(different[:5])}")
     return {
-        "beams": beams, "rows": rows_, "prompt_tokens": prompt_tokens, "new_tokens": new_tokens, "identical": True,
-        "plain_rows_per_second": rows_ / totals["plain"], "ecomgpt_rows_per_second": rows_ / totals["ecomgpt"],
+        "beams": beams,
+        "rows": rows_,
+        "prompt_tokens": prompt_tokens,
+        "new_tokens": new_tokens,
+        "identical": True,
+        "plain_rows_per_second": rows_ / totals["plain"],
+        "ecomgpt_rows_per_second": rows_ / totals["ecomgpt"],
         "speedup": totals["plain"] / totals["ecomgpt"],
     }
 
@@ -123,11 +167,20 @@ def write(options: dict[str, str], arguments: Sequence[str], results: list[dict[
     import torch
     import transformers
 
-    machine = {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__}
+    machine = {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
     command = " ".join(["python experiments/benchmarks/bench_eval.py", *arguments])
     file = HERE / "bench_eval.json"
     old = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
-    new = [{"model": options["model"], "limits": options["limits"], **result, "machine": machine, "command": command} for result in results]
+    new = [
+        {"model": options["model"], "limits": options["limits"], **result, "machine": machine, "command": command}
+        for result in results
+    ]
     keys = {_key(one) for one in new}
     entries = sorted([one for one in old if _key(one) not in keys] + new, key=_key)
     file.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
@@ -138,10 +191,12 @@ def write(options: dict[str, str], arguments: Sequence[str], results: list[dict[
 def table(entries: list[dict[str, Any]]) -> str:
     """The results as Markdown."""
     lines = [
-        "# Decoding speed", "",
+        "# Decoding speed",
+        "",
         "Rows a second of an evaluation on the held-out tasks, against a plain loop over `generate` with batch size 2 and padding, which is",
         "what the paper's script does: same weights in float32, same token ids, beams and limits, identical outputs. `limits`: `paper` is 164",
-        "new tokens for every task, `task` each task's own limit; prompts have at most 800 tokens.", "",
+        "new tokens for every task, `task` each task's own limit; prompts have at most 800 tokens.",
+        "",
         "| model | limits | beams | rows | prompt tokens | new tokens | plain, rows/s | ecomgpt, rows/s | faster |",
         "| - | - | -: | -: | -: | -: | -: | -: | -: |",
     ]
@@ -151,7 +206,12 @@ def table(entries: list[dict[str, Any]]) -> str:
             f"| {one['plain_rows_per_second']:.3f} | {one['ecomgpt_rows_per_second']:.3f} | {one['speedup']:.1f}x |"
         )
     lines += ["", "Measured with:", ""]
-    lines += sorted({f"- `{one['command']}` on {one['machine']['cores']} cores of {one['machine']['cpu']}, torch {one['machine']['torch']}, transformers {one['machine']['transformers']}" for one in entries})
+    lines += sorted(
+        {
+            f"- `{one['command']}` on {one['machine']['cores']} cores of {one['machine']['cpu']}, torch {one['machine']['torch']}, transformers {one['machine']['transformers']}"
+            for one in entries
+        }
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -161,7 +221,9 @@ def _key(one: dict[str, Any]) -> tuple[str, str, int]:
 
 def _cpu() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n") if Path("/proc/cpuinfo").is_file() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
 
 
 if __name__ == "__main__":

@@ -42,12 +42,24 @@ COMBINATIONS = (
 """Run as real processes."""
 COUNTED = (
     ("560m full, 4 rows of 1024", "560m", 1024, 4, []),
-    ("560m full, 4 rows of 1024, bf16-mixed, checkpointing", "560m", 1024, 4, ["trainer.precision=bf16-mixed", "trainer.gradient_checkpointing=true"]),
+    (
+        "560m full, 4 rows of 1024, bf16-mixed, checkpointing",
+        "560m",
+        1024,
+        4,
+        ["trainer.precision=bf16-mixed", "trainer.gradient_checkpointing=true"],
+    ),
     ("1b7 lora, 2 rows of 1024, bf16-true", "1b7", 1024, 2, ["tuning=lora", "trainer.precision=bf16-true"]),
     ("3b full, 1 row of 1024, bf16-mixed", "3b", 1024, 1, ["trainer.precision=bf16-mixed"]),
     ("3b lora, 4 rows of 1024, bf16-mixed", "3b", 1024, 4, ["tuning=lora", "trainer.precision=bf16-mixed"]),
     ("7b1 full, 2 rows of 2048, bf16-mixed", "7b1", 2048, 2, ["trainer.precision=bf16-mixed"]),
-    ("7b1 lora, 4 rows of 2048, bf16-mixed, checkpointing", "7b1", 2048, 4, ["tuning=lora", "trainer.precision=bf16-mixed", "trainer.gradient_checkpointing=true"]),
+    (
+        "7b1 lora, 4 rows of 2048, bf16-mixed, checkpointing",
+        "7b1",
+        2048,
+        4,
+        ["tuning=lora", "trainer.precision=bf16-mixed", "trainer.gradient_checkpointing=true"],
+    ),
 )
 """Too large for small machines: every allocation of PyTorch is counted on tensors without memory."""
 
@@ -57,7 +69,14 @@ COLUMNS = ("combination", "way", "estimated_mb", "measured_mb", "error_percent",
 def configuration(size: str, row: int, rows: int, more: list[str]) -> Config:
     """The run's configuration, through the command line's own way."""
     given = [] if any(item.startswith("trainer.precision") for item in more) else ["trainer.precision=fp32"]
-    overrides = ["model=bloomz_560m", "trainer.accelerator=cpu", *given, f"data.max_length={row}", f"trainer.micro_rows={rows}", *more]
+    overrides = [
+        "model=bloomz_560m",
+        "trainer.accelerator=cpu",
+        *given,
+        f"data.max_length={row}",
+        f"trainer.micro_rows={rows}",
+        *more,
+    ]
     devices = 2 if "trainer.devices=2" in more else 1
     overrides.append(f"trainer.batch_tokens={row * rows * devices * 2}")
     config = compose.checked(compose.composed(overrides, files.search_roots(overrides)))
@@ -80,7 +99,14 @@ def main(part: str = "") -> None:
                 memory = estimate(config, *formats(config), gpu=way == "counted")
                 assert memory is not None
                 guess, found = memory.device if way == "process" else memory.model, find(config)
-                values = (name, way, str(round(guess / 1e6)), str(round(found / 1e6)), f"{100 * (guess / found - 1):.1f}", str(date.today()))
+                values = (
+                    name,
+                    way,
+                    str(round(guess / 1e6)),
+                    str(round(found / 1e6)),
+                    f"{100 * (guess / found - 1):.1f}",
+                    str(date.today()),
+                )
                 print(*values, sep="\t", flush=True)
                 known[name] = dict(zip(COLUMNS, values, strict=True))
                 write([known[name] for name in names if name in known])
@@ -119,15 +145,20 @@ def table(rows: list[dict[str, str]]) -> str:
     """For people."""
     machine = f"{platform.machine()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB, no GPU, torch {torch.__version__}"
     lines = [
-        "# Estimated and measured memory", "",
+        "# Estimated and measured memory",
+        "",
         f"`just bench-memory` ({machine}). Two optimiser steps of two micro-batches each; float32 unless it says otherwise. "
         "Measured of a *process*: the highest resident memory of the largest one, libraries included, as `job=plan` gives it in all. *Counted*: the "
-        "peak of all of PyTorch's allocations, by the real code on tensors without memory, as a GPU would hold them; no GPU was at hand.", "",
-        "| combination | way | estimated | measured | error | on |", "| - | - | -: | -: | -: | - |",
+        "peak of all of PyTorch's allocations, by the real code on tensors without memory, as a GPU would hold them; no GPU was at hand.",
+        "",
+        "| combination | way | estimated | measured | error | on |",
+        "| - | - | -: | -: | -: | - |",
         *(
             f"| {row['combination']} | {row['way']} | {int(row['estimated_mb']):,} MB | {int(row['measured_mb']):,} MB | "
-            f"{float(row['error_percent']):+.1f} % | {row['date']} |" for row in rows
-        ), "",
+            f"{float(row['error_percent']):+.1f} % | {row['date']} |"
+            for row in rows
+        ),
+        "",
     ]
     return "\n".join(lines)
 

@@ -19,13 +19,34 @@ from lightning.pytorch.callbacks import Callback
 from ecomgpt.data.store import Examples
 
 GROUPS = {
-    "matrix products": ("aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "mkldnn::_linear_pointwise", "aten::mkldnn_linear"),
+    "matrix products": (
+        "aten::mm",
+        "aten::addmm",
+        "aten::addmm_",
+        "aten::bmm",
+        "mkldnn::_linear_pointwise",
+        "aten::mkldnn_linear",
+    ),
     "attention, forward": ("aten::_scaled_dot_product_flash_attention_for_cpu",),
     "attention, backward": ("aten::_scaled_dot_product_flash_attention_for_cpu_backward",),
     "GELU, both ways and once again": ("aten::gelu", "aten::gelu_backward"),
     "layer norms, both ways and once again": ("aten::native_layer_norm", "aten::native_layer_norm_backward"),
-    "casts, copies, sums of gradients": ("aten::copy_", "aten::cat", "aten::add_", "aten::add", "aten::sum", "aten::fill_", "aten::zero_"),
-    "AdamW and clipping": ("aten::_fused_adamw_", "aten::linalg_vector_norm", "aten::_foreach_norm", "aten::_foreach_mul_", "aten::mul_"),
+    "casts, copies, sums of gradients": (
+        "aten::copy_",
+        "aten::cat",
+        "aten::add_",
+        "aten::add",
+        "aten::sum",
+        "aten::fill_",
+        "aten::zero_",
+    ),
+    "AdamW and clipping": (
+        "aten::_fused_adamw_",
+        "aten::linalg_vector_norm",
+        "aten::_foreach_norm",
+        "aten::_foreach_mul_",
+        "aten::mul_",
+    ),
 }
 
 

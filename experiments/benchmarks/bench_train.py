@@ -52,7 +52,13 @@ def main() -> None:
         examples = Examples(Path(folder))
         steps = choose_steps(examples, options.steps, MICRO)
         results = list(measure(examples, steps, Path(folder), options))
-    document = {"machine": machine(), "source": source, "examples": describe(examples, steps, options.micro), "command": " ".join(sys.argv), "results": results}
+    document = {
+        "machine": machine(),
+        "source": source,
+        "examples": describe(examples, steps, options.micro),
+        "command": " ".join(sys.argv),
+        "results": results,
+    }
     (HERE / "train.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     text = HERE / "train.md"
     _, mark, notes = text.read_text(encoding="utf-8").partition(NOTES) if text.exists() else ("", "", "")
@@ -105,7 +111,11 @@ def choose_steps(examples: Examples, count: int, micro: int) -> list[list[int]]:
     tokens, each in its own standard deviations: then rates over the chosen steps are those of an epoch, and neither side gains from luck.
     """
     drawn = random_steps(examples)
-    sums = (examples.lengths[drawn].sum(axis=1), padded_tokens(examples, drawn, micro), examples.targets[drawn].sum(axis=1))
+    sums = (
+        examples.lengths[drawn].sum(axis=1),
+        padded_tokens(examples, drawn, micro),
+        examples.targets[drawn].sum(axis=1),
+    )
     facts = np.stack(sums, axis=1).astype(float)
     away = np.square((facts - facts.mean(axis=0)) / facts.std(axis=0)).sum(axis=1)
     ranked = drawn[np.argsort(away, kind="stable")]
@@ -123,22 +133,35 @@ def padded_tokens(examples: Examples, steps: np.ndarray, micro: int) -> np.ndarr
     return examples.lengths[steps].reshape(len(steps), -1, micro).max(axis=2).sum(axis=1) * micro
 
 
-def measure(examples: Examples, steps: list[list[int]], folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def measure(
+    examples: Examples, steps: list[list[int]], folder: Path, options: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
     """Runs every contender in turns."""
     wanted = options.only or [":".join(run) for run in RUNS]
     for shape, dtype in (run for run in RUNS if ":".join(run) in wanted):
         others = tuple(options.contenders) if dtype == "float32" else ()
         for contender in ("ecomgpt", *others) * options.rounds + ("ecomgpt",):
             order = {
-                "contender": contender, "shape": shape, "dtype": dtype, "micro": options.micro, "steps": steps,
-                "examples": str(folder), "folder": str(folder / "out"), "result": str(folder / "result.json"),
+                "contender": contender,
+                "shape": shape,
+                "dtype": dtype,
+                "micro": options.micro,
+                "steps": steps,
+                "examples": str(folder),
+                "folder": str(folder / "out"),
+                "result": str(folder / "result.json"),
             }
             (folder / "order.json").write_text(json.dumps(order))
             command = [sys.executable, str(HERE / "bench_contenders.py"), str(folder / "order.json")]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 raise SystemExit(f"{contender} failed with exit code {done.returncode}:\n{done.stderr[-3000:]}")
-            result = {**json.loads((folder / "result.json").read_text()), "contender": contender, "shape": shape, "dtype": dtype}
+            result = {
+                **json.loads((folder / "result.json").read_text()),
+                "contender": contender,
+                "shape": shape,
+                "dtype": dtype,
+            }
             result["tokens"] = int(examples.lengths[np.concatenate(steps[1:])].sum())
             result["tokens_per_second"] = result["tokens"] / sum(step["seconds"] for step in result["steps"][1:])
             print(f"{shape} {dtype} {contender}: {result['tokens_per_second']:.1f} tokens/s", flush=True)
@@ -147,20 +170,38 @@ def measure(examples: Examples, steps: list[list[int]], folder: Path, options: a
 
 def machine() -> dict[str, Any]:
     """Hardware and versions."""
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+    cpu = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        "",
+    )
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
     threads = os.environ.get("OMP_NUM_THREADS", str(os.cpu_count()))
-    return {"cpu": cpu, "threads": threads, "system": platform.platform(), "python": platform.python_version(), **packages}
+    return {
+        "cpu": cpu,
+        "threads": threads,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **packages,
+    }
 
 
 def describe(examples: Examples, steps: list[list[int]], micro: int) -> dict[str, float]:
     """Lengths of the measured examples and of all."""
     chosen, measured, everything = np.concatenate(steps[1:]), np.array(steps[1:]), random_steps(examples)
     return {
-        "measured": len(chosen), "tokens": int(examples.lengths[chosen].sum()), "answer_tokens": int(examples.targets[chosen].sum()),
+        "measured": len(chosen),
+        "tokens": int(examples.lengths[chosen].sum()),
+        "answer_tokens": int(examples.targets[chosen].sum()),
         "padded_to_real": float(padded_tokens(examples, measured, micro).sum() / examples.lengths[measured].sum()),
-        "padded_to_real_of_all": float(padded_tokens(examples, everything, micro).sum() / examples.lengths[everything].sum()),
-        "longest": int(examples.lengths[chosen].max()), "mean_length_of_all": float(examples.lengths.mean()),
+        "padded_to_real_of_all": float(
+            padded_tokens(examples, everything, micro).sum() / examples.lengths[everything].sum()
+        ),
+        "longest": int(examples.lengths[chosen].max()),
+        "mean_length_of_all": float(examples.lengths.mean()),
         "mean_answer_of_all": float(examples.targets.mean()),
     }
 
@@ -168,13 +209,18 @@ def describe(examples: Examples, steps: list[list[int]], micro: int) -> dict[str
 def page(document: dict[str, Any]) -> str:
     """The results as Markdown."""
     lines = [
-        "# Training speed", "",
+        "# Training speed",
+        "",
         f"`{document['command']}`, examples from {document['source']}: "
-        + ", ".join(f"{key.replace('_', ' ')} {value:.6g}" for key, value in document["examples"].items()) + ".", "",
-        ", ".join(f"{key} {value}" for key, value in document["machine"].items()) + ".", "",
+        + ", ".join(f"{key.replace('_', ' ')} {value:.6g}" for key, value in document["examples"].items())
+        + ".",
+        "",
+        ", ".join(f"{key} {value}" for key, value in document["machine"].items()) + ".",
+        "",
         "Rates count real tokens, padding excluded. Extra memory is the process's peak beyond its libraries, weights, gradients and",
         "AdamW's moments. MFU counts useful operations (no padding, no masked head rows, causal attention) against the peak: the best",
-        "matrix product in that number format, measured in the same process before and after. Means of all starts; each is in `train.json`.", "",
+        "matrix product in that number format, measured in the same process before and after. Means of all starts; each is in `train.json`.",
+        "",
         "| model | format | trainer | tokens/s | ours is faster by | extra memory | ours to theirs | peak GFLOP/s | MFU | loss of the first steps |",
         "| - | - | - | -: | -: | -: | -: | -: | -: | - |",
     ]
@@ -202,7 +248,12 @@ def grouped(results: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]
             if own:
                 seconds = float(np.mean([sum(step["seconds"] for step in result["steps"][1:]) for result in own]))
                 highest = {key: max(result[key] for result in own) for key in ("extra_bytes", "matrix_peak")}
-                group[name] = {**own[0], **highest, "measured_seconds": seconds, "tokens_per_second": own[0]["tokens"] / seconds}
+                group[name] = {
+                    **own[0],
+                    **highest,
+                    "measured_seconds": seconds,
+                    "tokens_per_second": own[0]["tokens"] / seconds,
+                }
         yield group
 
 

@@ -20,8 +20,16 @@ from ecomgpt.errors import UserError
 pytest.importorskip("openai")
 
 SETTINGS = ChatConfig(
-    name="test", model="m", timeout=5, backoff=0.001, backoff_most=0.01, retries=3, give_up=3, concurrency=4,
-    price_input=1.0, price_output=2.0,
+    name="test",
+    model="m",
+    timeout=5,
+    backoff=0.001,
+    backoff_most=0.01,
+    retries=3,
+    give_up=3,
+    concurrency=4,
+    price_input=1.0,
+    price_output=2.0,
 )
 
 
@@ -64,12 +72,27 @@ def test_what_decides_the_answer_is_in_the_key(tmp_path: Path) -> None:
     base = replace(SETTINGS, base_url="http://a/v1")
     request = Request((("user", "x"),))
     others = [
-        request.key(replace(base, base_url="http://b/v1")), request.key(replace(base, model="n")), request.key(replace(base, temperature=0.5)),
-        request.key(replace(base, seed=2)), request.key(replace(base, extra={"top_p": 0.5})), replace(request, max_tokens=3).key(base),
-        replace(request, schema={"type": "object"}).key(base), Request((("system", "x"),)).key(base), Request((("user", "y"),)).key(base),
+        request.key(replace(base, base_url="http://b/v1")),
+        request.key(replace(base, model="n")),
+        request.key(replace(base, temperature=0.5)),
+        request.key(replace(base, seed=2)),
+        request.key(replace(base, extra={"top_p": 0.5})),
+        replace(request, max_tokens=3).key(base),
+        replace(request, schema={"type": "object"}).key(base),
+        Request((("system", "x"),)).key(base),
+        Request((("user", "y"),)).key(base),
     ]
     assert len({request.key(base), *others}) == len(others) + 1
-    speed = replace(base, timeout=1, concurrency=2, retries=0, budget=1.0, price_input=9.0, key_variable=None, base_url="http://a/v1/")
+    speed = replace(
+        base,
+        timeout=1,
+        concurrency=2,
+        retries=0,
+        budget=1.0,
+        price_input=9.0,
+        key_variable=None,
+        base_url="http://a/v1/",
+    )
     assert request.key(speed) == request.key(base)
 
 
@@ -82,14 +105,25 @@ def test_equal_questions_are_paid_for_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "trouble",
     [
-        error(429, "slow down"), error(429, "slow down", retry_after="0.01"), error(429, "slow down", retry_after_ms="10"),
-        error(500, "oops"), error(503, "overloaded"), error(408, "too slow"), Answer(body='{"choices": [{"message": {"cont'),
-        Answer(body='{"choices": []}'), Answer(body='{"choices": null}'), Answer(body='{"choices": [{}]}'), Answer(body="[]"), Answer(body=""),
-        Answer(body="<html>Gateway</html>", content_type="text/html"), Answer(body='{"choices": [{"mess', length=900),
-        Answer(body='{"choices": [{"message": {"content": ["parts"]}}]}'), Answer(status=502, body="<html>Bad gateway</html>", content_type="text/html"),
+        error(429, "slow down"),
+        error(429, "slow down", retry_after="0.01"),
+        error(429, "slow down", retry_after_ms="10"),
+        error(500, "oops"),
+        error(503, "overloaded"),
+        error(408, "too slow"),
+        Answer(body='{"choices": [{"message": {"cont'),
+        Answer(body='{"choices": []}'),
+        Answer(body='{"choices": null}'),
+        Answer(body='{"choices": [{}]}'),
+        Answer(body="[]"),
+        Answer(body=""),
+        Answer(body="<html>Gateway</html>", content_type="text/html"),
+        Answer(body='{"choices": [{"mess', length=900),
+        Answer(body='{"choices": [{"message": {"content": ["parts"]}}]}'),
+        Answer(status=502, body="<html>Bad gateway</html>", content_type="text/html"),
     ],
     ids=lambda answer: f"{answer.status} {answer.body} {answer.headers}"[:60],
-)  # fmt: skip
+)
 def test_passing_troubles_are_asked_again(tmp_path: Path, trouble: Answer) -> None:
     with serve(lambda body, number: trouble if number in (1, 2) else Answer("fine")) as served:
         with Chat(replace(SETTINGS, base_url=served.url, concurrency=1), tmp_path) as chat:
@@ -166,7 +200,9 @@ def test_an_endpoint_that_is_not_there(tmp_path: Path) -> None:
 
 def test_requests_that_fail_in_a_row_stop_everything(tmp_path: Path) -> None:
     with serve(lambda body, number: error(400, f"unknown parameter, says {KEY}")) as served:
-        with pytest.raises(UserError, match=r"3 requests .* failed in a row, .*HTTP 400: .*unknown parameter, says \*\*\*"):
+        with pytest.raises(
+            UserError, match=r"3 requests .* failed in a row, .*HTTP 400: .*unknown parameter, says \*\*\*"
+        ):
             answers(tmp_path, served.url, asked(*map(str, range(50))), concurrency=1)
         assert len(served.requests) == 3
     no_key_in(tmp_path)
@@ -175,11 +211,13 @@ def test_requests_that_fail_in_a_row_stop_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "finish"),
     [
-        (Answer("cut o", finish="length"), "length"), (Answer("", refusal="I can't help with that."), "refusal"),
-        (Answer("", finish="content_filter"), "content_filter"), (error(400, "filtered", "content_filter"), "content_filter"),
+        (Answer("cut o", finish="length"), "length"),
+        (Answer("", refusal="I can't help with that."), "refusal"),
+        (Answer("", finish="content_filter"), "content_filter"),
+        (error(400, "filtered", "content_filter"), "content_filter"),
     ],
     ids=["length", "refusal", "filter", "filter as an error"],
-)  # fmt: skip
+)
 def test_unwelcome_answers_are_answers_and_kept(tmp_path: Path, answer: Answer, finish: str) -> None:
     with serve(lambda body, number: answer) as served:
         for _ in range(2):
@@ -212,7 +250,9 @@ def test_no_more_requests_at_once_than_allowed(tmp_path: Path, concurrency: int)
         assert served.most_at_once == concurrency
 
 
-@pytest.mark.parametrize("limit", [{"requests_per_minute": 1200.0}, {"tokens_per_minute": 1200.0 * (12 + 8), "max_tokens": 8}], ids=str)
+@pytest.mark.parametrize(
+    "limit", [{"requests_per_minute": 1200.0}, {"tokens_per_minute": 1200.0 * (12 + 8), "max_tokens": 8}], ids=str
+)
 def test_no_more_requests_a_minute_than_allowed(tmp_path: Path, limit: dict[str, Any]) -> None:
     with serve(lambda body, number: error(500, "again") if number == 3 else Answer()) as served:
         answers(tmp_path, served.url, asked(*"abcdefgh"), **limit)
@@ -233,10 +273,7 @@ def test_the_budget_stops_before_it_is_exceeded(tmp_path: Path) -> None:
             given.extend(index for index, _ in chat.ask(requests))
         # 220 micro-dollars each: the tenth would end above the budget. All nine that were paid for were handed out.
         assert len(served.requests) == len(given) == 9 and chat.ledger.cost <= budget
-        with (
-            pytest.raises(OverBudget),
-            Chat(replace(SETTINGS, base_url=served.url, budget=budget), tmp_path) as chat,
-        ):
+        with pytest.raises(OverBudget), Chat(replace(SETTINGS, base_url=served.url, budget=budget), tmp_path) as chat:
             list(chat.ask(requests))
         assert (chat.ledger.cached, chat.ledger.asked) == (9, 9) and len(set(served.prompts())) == 18
 
@@ -246,7 +283,10 @@ def test_a_budget_of_nothing_asks_nothing(tmp_path: Path) -> None:
         with pytest.raises(OverBudget):
             answers(tmp_path, served.url, asked("x"), budget=0.0)
         assert not served.requests
-        assert answers(tmp_path, served.url, asked("x"), budget=0.0, price_input=0.0, price_output=0.0)[0][0].text == "fine"
+        assert (
+            answers(tmp_path, served.url, asked("x"), budget=0.0, price_input=0.0, price_output=0.0)[0][0].text
+            == "fine"
+        )
 
 
 def test_an_interruption_keeps_what_is_on_its_way(tmp_path: Path) -> None:
@@ -270,13 +310,22 @@ def test_a_torn_line_costs_one_answer_and_no_other(tmp_path: Path) -> None:
         replies, _ = answers(tmp_path, served.url, asked("a", "b", "c"), concurrency=1)
         assert [reply.text for reply in replies] == ["0", "2", "3"]
         assert answers(tmp_path, served.url, asked("a", "b", "c"))[1].ledger.cached == 3
-        assert sum(bool(json.loads(line)) for line in file.read_bytes().split(b"\n") if line and b'"key"' in line and line.endswith(b"}")) == 3
+        assert (
+            sum(
+                bool(json.loads(line))
+                for line in file.read_bytes().split(b"\n")
+                if line and b'"key"' in line and line.endswith(b"}")
+            )
+            == 3
+        )
 
 
 def test_two_jobs_share_a_cache_without_mixing_lines(tmp_path: Path) -> None:
     with serve(lambda body, number: Answer("long " * 500)) as served:
+
         def work(name: str) -> None:
             answers(tmp_path, served.url, asked(*(f"{name}{number}" for number in range(30))))
+
         threads = [threading.Thread(target=work, args=(name,)) for name in "xy"]
         for thread in threads:
             thread.start()

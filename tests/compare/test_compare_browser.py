@@ -44,7 +44,9 @@ class Session:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "ecomgpt", "job=compare", "run_a=good", "run_b=bad", *self.more]
-        self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         assert self.process.stdout is not None
         lines = []
         for line in self.process.stdout:
@@ -70,7 +72,9 @@ class Session:
         """Presses a key wherever the focus is, and waits for the next page."""
         before = self.browser.find_element("css selector", "html")
         self.browser.switch_to.active_element.send_keys(key)
-        self.until(lambda: self._gone(before) and self.browser.execute_script("return document.readyState") == "complete")
+        self.until(
+            lambda: self._gone(before) and self.browser.execute_script("return document.readyState") == "complete"
+        )
 
     def count(self) -> str:
         return self.text("#count")
@@ -141,7 +145,9 @@ def test_two_people_judge_by_keyboard_with_a_reload_an_undo_and_a_restart(browse
     browser.get(session.address)
     assert session.texts(".names button") == ["Anna Müller 4 of 4", "王小明 4 of 4"]
     said = session.end()
-    assert "Cohen's kappa" in said and [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert (
+        "Cohen's kappa" in said and [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    )
     lines = session.verdicts()
     assert [line["annotator"] for line in lines] == ["Anna Müller"] * 7 + ["王小明"] * 4
     assert lines[2]["verdict"] is None and lines[1]["row"] == lines[2]["row"] == lines[3]["row"]
@@ -167,19 +173,35 @@ def test_what_a_hostile_model_wrote_is_shown_and_does_nothing(browser: Any, tmp_
     session.enter("Eve")
     seen = []
     for width, mobile in ((390, True), (1280, False)):
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": mobile})
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": mobile},
+        )
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     for number in range(len(HOSTILE)):
         assert session.count() == f"{number + 1} of {len(HOSTILE)}" and "Which answer is better?" in browser.title
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 1280
-        assert browser.execute_script("return document.querySelectorAll('script, form, img, button, style').length") == 7
+        assert (
+            browser.execute_script("return document.querySelectorAll('script, form, img, button, style').length") == 7
+        )
         seen += [text for text in session.texts(".answer") if text != "(empty)"]
         session.press("1" if session.texts(".answer")[0] != "(empty)" else "2")
     session.end()
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     whole = "\n".join(seen)
-    for shown in ("<script>document.title='owned'", "</div></main><form", r"\u202eright to left override\u202c", "{{ 7 * 7 }}", r"bell\x07 null\x00 escape\x1b[31m return\x0dtab", r"\ud800 \u2028next"):
+    for shown in (
+        "<script>document.title='owned'",
+        "</div></main><form",
+        r"\u202eright to left override\u202c",
+        "{{ 7 * 7 }}",
+        r"bell\x07 null\x00 escape\x1b[31m return\x0dtab",
+        r"\ud800 \u2028next",
+    ):
         assert shown in whole, shown
     assert sum("characters left out" in text for text in seen) == 2
     assert {line["verdict"] for line in session.verdicts()} == {"win"}
-    assert [entry for entry in browser.get_log("browser") if "evil" in entry["message"] or "Content Security" in entry["message"]] == []
+    assert [
+        entry
+        for entry in browser.get_log("browser")
+        if "evil" in entry["message"] or "Content Security" in entry["message"]
+    ] == []

@@ -64,7 +64,15 @@ def test_the_page_answers_its_own_address_and_forms_alone(tmp_path: Path) -> Non
             for path in ("/", "/judge?name=a", "/style.css", "/keys.js"):
                 assert await status("GET", root + path) == 200
             assert await status("GET", "/") == await status("GET", "/other/") == 404
-            for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost@evil.example", "evil@localhost", "0.0.0.0", ""):
+            for host in (
+                "evil.example",
+                "evil.example:80",
+                "127.0.0.1.evil.example",
+                "localhost@evil.example",
+                "evil@localhost",
+                "0.0.0.0",
+                "",
+            ):
                 assert await status("GET", f"{root}/", Host=host) == 421, host
             assert await status("GET", f"{root}/", Host="localhost:1") == 200  # A forwarded port has another number.
             for origin in ("http://evil.example", "null", "http://127.0.0.1", own.replace("http", "https")):
@@ -103,7 +111,9 @@ def test_a_page_says_nothing_of_the_runs_and_a_verdict_goes_to_the_right_one(tmp
 def start(*more: str) -> tuple[subprocess.Popen[str], str]:
     """The real command, and the address that it prints."""
     command = [sys.executable, "-m", "ecomgpt", *COMPARE, *more]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "200"})
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "200"}
+    )
     assert process.stdout is not None
     said = ""
     for line in process.stdout:
@@ -141,25 +151,41 @@ def test_ctrl_c_keeps_everything_a_kill_loses_nothing_and_the_same_command_goes_
     lines = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text().split("\n") if line]
     assert [line["annotator"] for line in lines] == ["Ann", "Ann", "Ann", "Bo"]
     results = json.loads((folder / "results.json").read_text())
-    assert results["agreement"][0]["n"] == 1 and results["people"]["all"]["n"] >= 3 and results["judge_and_people"] is None
-    assert (folder / "figures" / "wins.png").stat().st_size > 5000 and "| all rows |" in (folder / "report.md").read_text()
+    assert (
+        results["agreement"][0]["n"] == 1 and results["people"]["all"]["n"] >= 3 and results["judge_and_people"] is None
+    )
+    assert (folder / "figures" / "wins.png").stat().st_size > 5000 and "| all rows |" in (
+        folder / "report.md"
+    ).read_text()
 
 
-def test_the_judge_is_asked_in_both_orders_and_stands_beside_people(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_judge_is_asked_in_both_orders_and_stands_beside_people(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     pytest.importorskip("openai", reason="a chat endpoint needs it: pip install 'ecomgpt[chat]'")
     good, bad = two_runs(tmp_path)
     pairs = [pair for pair in find(Run(good), Run(bad), CompareConfig(), 1).pairs if not pair.same]
     with Verdicts(tmp_path / "outputs" / "compare-good-bad" / "verdicts.jsonl", pairs) as verdicts:
         for number, pair in enumerate(pairs):
             verdicts.add("Ann", pair, "a", "win" if number else "loss")
-    (tmp_path / "outputs" / "compare-good-bad" / "compare.json").write_text(json.dumps({"run_a": str(good), "run_b": str(bad)}))
+    (tmp_path / "outputs" / "compare-good-bad" / "compare.json").write_text(
+        json.dumps({"run_a": str(good), "run_b": str(bad)})
+    )
 
     def behave(body: dict, number: int) -> Answer:
         text = body["messages"][-1]["content"]
-        return Answer(json.dumps({"reason": "so", "verdict": "second" if "wrong" in text.split("<second>")[0] else "first"}))
+        return Answer(
+            json.dumps({"reason": "so", "verdict": "second" if "wrong" in text.split("<second>")[0] else "first"})
+        )
 
     with serve(behave) as server:
-        chat = ["compare.judge=true", "compare.page=false", "chat=local", "chat.model=judge", f"chat.base_url={server.url}"]
+        chat = [
+            "compare.judge=true",
+            "compare.page=false",
+            "chat=local",
+            "chat.model=judge",
+            f"chat.base_url={server.url}",
+        ]
         assert main([*COMPARE, *chat]) == 0
         assert len(server.requests) == 2 * len(pairs)
         assert main([*COMPARE, *chat]) == 0

@@ -35,7 +35,9 @@ def test_a_smaller_sample_is_in_a_larger_one_and_the_order_is_the_seeds(tmp_path
     assert Counter(pair.task for pair in small) == {"intent": 5, "titles": 5}
     keys = [pair.key for pair in large]
     assert [key for key in keys if key in {pair.key for pair in small}] == [pair.key for pair in small]
-    assert keys != sorted(keys) and {pair.key for pair in find(good, bad, CompareConfig(limit=10), 2).pairs} != set(keys)
+    assert keys != sorted(keys) and {pair.key for pair in find(good, bad, CompareConfig(limit=10), 2).pairs} != set(
+        keys
+    )
 
 
 def test_who_stands_first_is_a_fair_coin_that_differs_between_annotators(tmp_path: Path) -> None:
@@ -55,7 +57,10 @@ def test_rows_of_one_run_alone_are_counted_and_other_questions_refused(tmp_path:
     assert len(found.pairs) == 3 and "1 rows that only one" in found.notes[0]
     other = [row("intent", 0, "Another question?", "x"), *asked[1:]]
     c = make(tmp_path / "c", {"intent": [Answer(one, "y") for one in other]})
-    with pytest.raises(UserError, match=r"1 of 4 rows ask different questions in '.*a' and '.*c' under the same id, the first is intent-000"):
+    with pytest.raises(
+        UserError,
+        match=r"1 of 4 rows ask different questions in '.*a' and '.*c' under the same id, the first is intent-000",
+    ):
         find(Run(a), Run(c), CompareConfig(), 1)
     d = make(tmp_path / "d", {"other": [Answer(row("other", 0, "?", "x"), "y")]})
     with pytest.raises(UserError, match="no task in common"):
@@ -78,7 +83,10 @@ def test_verdicts_survive_a_torn_line_and_the_last_one_counts(tmp_path: Path) ->
             Verdicts(path, pairs)
     path.write_bytes(path.read_bytes() + b'{"annotator": "Ann", "row": "in')
     with Verdicts(path, pairs) as verdicts:
-        assert verdicts.of("Ann") == {pairs[0].key: "loss", pairs[1].key: "tie"} and verdicts.annotators == ["Ann", "Bo"]
+        assert verdicts.of("Ann") == {pairs[0].key: "loss", pairs[1].key: "tie"} and verdicts.annotators == [
+            "Ann",
+            "Bo",
+        ]
         assert "line 7" in verdicts.notes[0]
         verdicts.add("Bo", pairs[1], "a", "loss")  # The torn line must not swallow it.
         verdicts.undo("Bo")
@@ -99,12 +107,23 @@ def test_verdicts_on_other_answers_are_kept_and_not_counted(tmp_path: Path) -> N
     changed = Pair(pairs[0].a, Answer(pairs[0].b.row, "something else"), pairs[0].title)
     with Verdicts(path, [changed, *pairs[2:]]) as verdicts:
         assert verdicts.of("Ann") == {}
-        assert "1 verdicts are on answers that have changed" in verdicts.notes[0] and "outside compare.tasks" in verdicts.notes[1]
+        assert (
+            "1 verdicts are on answers that have changed" in verdicts.notes[0]
+            and "outside compare.tasks" in verdicts.notes[1]
+        )
 
 
 @pytest.mark.parametrize(
     ("name", "clean"),
-    [(" Anna  Müller ", "Anna Müller"), ("王 小明", "王 小明"), ("", None), ("a\x00b", None), ("a\u202eb", None), ("x" * 61, None), ("\ud800", None)],
+    [
+        (" Anna  Müller ", "Anna Müller"),
+        ("王 小明", "王 小明"),
+        ("", None),
+        ("a\x00b", None),
+        ("a\u202eb", None),
+        ("x" * 61, None),
+        ("\ud800", None),
+    ],
 )
 def test_names_are_one_visible_line(name: str, clean: str | None) -> None:
     assert clean_name(name) == clean
@@ -113,9 +132,19 @@ def test_names_are_one_visible_line(name: str, clean: str | None) -> None:
 def test_fleiss_kappa_is_that_of_the_published_example() -> None:
     """Fourteen raters, ten subjects, five categories: 0.210 (the example table of Fleiss' kappa in textbooks)."""
     counts = np.array(
-        [[0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1], [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2],
-         [6, 5, 2, 1, 0], [0, 2, 2, 3, 7]]
-    )  # fmt: skip
+        [
+            [0, 0, 0, 0, 14],
+            [0, 2, 6, 4, 2],
+            [0, 0, 3, 5, 6],
+            [0, 3, 9, 2, 0],
+            [2, 2, 8, 1, 1],
+            [7, 7, 0, 0, 0],
+            [3, 2, 6, 3, 0],
+            [2, 5, 3, 2, 2],
+            [6, 5, 2, 1, 0],
+            [0, 2, 2, 3, 7],
+        ]
+    )
     agreed = ((counts**2).sum(1) - 14) / (14 * 13)
     columns = np.column_stack([np.ones(10), agreed, counts])
     observed, value = agreeing.fleiss(columns.sum(0)[None])
@@ -164,9 +193,14 @@ def test_equal_answers_count_only_as_far_as_people_have_come(tmp_path: Path) -> 
     whole = every.whole
     assert whole is not None and (whole.n, whole.same, whole.win, whole.tie) == (24, 8, 16, 8)
     assert whole.surplus == pytest.approx(16 / 24) and whole.low < whole.surplus < whole.high
-    assert {task: (one.win, one.tie, one.loss) for task, one in every.tasks.items()} == {"intent": (8, 4, 0), "titles": (8, 4, 0)}
+    assert {task: (one.win, one.tie, one.loss) for task, one in every.tasks.items()} == {
+        "intent": (8, 4, 0),
+        "titles": (8, 4, 0),
+    }
     alike = tallies(asked, {"Ann": {pair.key: "win" for pair in asked}}).whole
-    assert alike is not None and alike.surplus == 1 and math.isnan(alike.low) and alike.to_json()["surplus"]["low"] is None
+    assert (
+        alike is not None and alike.surplus == 1 and math.isnan(alike.low) and alike.to_json()["surplus"]["low"] is None
+    )
 
 
 class Scripted:
@@ -220,7 +254,11 @@ def test_texts_with_slots_are_asked_as_they_are_and_long_ones_cut() -> None:
 def test_a_broken_wording_of_the_users_is_told_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "compare").mkdir()
     file = tmp_path / "compare" / "judge.yaml"
-    file.write_text("name: judge\ninstruction: {en: Judge.}\nquestion: {en: '{first} {secnd}', zh: '{question}{first}{second}{reference}'}\nreference: {en: '{target}', zh: '{target}'}\n")
+    file.write_text(
+        "name: judge\ninstruction: {en: Judge.}\nquestion: {en: '{first} {secnd}', zh: '{question}{first}{second}{reference}'}\nreference: {en: '{target}', zh: '{target}'}\n"
+    )
     with pytest.raises(UserError) as error:
         judging.load_wording(str(tmp_path))
-    assert "'instruction.zh' is missing" in str(error.value) and f"{file}: 'question.en' needs the slots question, first, second, reference" in str(error.value)
+    assert "'instruction.zh' is missing" in str(
+        error.value
+    ) and f"{file}: 'question.en' needs the slots question, first, second, reference" in str(error.value)

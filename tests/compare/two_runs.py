@@ -28,10 +28,27 @@ def row(task: str, number: int, prompt: str, target: str, **values: object) -> E
 def questions(rows: int) -> dict[str, list[EvalRow]]:
     """Rows by task."""
     english = [
-        row("intent", number, f"What does the customer want?\nMessage: Where is parcel {number}?\nOne of: {', '.join(LABELS)}", LABELS[1], form="label", kind="CLS", candidates=LABELS)
+        row(
+            "intent",
+            number,
+            f"What does the customer want?\nMessage: Where is parcel {number}?\nOne of: {', '.join(LABELS)}",
+            LABELS[1],
+            form="label",
+            kind="CLS",
+            candidates=LABELS,
+        )
         for number in range(rows)
-    ]  # fmt: skip
-    chinese = [row("titles", number, f"根据属性写出商品标题。\n属性：颜色：红色，型号：{number}", f"红色连衣裙{number}", language="zh") for number in range(rows)]
+    ]
+    chinese = [
+        row(
+            "titles",
+            number,
+            f"根据属性写出商品标题。\n属性：颜色：红色，型号：{number}",
+            f"红色连衣裙{number}",
+            language="zh",
+        )
+        for number in range(rows)
+    ]
     return {"intent": english, "titles": chinese}
 
 
@@ -51,9 +68,12 @@ def two_runs(folder: Path, rows: int = 6, hostile: bool = False) -> tuple[Path, 
     asked = questions(rows)
     good = {task: [Answer(one, one.target) for one in some] for task, some in asked.items()}
     bad = {
-        task: [Answer(one, one.target if number % 3 == 2 else f"wrong {chance.randrange(100)}") for number, one in enumerate(some)]
+        task: [
+            Answer(one, one.target if number % 3 == 2 else f"wrong {chance.randrange(100)}")
+            for number, one in enumerate(some)
+        ]
         for task, some in asked.items()
-    }  # fmt: skip
+    }
     if hostile:
         nasty = [row("nasty", number, f"{text[:300]} ?", "a & b", form="text") for number, text in enumerate(HOSTILE)]
         good["nasty"] = [Answer(one, text) for one, text in zip(nasty, HOSTILE, strict=True)]

@@ -122,7 +122,9 @@ def test_a_name_that_the_package_has_would_not_be_read(tmp_path: Path) -> None:
 def test_a_copy_of_the_whole_configuration_is_harmless(tmp_path: Path) -> None:
     shutil.copytree(shipped("conf"), tmp_path / "conf")
     overrides = [f"paths.conf={tmp_path / 'conf'}"]
-    assert compose.checked(compose.composed(overrides, files.search_roots(overrides))).paths.conf == str(tmp_path / "conf")
+    assert compose.checked(compose.composed(overrides, files.search_roots(overrides))).paths.conf == str(
+        tmp_path / "conf"
+    )
 
 
 def test_folders_and_files_that_nobody_reads(tmp_path: Path) -> None:
@@ -192,7 +194,11 @@ def test_output_that_can_not_be_written_through_the_command(output: str, tmp_pat
     output = output.format(file=tmp_path / "file")
     done = subprocess.run(
         [sys.executable, "-m", "ecomgpt", "job=build", f"paths.output={output}"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, env={**os.environ, "ECOMGPT_CACHE": str(tmp_path / "cache")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "ECOMGPT_CACHE": str(tmp_path / "cache")},
     )
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("ecomgpt: paths.output: ") and done.stderr.count("\n") == 1
@@ -203,7 +209,11 @@ def test_broken_yaml_through_the_command(tmp_path: Path) -> None:
     (tmp_path / "conf" / "trainer").mkdir(parents=True)
     (tmp_path / "conf" / "trainer" / "mine.yaml").write_text("name: [x\n")
     done = subprocess.run(
-        [sys.executable, "-m", "ecomgpt", "paths.conf=conf", "trainer=mine"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "ecomgpt", "paths.conf=conf", "trainer=mine"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
     assert "mine.yaml:2: broken YAML" in done.stderr

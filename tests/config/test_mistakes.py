@@ -178,11 +178,17 @@ def test_one_message_exit_code_two_and_nothing_on_disk(argument: str, tmp_path: 
         [sys.executable, "-m", "ecomgpt", argument], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("ecomgpt: ") and "Traceback" not in done.stderr and len(done.stderr.strip().split("\n")) == 1
+    assert (
+        done.stderr.startswith("ecomgpt: ")
+        and "Traceback" not in done.stderr
+        and len(done.stderr.strip().split("\n")) == 1
+    )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_large_default_explains_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_the_large_default_explains_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("ECOMGPT_DATA", raising=False)

@@ -34,7 +34,14 @@ def test_one_screen(tmp_path: Path, monkeypatch, capsys) -> None:
     assert main(["model=bloomz_3b", "data=full_cot"]) == 2
     shown = capsys.readouterr().err
     assert sum(max(1, math.ceil(len(line) / 100)) for line in shown.rstrip("\n").split("\n")) <= 24
-    for part in ("weights", "gradients", "optimizer", "activations", str(tmp_path / "models" / "bloomz-3b"), str(tmp_path / "data")):
+    for part in (
+        "weights",
+        "gradients",
+        "optimizer",
+        "activations",
+        str(tmp_path / "models" / "bloomz-3b"),
+        str(tmp_path / "data"),
+    ):
         assert part in shown
     problems, advice = shown.split("\n\n")
     assert problems.count("\n  - ") == 4 and "could train" not in problems
@@ -57,11 +64,23 @@ def test_memory_alone(monkeypatch) -> None:
     assert len(error.problems) == 1 and error.problems[0].startswith("memory: ")
 
 
-@pytest.mark.parametrize(("precision", "bfloat16", "halves"), [("auto", True, True), ("auto", False, False), ("fp32", True, False), ("bf16-mixed", False, True)])
+@pytest.mark.parametrize(
+    ("precision", "bfloat16", "halves"),
+    [("auto", True, True), ("auto", False, False), ("fp32", True, False), ("bf16-mixed", False, True)],
+)
 def test_the_estimate_takes_the_format_that_training_will(precision: str, bfloat16: bool, halves: bool) -> None:
     def needed(given: str) -> float:
-        overrides = ["model=bloomz_560m", "trainer.accelerator=cpu", f"trainer.precision={given}", "data.max_length=2048", "trainer.batch_tokens=2048"]
-        found = needs.need(compose.checked(compose.composed(overrides, files.search_roots(overrides))), needs.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", bfloat16))
+        overrides = [
+            "model=bloomz_560m",
+            "trainer.accelerator=cpu",
+            f"trainer.precision={given}",
+            "data.max_length=2048",
+            "trainer.batch_tokens=2048",
+        ]
+        found = needs.need(
+            compose.checked(compose.composed(overrides, files.search_roots(overrides))),
+            needs.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", bfloat16),
+        )
         assert found is not None
         return found.device
 
@@ -70,7 +89,13 @@ def test_the_estimate_takes_the_format_that_training_will(precision: str, bfloat
 
 @pytest.mark.parametrize(
     ("path", "part"),
-    [("/nowhere", "does not exist"), ("./here", "does not exist"), ("empty", "holds no config.json"), ("file", "is a file"), ("bare", "weights beside it")],
+    [
+        ("/nowhere", "does not exist"),
+        ("./here", "does not exist"),
+        ("empty", "holds no config.json"),
+        ("file", "is a file"),
+        ("bare", "weights beside it"),
+    ],
 )
 def test_a_wrong_model_path(path: str, part: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
@@ -107,7 +132,9 @@ def test_absent_and_empty_evaluation_files_are_told_before_training(tmp_path: Pa
     folder.mkdir(parents=True)
     (folder / "test.json").write_text("")
     (folder / "meta-info.json").write_text(
-        json.dumps({"defi": "x", "label_key": "a", "label_set": {"a": ["b"]}, "test_prompt": {"instruction": "{sentences}"}})
+        json.dumps(
+            {"defi": "x", "label_key": "a", "label_set": {"a": ["b"]}, "test_prompt": {"instruction": "{sentences}"}}
+        )
     )
     (problem,) = lacking(f"eval.tasks=[{task.name}]", "paths.data=data").problems
     assert "test.json" in problem and "holds no rows" in problem

@@ -58,7 +58,11 @@ def test_another_configuration_is_refused_with_every_difference(tmp_path: Path) 
     with pytest.raises(UserError) as error:
         open_run(config(tmp_path, "seed=2", "data=no_atomic"), [])
     (message,) = error.value.problems
-    for part in ("seed was 1, is now 2", "trainer.clip_norm was null, is now 1.0", "data.name was full_cot, is now no_atomic"):
+    for part in (
+        "seed was 1, is now 2",
+        "trainer.clip_norm was null, is now 1.0",
+        "data.name was full_cot, is now no_atomic",
+    ):
         assert part in message
 
 
@@ -120,7 +124,14 @@ def test_the_name_is_the_time_where_none_is_given(tmp_path: Path) -> None:
     assert runs[0].path != runs[1].path and all(run.path.is_dir() for run in runs)
 
 
-@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(30, "Read-only file system"), OSError(28, "No space left on device")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(13, "Permission denied"),
+        OSError(30, "Read-only file system"),
+        OSError(28, "No space left on device"),
+    ],
+)
 def test_a_folder_that_can_not_be_written(error: OSError, tmp_path: Path, monkeypatch) -> None:
     wanted = config(tmp_path)
 

@@ -32,7 +32,8 @@ def test_every_option_composes_and_holds_only_known_keys(group: str, name: str) 
 def test_groups_of_the_contract_are_there() -> None:
     wanted = {
         "job": "run build fit evaluate predict report plan export",
-        "model": "bloom_tiny smollm2_135m hf openai " + " ".join(f"{a}_{b}" for a, b in itertools.product(("bloom", "bloomz"), ("560m", "1b1", "1b7", "3b", "7b1"))),
+        "model": "bloom_tiny smollm2_135m hf openai "
+        + " ".join(f"{a}_{b}" for a, b in itertools.product(("bloom", "bloomz"), ("560m", "1b1", "1b7", "3b", "7b1"))),
         "data": "full_cot no_atomic atomic_only golden_only pseudo_only",
         "sources": "demo open",
         "tuning": "full lora",
@@ -45,7 +46,12 @@ def test_groups_of_the_contract_are_there() -> None:
 
 def test_models_choose_sources_and_suite_and_the_command_line_wins() -> None:
     tiny, large = composed(), composed("model=bloomz_3b")
-    assert (tiny.model.name, tiny.data.name, tiny.sources.name, tiny.eval.name) == ("bloom_tiny", "full_cot", "demo", "demo")
+    assert (tiny.model.name, tiny.data.name, tiny.sources.name, tiny.eval.name) == (
+        "bloom_tiny",
+        "full_cot",
+        "demo",
+        "demo",
+    )
     assert (large.sources.name, large.eval.name, large.trainer.name) == ("open", "held_out", "finetune")
     assert composed("model=bloomz_3b", "sources=demo", "eval=none").sources.name == "demo"
     assert composed("sources=open", "eval=held_out").trainer.name == "from_scratch"
@@ -78,7 +84,9 @@ def test_questions_import_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_help_names_every_group_option_and_example() -> None:
-    done = subprocess.run([sys.executable, "-m", "ecomgpt", "--help"], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "ecomgpt", "--help"], capture_output=True, text=True, timeout=60, check=True
+    )
     for group, name in OPTIONS:
         assert group in done.stdout and name in done.stdout
     assert done.stdout.count("\n  python -m ecomgpt") >= 6
@@ -98,7 +106,9 @@ def test_free_mappings_take_new_names() -> None:
 
 
 def test_every_model_goes_with_every_mixture() -> None:
-    for (_, model), (_, data) in itertools.product(*([item for item in OPTIONS if item[0] == group] for group in ("model", "data"))):
+    for (_, model), (_, data) in itertools.product(
+        *([item for item in OPTIONS if item[0] == group] for group in ("model", "data"))
+    ):
         extra = NEEDS.get(model, [])
         config = composed(f"model={model}", f"data={data}", *extra)
         tiny = model == "bloom_tiny"

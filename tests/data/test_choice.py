@@ -26,18 +26,26 @@ from ecomgpt.data.tokens import within_budget
 from ecomgpt.sources.records import LabelledText
 from ecomgpt.tasks.chain import sort_of
 
-SORTS = [("raw", "golden", None), ("atomic", "golden", "simplification"), ("atomic", "golden", "reversal"), ("atomic", "golden", "recombination"), ("atomic", "pseudo", None)]
+SORTS = [
+    ("raw", "golden", None),
+    ("atomic", "golden", "simplification"),
+    ("atomic", "golden", "reversal"),
+    ("atomic", "golden", "recombination"),
+    ("atomic", "pseudo", None),
+]
 
 
 def task(number: int, sort: int, language: str = "en", family: str = "a") -> Planned:
     kind, label, operation = SORTS[sort]
     dataset = SimpleNamespace(name=f"d-{language}", language=language)
-    return Planned(dataset, SimpleNamespace(name=f"t{number}", kind=kind, label=label, operation=operation, family=family))  # type: ignore[arg-type]
+    return Planned(
+        dataset, SimpleNamespace(name=f"t{number}", kind=kind, label=label, operation=operation, family=family)
+    )  # type: ignore[arg-type]
 
 
-planned_tasks = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["en", "zh", "mul"]), st.sampled_from("abcd")), min_size=1, max_size=60).map(
-    lambda rows: [task(number, *row) for number, row in enumerate(rows)]
-)
+planned_tasks = st.lists(
+    st.tuples(st.integers(0, 4), st.sampled_from(["en", "zh", "mul"]), st.sampled_from("abcd")), min_size=1, max_size=60
+).map(lambda rows: [task(number, *row) for number, row in enumerate(rows)])
 
 
 @settings(max_examples=60, deadline=None)
@@ -53,7 +61,11 @@ def test_fewer_tasks_are_a_small_copy_of_all(tasks: list[Planned], seed: int) ->
             assert abs(part[stratum] - size * number / len(tasks)) <= 1 + len(strata) / 2
     # In a stratum no family has a second task before every family that has one left had its turn.
     for stratum in strata:
-        mine = [tasks[number].task.family for number in order if (tasks[number].dataset.language, sort_of(tasks[number].task)) == stratum]
+        mine = [
+            tasks[number].task.family
+            for number in order
+            if (tasks[number].dataset.language, sort_of(tasks[number].task)) == stratum
+        ]
         turns = [mine[:place].count(family) for place, family in enumerate(mine)]
         assert turns == sorted(turns)
 
@@ -66,7 +78,10 @@ def test_the_order_of_tasks_hangs_on_seed_and_names_alone() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(rows=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**64 - 1)), max_size=80, unique_by=lambda row: row[1]), caps=st.lists(st.integers(0, 30), min_size=4, max_size=4))
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**64 - 1)), max_size=80, unique_by=lambda row: row[1]),
+    caps=st.lists(st.integers(0, 30), min_size=4, max_size=4),
+)
 def test_the_first_of_each_task_are_marked(rows: list[tuple[int, int]], caps: list[int]) -> None:
     tasks, order = np.array([row[0] for row in rows], np.int32), np.array([row[1] for row in rows], np.uint64)
     chosen = first(tasks, order, np.array(caps))
@@ -85,7 +100,9 @@ def test_places_are_spread_and_seeded() -> None:
 
 def test_cap_weights_and_temperature_are_counted_apart() -> None:
     tasks = [task(0, 0, family="x"), task(1, 0, family="x"), task(2, 0, family="y"), task(3, 0, family="y")]
-    data = DataConfig(name="n", max_examples_per_task=100, weights={"x": 0.5, "d-en.t1": 2.0}, temperature=2.0, max_tasks=3)
+    data = DataConfig(
+        name="n", max_examples_per_task=100, weights={"x": 0.5, "d-en.t1": 2.0}, temperature=2.0, max_tasks=3
+    )
     chooser = Chooser(data, 0, tasks)
     assert chooser.caps("train").tolist() == [50, 200, 100, 100] and chooser.caps("validation").tolist() == [1, 4, 2, 2]
     offered = np.array([500, 150, 400, 30])
@@ -97,7 +114,9 @@ def test_cap_weights_and_temperature_are_counted_apart() -> None:
 
 
 def test_without_a_cap_a_weight_takes_its_share() -> None:
-    chooser = Chooser(DataConfig(name="n", max_examples_per_task=None, weights={"t0": 0.25, "t1": 3.0}), 0, [task(0, 0), task(1, 0)])
+    chooser = Chooser(
+        DataConfig(name="n", max_examples_per_task=None, weights={"t0": 0.25, "t1": 3.0}), 0, [task(0, 0), task(1, 0)]
+    )
     assert chooser.shares("train", np.array([200, 200]), np.array([200, 200])).kept.tolist() == [50, 200]
 
 
@@ -107,7 +126,9 @@ def test_a_task_that_has_only_validation_examples_is_not_chosen() -> None:
 
 
 @given(sizes=st.lists(st.integers(0, 1000), min_size=1, max_size=12), temperature=st.floats(0.2, 20))
-def test_temperature_moves_towards_equal_shares_and_takes_no_more_than_there_is(sizes: list[int], temperature: float) -> None:
+def test_temperature_moves_towards_equal_shares_and_takes_no_more_than_there_is(
+    sizes: list[int], temperature: float
+) -> None:
     before = np.array(sizes)
     after = tempered(before, temperature)
     assert (after <= np.maximum(before, 0)).all() and ((after > 0) == (before > 0)).all()
@@ -133,7 +154,12 @@ def test_budgets_are_reached_and_nested(targets: list[int], data: st.DataObject)
     assert kept.sum() == count and (not (~kept).any() or order[kept].max() < order[~kept].min())
 
 
-@given(groups=st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=40), official=st.booleans(), validation=st.floats(0, 0.5), test=st.floats(0, 0.5))
+@given(
+    groups=st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=40),
+    official=st.booleans(),
+    validation=st.floats(0, 0.5),
+    test=st.floats(0, 0.5),
+)
 def test_a_split_never_tears_a_group(groups: list[str], official: bool, validation: float, test: float) -> None:
     data = DataConfig(name="n", validation=validation, test=test)
     found: dict[str, set[str]] = {}

@@ -9,7 +9,13 @@ from ecomgpt.data.store import Examples, TokenWriter
 from ecomgpt.model.tokenizer import train_tokenizer
 from ecomgpt.tasks.prompt import Prompt, instruction_prompt
 
-TEXTS = ["The kettle boils fast and looks good.", "这款水壶烧水很快，外观也好看。", "positive", "负面", "a\u2028b\x00c 😀"]
+TEXTS = [
+    "The kettle boils fast and looks good.",
+    "这款水壶烧水很快，外观也好看。",
+    "positive",
+    "负面",
+    "a\u2028b\x00c 😀",
+]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,9 @@ def test_training_and_evaluation_read_the_same_prompt_tokens(tokenizer) -> None:
     prompt = instruction_prompt("sentiment", "Which sentiment?", TEXTS[0])
     (one,) = encoded(tokenizer, [(prompt, "positive")], 512)
     assert one is not None
-    assert one.ids[: one.prompt_tokens] == encode_prompt(tokenizer, prompt, 512)[0] == tokenizer(prompt.text)["input_ids"]
+    assert (
+        one.ids[: one.prompt_tokens] == encode_prompt(tokenizer, prompt, 512)[0] == tokenizer(prompt.text)["input_ids"]
+    )
 
 
 @pytest.mark.parametrize("language", [0, 1])

@@ -9,9 +9,17 @@ from ecomgpt.data.leaks import EXAMPLES, Guard, Leaks
 from ecomgpt.tasks.instruction import Instruction
 from ecomgpt.tasks.prompt import instruction_prompt
 
-ENGLISH = "The waiter was friendly but the soup arrived cold and the bread was dry as dust that evening, so we left early"
+ENGLISH = (
+    "The waiter was friendly but the soup arrived cold and the bread was dry as dust that evening, so we left early"
+)
 CHINESE = "这家店的服务员态度很好但是汤端上来的时候已经凉了面包也干得像灰尘一样所以我们早早就离开了"
-SUITE = [("en-task", ENGLISH), ("zh-task", CHINESE), ("short", "Great food, kind people"), ("tiny", "Great food"), ("小", "很好吃")]
+SUITE = [
+    ("en-task", ENGLISH),
+    ("zh-task", CHINESE),
+    ("short", "Great food, kind people"),
+    ("tiny", "Great food"),
+    ("小", "很好吃"),
+]
 FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 
 
@@ -22,24 +30,42 @@ def guard() -> Guard:
 
 # Four disguises, each in both languages: spelling, surroundings, layout, and some words changed.
 SPELLING = [
-    ENGLISH.upper() + "!!!", ENGLISH.translate(FULL_WIDTH), ENGLISH.replace(" ", "  , "), ENGLISH.replace(",", "").replace("e", "E"),
-    ENGLISH.replace(" ", "&nbsp;"), ENGLISH.replace("e", "e\u00ad"), "&#8203;".join(CHINESE), "\u200b".join(CHINESE),
-    f"«{CHINESE}»", "，".join(CHINESE[i : i + 7] for i in range(0, len(CHINESE), 7)), " ".join(CHINESE), CHINESE + "。。。",
+    ENGLISH.upper() + "!!!",
+    ENGLISH.translate(FULL_WIDTH),
+    ENGLISH.replace(" ", "  , "),
+    ENGLISH.replace(",", "").replace("e", "E"),
+    ENGLISH.replace(" ", "&nbsp;"),
+    ENGLISH.replace("e", "e\u00ad"),
+    "&#8203;".join(CHINESE),
+    "\u200b".join(CHINESE),
+    f"«{CHINESE}»",
+    "，".join(CHINESE[i : i + 7] for i in range(0, len(CHINESE), 7)),
+    " ".join(CHINESE),
+    CHINESE + "。。。",
 ]
 SURROUNDINGS = [
-    f"Review 12: {ENGLISH}, and so on. Would I go back? Hardly.", f"Title: Soup\nReview: {ENGLISH}\nRating: 2",
+    f"Review 12: {ENGLISH}, and so on. Would I go back? Hardly.",
+    f"Title: Soup\nReview: {ENGLISH}\nRating: 2",
     "We came on a Monday. " * 30 + ENGLISH + " Never again." * 30,
-    f"点评：{CHINESE}。总之不会再去了，大家慎重。", "星期一来的。" * 30 + CHINESE, f"1. 不错\n2. {CHINESE}\n3. 一般",
+    f"点评：{CHINESE}。总之不会再去了，大家慎重。",
+    "星期一来的。" * 30 + CHINESE,
+    f"1. 不错\n2. {CHINESE}\n3. 一般",
 ]
 LAYOUT = [
-    ENGLISH.replace(" ", "\n"), ENGLISH.replace(" ", "\u3000"), ENGLISH.replace(", ", ",\r\n\t"), "\u2028".join(ENGLISH.split()),
-    "\n".join(CHINESE[i : i + 9] for i in range(0, len(CHINESE), 9)), "\u200b" + CHINESE.replace("但是", "\n但是"),
+    ENGLISH.replace(" ", "\n"),
+    ENGLISH.replace(" ", "\u3000"),
+    ENGLISH.replace(", ", ",\r\n\t"),
+    "\u2028".join(ENGLISH.split()),
+    "\n".join(CHINESE[i : i + 9] for i in range(0, len(CHINESE), 9)),
+    "\u200b" + CHINESE.replace("但是", "\n但是"),
 ]
 WORDS = [
-    ENGLISH.replace("friendly", "kind").replace("evening", "night"), ENGLISH.replace("soup", "stew").replace("dry as dust", "rather dry"),
+    ENGLISH.replace("friendly", "kind").replace("evening", "night"),
+    ENGLISH.replace("soup", "stew").replace("dry as dust", "rather dry"),
     "We came on a Monday. " * 30 + ENGLISH.replace("waiter", "boy").replace("cold", "lukewarm") + " Never again." * 30,
     "So we left early: " + ENGLISH.removesuffix(", so we left early"),
-    CHINESE.replace("很好", "不错").replace("灰尘", "沙子"), "星期一来的。" * 30 + CHINESE.replace("但是", "可是").replace("离开", "回家"),
+    CHINESE.replace("很好", "不错").replace("灰尘", "沙子"),
+    "星期一来的。" * 30 + CHINESE.replace("但是", "可是").replace("离开", "回家"),
     "所以我们早早就离开了，" + CHINESE.removesuffix("所以我们早早就离开了"),
 ]
 
@@ -53,9 +79,14 @@ def test_a_disguised_leak_is_caught(guard: Guard, text: str) -> None:
     "text",
     [
         "The waiter was rude, but the soup arrived hot and the wine was as good as the one that we had last summer in Rome",
-        "The waiter was friendly and the bread was fresh, great food all in all", "So we left early and the bread was cold",
-        " ".join(sorted(ENGLISH.split())), "那家店的服务员很忙，汤端上来的时候还是热的，面包刚刚出炉，我们一直坐到打烊才离开",
-        "这家店的服务员态度很好，面包也很新鲜，推荐大家来试试。", "我觉得这家的面很好吃", "", "!!! 。。。",
+        "The waiter was friendly and the bread was fresh, great food all in all",
+        "So we left early and the bread was cold",
+        " ".join(sorted(ENGLISH.split())),
+        "那家店的服务员很忙，汤端上来的时候还是热的，面包刚刚出炉，我们一直坐到打烊才离开",
+        "这家店的服务员态度很好，面包也很新鲜，推荐大家来试试。",
+        "我觉得这家的面很好吃",
+        "",
+        "!!! 。。。",
         "It has great food, kind people and a fine view over the harbour, and we shall surely come back next year",
     ],
 )
@@ -63,7 +94,16 @@ def test_a_look_alike_is_kept(guard: Guard, text: str) -> None:
     assert guard.leak(text) is None
 
 
-@pytest.mark.parametrize("text", ["great FOOD", "Great food.", "很好吃！", "Great food, kind people", "1. bad\n2. great food, kind people\n3. so so"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "great FOOD",
+        "Great food.",
+        "很好吃！",
+        "Great food, kind people",
+        "1. bad\n2. great food, kind people\n3. so so",
+    ],
+)
 def test_a_short_text_counts_where_it_stands_alone(guard: Guard, text: str) -> None:
     assert guard.leak(text) in ("tiny", "小", "short")
 
@@ -84,7 +124,10 @@ def test_the_guard_can_be_switched_off() -> None:
 
 def test_the_first_task_is_named_in_every_process() -> None:
     """Sets have another order in every process; the report must not."""
-    suite = [(f"task {number}", f"{ENGLISH} {number}{number} and then some more words of number {number}") for number in range(20)]
+    suite = [
+        (f"task {number}", f"{ENGLISH} {number}{number} and then some more words of number {number}")
+        for number in range(20)
+    ]
     text = " ".join(text for _, text in suite)
     assert Guard(suite, LeakConfig()).leak(text) == "task 0"
 
@@ -94,9 +137,17 @@ def test_a_few_examples_of_each_task_are_kept_for_people() -> None:
     for number in range(20):
         prompt = instruction_prompt("x", "y", "z")
         row = Instruction(
-            id=f"s{number % 2}.t/{number}", task=f"s{number % 2}.t", source=f"s{number % 2}", group="g", split="train", language="en",
-            prompt=prompt, target="t",
-        )  # fmt: skip
+            id=f"s{number % 2}.t/{number}",
+            task=f"s{number % 2}.t",
+            source=f"s{number % 2}",
+            group="g",
+            split="train",
+            language="en",
+            prompt=prompt,
+            target="t",
+        )
         leaks.add(row, "task")
     assert leaks.by_task == {"task": 20} and leaks.by_source == {"s0": {"task": 10}, "s1": {"task": 10}}
-    assert leaks.by_example_task == {"s0.t": 10, "s1.t": 10} and leaks.examples == {"task": [f"s{n % 2}.t/{n}" for n in range(EXAMPLES)]}
+    assert leaks.by_example_task == {"s0.t": 10, "s1.t": 10} and leaks.examples == {
+        "task": [f"s{n % 2}.t/{n}" for n in range(EXAMPLES)]
+    }

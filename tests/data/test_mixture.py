@@ -21,7 +21,13 @@ NOTHING = Protection("none")
 
 
 def config(cache: Path, *overrides: str) -> Config:
-    tiny = ["eval=none", "sources.options.demo_store.products=30", "data.max_examples_per_task=25", "data.validation=0.1", f"paths.cache={cache}"]
+    tiny = [
+        "eval=none",
+        "sources.options.demo_store.products=30",
+        "data.max_examples_per_task=25",
+        "data.validation=0.1",
+        f"paths.cache={cache}",
+    ]
     return compose.checked(compose.composed([*tiny, *overrides], files.search_roots([])))
 
 
@@ -43,9 +49,19 @@ def rows(mixture: Prepared, split: str = "train") -> list[Instruction]:
 @pytest.mark.parametrize(
     "overrides",
     [
-        [], ["data.max_length=64"], ["data.max_tasks=5"], ["data.temperature=3"], ["data.budget.examples=100"],
-        ["data.budget.target_tokens=500"], ["data.weights.product_category=0.2", "data.weights.sentiment_classification=3"],
-        ["data.max_examples_per_task=null", "data.max_length=100", "data.max_tasks=12", "data.budget.target_tokens=900"],
+        [],
+        ["data.max_length=64"],
+        ["data.max_tasks=5"],
+        ["data.temperature=3"],
+        ["data.budget.examples=100"],
+        ["data.budget.target_tokens=500"],
+        ["data.weights.product_category=0.2", "data.weights.sentiment_classification=3"],
+        [
+            "data.max_examples_per_task=null",
+            "data.max_length=100",
+            "data.max_tasks=12",
+            "data.budget.target_tokens=900",
+        ],
     ],
     ids=" ".join,
 )
@@ -75,19 +91,30 @@ def test_cap_weights_and_budgets_hold(cache: Path) -> None:
 def test_mixtures_of_one_budget_are_of_one_size(cache: Path) -> None:
     """The fair ablation: with and without atomic tasks, as many examples, or as many answer tokens to within one example."""
     mixtures = [build(cache, f"data={name}", "data.budget.examples=120") for name in ("no_atomic", "full_cot")]
-    assert [mixture.manifest["examples"] for mixture in mixtures] == [len(mixture.examples("train")) for mixture in mixtures] == [120, 120]
+    assert (
+        [mixture.manifest["examples"] for mixture in mixtures]
+        == [len(mixture.examples("train")) for mixture in mixtures]
+        == [120, 120]
+    )
     for name in ("no_atomic", "full_cot"):
         everything = build(cache, f"data={name}")
         mixture = build(cache, f"data={name}", "data.budget.target_tokens=400")
         reached = mixture.manifest["target_tokens"]
         assert 400 - int(everything.examples("train").targets.max()) < reached <= 400
-        assert mixture.manifest["budget"] == {"wanted": {"target_tokens": 400}, "examples": len(mixture.examples("train")), "target_tokens": reached}
+        assert mixture.manifest["budget"] == {
+            "wanted": {"target_tokens": 400},
+            "examples": len(mixture.examples("train")),
+            "target_tokens": reached,
+        }
         assert mixture.instructions == everything.instructions  # Only the tokens are made again.
 
 
 def test_a_budget_below_the_first_answer_is_refused(cache: Path) -> None:
     """Else nothing would be trained, and called done."""
-    with pytest.raises(UserError, match=r"data\.budget\.target_tokens=1: the first example alone has (\d+) answer tokens; give \1 or more"):
+    with pytest.raises(
+        UserError,
+        match=r"data\.budget\.target_tokens=1: the first example alone has (\d+) answer tokens; give \1 or more",
+    ):
         build(cache, "data.budget.target_tokens=1")
 
 
@@ -103,19 +130,29 @@ def test_a_budget_cuts_the_validation_part_in_proportion(cache: Path) -> None:
 @pytest.mark.parametrize("key", ["examples", "target_tokens"])
 def test_a_mixture_below_its_budget_is_refused_with_the_number_that_would_do(cache: Path, key: str) -> None:
     there = build(cache, "data=no_atomic").manifest[key]
-    with pytest.raises(UserError, match=rf"data\.budget\.{key}={there + 1}: .*no_atomic has only {there}.*{key}={there} or less"):
+    with pytest.raises(
+        UserError, match=rf"data\.budget\.{key}={there + 1}: .*no_atomic has only {there}.*{key}={there} or less"
+    ):
         build(cache, "data=no_atomic", f"data.budget.{key}={there + 1}")
     assert build(cache, "data=no_atomic", f"data.budget.{key}={there}").manifest[key] == there
 
 
 def test_without_atomic_tasks_there_are_raw_ones_alone(cache: Path) -> None:
-    kinds = {name: {(task["kind"], task["label"]) for task in build(cache, f"data={name}").manifest["tasks"]} for name in ("no_atomic", "atomic_only", "full_cot")}
+    kinds = {
+        name: {(task["kind"], task["label"]) for task in build(cache, f"data={name}").manifest["tasks"]}
+        for name in ("no_atomic", "atomic_only", "full_cot")
+    }
     assert kinds["no_atomic"] == {("raw", "golden")} and {kind for kind, _ in kinds["atomic_only"]} == {"atomic"}
     assert kinds["full_cot"] == kinds["no_atomic"] | kinds["atomic_only"]
 
 
 def contents(mixture: Prepared) -> dict[str, bytes]:
-    files = [path for folder in (mixture.instructions, mixture.folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [
+        path
+        for folder in (mixture.instructions, mixture.folder)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
     return {str(path.relative_to(path.parents[2])): path.read_bytes() for path in files}
 
 
@@ -132,7 +169,9 @@ def test_the_datasets_library_reads_the_texts(cache: Path, tmp_path: Path) -> No
     mixture = build(cache)
     found = datasets.Dataset.from_file(str(mixture.instructions / "train.arrow"))
     first = next(read_instructions(mixture.instructions / "train.arrow"))
-    assert found[0]["id"] == first.id and found[0]["before"] + found[0]["input"] + found[0]["after"] == first.prompt.text
+    assert (
+        found[0]["id"] == first.id and found[0]["before"] + found[0]["input"] + found[0]["after"] == first.prompt.text
+    )
     assert sorted(found["id"]) == sorted(row.id for row in rows(mixture))
 
 
@@ -140,7 +179,12 @@ def test_a_row_that_is_lost_stops_the_build(cache: Path) -> None:
     manifest = build(cache).manifest
     sources, tasks = manifest["sources"], manifest["tasks"]
     check(sources, tasks)
-    for change in ({"made": tasks[0]["made"] + 1}, {"offered": tasks[0]["offered"] - 1}, {"dropped": {}}, {"examples": 0}):
+    for change in (
+        {"made": tasks[0]["made"] + 1},
+        {"offered": tasks[0]["offered"] - 1},
+        {"dropped": {}},
+        {"examples": 0},
+    ):
         with pytest.raises(RuntimeError, match=f"unaccounted for: .*{tasks[0]['name']}, train"):
             check(sources, [{**tasks[0], **change}, *tasks[1:]])
     with pytest.raises(RuntimeError, match="demo_store: rows read"):
@@ -182,7 +226,9 @@ def test_a_second_build_is_a_hit_and_a_change_a_miss(cache: Path, monkeypatch: p
     assert build(cache).manifest == first.manifest
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()} == before
     changed = [
-        build(cache, "seed=7"), build(cache, "data.max_length=200"), build(cache, "sources.options.demo_store.products=31"),
+        build(cache, "seed=7"),
+        build(cache, "data.max_length=200"),
+        build(cache, "sources.options.demo_store.products=31"),
         build(cache, protection=Protection("suite", [rows(first)[0].task])),
     ]
     import ecomgpt.data.fingerprint as fingerprint
@@ -227,19 +273,32 @@ def test_two_processes_that_build_at_once_do_not_break_each_other(tmp_path: Path
 def test_only_inputs_are_cut(cache: Path) -> None:
     mixture = build(cache, "data.max_length=80")
     assert sum(task["truncated"] for task in mixture.manifest["tasks"]) > 0
-    for row, ids in zip(rows(mixture), map(mixture.examples("train").ids, range(mixture.manifest["examples"])), strict=True):
+    for row, ids in zip(
+        rows(mixture), map(mixture.examples("train").ids, range(mixture.manifest["examples"])), strict=True
+    ):
         text = mixture.tokenizer.decode(ids)
         assert text.startswith(row.prompt.before) and text.endswith(f"{row.prompt.after}{row.target}</s>")
 
 
 def test_choices_in_the_input_are_never_cut(tmp_path: Path) -> None:
     choices = ("a red kettle", "a blue kettle")
-    common = {"source": "s", "group": "g", "split": "train", "language": "en", "target": choices[0], "candidates": choices}
+    common = {
+        "source": "s",
+        "group": "g",
+        "split": "train",
+        "language": "en",
+        "target": choices[0],
+        "candidates": choices,
+    }
     cases = {
-        "s.short": ("Which?", f"A: {choices[0]}\nB: {choices[1]}"), "s.long": ("Which?", f"A: {choices[0]} {'x ' * 200}\nB: {choices[1]}"),
+        "s.short": ("Which?", f"A: {choices[0]}\nB: {choices[1]}"),
+        "s.long": ("Which?", f"A: {choices[0]} {'x ' * 200}\nB: {choices[1]}"),
         "s.asked": (f"Which of {', '.join(choices)}?", f"A: {choices[0]} {'x ' * 200}\nB: {choices[1]}"),
     }
-    made = [Instruction(id=task, task=task, prompt=instruction_prompt("choice", *case), **common) for task, case in cases.items()]
+    made = [
+        Instruction(id=task, task=task, prompt=instruction_prompt("choice", *case), **common)
+        for task, case in cases.items()
+    ]
     write_instructions(tmp_path / "x.arrow", made)
     train([row.prompt.text for row in made], 400).save(str(tmp_path / TOKENIZER))
     (batch,) = read_batches(tmp_path / "x.arrow")

@@ -32,8 +32,14 @@ def test_a_folder_and_one_yaml_make_an_evaluation(
     given = {"en-myshop-tone/1": "Matter-of-fact.", "en-myshop-tone/2": "sad"}
     answers.write_text("".join(json.dumps({"id": id_, "prediction": text}) + "\n" for id_, text in given.items()))
     command = [
-        "job=evaluate", "model=predictions", "model.path=answers", "paths.conf=own", "paths.data=data", "eval.tasks=[en-myshop-tone]",
-        "eval.bootstrap=100", "name=tone",
+        "job=evaluate",
+        "model=predictions",
+        "model.path=answers",
+        "paths.conf=own",
+        "paths.data=data",
+        "eval.tasks=[en-myshop-tone]",
+        "eval.bootstrap=100",
+        "name=tone",
     ]
     assert main(command) == 0, capsys.readouterr().err
     (task,) = json.loads((tmp_path / "outputs" / "tone" / "metrics.json").read_text())["tasks"].values()
@@ -43,5 +49,12 @@ def test_a_folder_and_one_yaml_make_an_evaluation(
 def test_the_guide_names_every_metric_and_relation() -> None:
     text = GUIDE.read_text("utf-8")
     assert not [name for name in METRIC_NAMES if f"`{name}`" not in text and not name.startswith("released_")]
-    names = {"cross_dataset": "cross-dataset", "cross_task": "cross-task", "in_domain": "in-domain", "held_out_task": "held-out task"}
-    assert not [name for name in RELATIONS if f"| {names.get(name, name.replace('_', ' '))} |" not in text and name != "general"]
+    names = {
+        "cross_dataset": "cross-dataset",
+        "cross_task": "cross-task",
+        "in_domain": "in-domain",
+        "held_out_task": "held-out task",
+    }
+    assert not [
+        name for name in RELATIONS if f"| {names.get(name, name.replace('_', ' '))} |" not in text and name != "general"
+    ]

@@ -1,6 +1,5 @@
 """Answers: `parse` undoes `render`, forgives what the rule names, and guesses nothing."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

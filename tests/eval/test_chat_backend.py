@@ -21,12 +21,24 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 def evaluate(tmp_path: Path, served: Served, *more: str) -> int:
     return main(
         [
-            "job=evaluate", "model=openai", "sources=demo", "eval=demo", "eval.tasks=[zh-demo-intent_of_text,en-demo-intent_of_text]",
-            "sources.options.demo_store.products=60", "eval.limit=5", "eval.bootstrap=100", f"chat.base_url={served.url}",
-            "chat.backoff=0.001", "chat.concurrency=1", "chat.retries=2", f"paths.output={tmp_path / 'runs'}",
-            f"paths.cache={tmp_path / 'cache'}", "name=chat", *more,
+            "job=evaluate",
+            "model=openai",
+            "sources=demo",
+            "eval=demo",
+            "eval.tasks=[zh-demo-intent_of_text,en-demo-intent_of_text]",
+            "sources.options.demo_store.products=60",
+            "eval.limit=5",
+            "eval.bootstrap=100",
+            f"chat.base_url={served.url}",
+            "chat.backoff=0.001",
+            "chat.concurrency=1",
+            "chat.retries=2",
+            f"paths.output={tmp_path / 'runs'}",
+            f"paths.cache={tmp_path / 'cache'}",
+            "name=chat",
+            *more,
         ]
-    )  # fmt: skip
+    )
 
 
 def test_a_chat_model_is_scored_like_any_other_and_paid_for_once(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -42,10 +54,22 @@ def test_a_chat_model_is_scored_like_any_other_and_paid_for_once(tmp_path: Path,
         assert (run / "metrics.json").read_bytes() == first and len(served.requests) == 11
     metrics = json.loads(first)
     settings = metrics["settings"]
-    assert (settings["model"], settings["served_models"], settings["temperature"]) == ("gpt-4o-mini", ["served-model"], 0.0)
-    assert (settings["prompt_tokens"], settings["answer_tokens"]) == (100, 50) and settings["cost_usd"] == pytest.approx(0.000045)
-    rows = [json.loads(line) for line in (run / "predictions" / "en-demo-intent_of_text.jsonl").read_text().split("\n") if line]
-    assert {row["prompt"] for row in rows} <= set(served.prompts()) and {row["prediction"] for row in rows} == {"track order"}
+    assert (settings["model"], settings["served_models"], settings["temperature"]) == (
+        "gpt-4o-mini",
+        ["served-model"],
+        0.0,
+    )
+    assert (settings["prompt_tokens"], settings["answer_tokens"]) == (100, 50) and settings[
+        "cost_usd"
+    ] == pytest.approx(0.000045)
+    rows = [
+        json.loads(line)
+        for line in (run / "predictions" / "en-demo-intent_of_text.jsonl").read_text().split("\n")
+        if line
+    ]
+    assert {row["prompt"] for row in rows} <= set(served.prompts()) and {row["prediction"] for row in rows} == {
+        "track order"
+    }
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 
@@ -68,7 +92,9 @@ def test_the_budget_covers_all_tasks_together(tmp_path: Path, capsys: pytest.Cap
     assert "chat.budget: 0.000" in captured.err and "chat.budget is 0.0007 USD" in captured.out
 
 
-def test_without_a_key_nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_without_a_key_nothing_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     with serve(lambda body, number: Answer()) as served:
         assert evaluate(tmp_path, served) == 2
@@ -78,11 +104,16 @@ def test_without_a_key_nothing_starts(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ("chat.model=gpt-4o", "chat.prices_for=gpt-4o"), ("eval.decoding=rank", "neither ranks"), ("chat.price_input=null", "needs prices"),
-        ("chat.base_url=https://me:secret@host/v1", "holds a user"), ("chat.base_url=host", "is no address"),
-        ("chat.key_variable=sk-live-0123456789", "is no name"), ("eval.backend=transformers", "can't ask"), ("chat.concurrency=0", "at least 1"),
+        ("chat.model=gpt-4o", "chat.prices_for=gpt-4o"),
+        ("eval.decoding=rank", "neither ranks"),
+        ("chat.price_input=null", "needs prices"),
+        ("chat.base_url=https://me:secret@host/v1", "holds a user"),
+        ("chat.base_url=host", "is no address"),
+        ("chat.key_variable=sk-live-0123456789", "is no name"),
+        ("eval.backend=transformers", "can't ask"),
+        ("chat.concurrency=0", "at least 1"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_cannot_work(tmp_path: Path, capsys: pytest.CaptureFixture, more: str, says: str) -> None:
     with serve(lambda body, number: Answer()) as served:
         assert evaluate(tmp_path, served, more) == 2

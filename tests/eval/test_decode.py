@@ -24,7 +24,14 @@ LABELS = ("Taste", "类目", "Delivery and service", "no")
 def rows(count: int = 14) -> list[EvalRow]:
     texts = ["灰色羊毛毯" * (number % 5) + "sentence " * (number * 7 % 11) for number in range(count)]
     return [
-        EvalRow(id=str(at), task="t", prompt=Prompt("Select ", text, "\n### Response:"), target="no", form="label", candidates=LABELS)
+        EvalRow(
+            id=str(at),
+            task="t",
+            prompt=Prompt("Select ", text, "\n### Response:"),
+            target="no",
+            form="label",
+            candidates=LABELS,
+        )
         for at, text in enumerate(texts)
     ]
 
@@ -97,7 +104,11 @@ def test_close_choices_are_made_alone(model: Any, tokenizer: Any, monkeypatch: p
     monkeypatch.setattr(search, "CLOSE", 1e9)
     slots: list[int] = []
     init = Store.__init__
-    monkeypatch.setattr(Store, "__init__", lambda self, model, slots_, *rest: (slots.append(slots_), init(self, model, slots_, *rest))[1])
+    monkeypatch.setattr(
+        Store,
+        "__init__",
+        lambda self, model, slots_, *rest: (slots.append(slots_), init(self, model, slots_, *rest))[1],
+    )
     for beams in (1, 3):
         slots.clear()
         assert decoded(model, tokenizer, max_new_tokens=12, beams=beams) == expected[beams]
@@ -142,7 +153,9 @@ def test_other_architectures_are_decoded_by_transformers(tokenizer: Any, beams: 
 
     torch.manual_seed(1)
     ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
-    other = GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=len(tokenizer), initializer_range=0.4, **ids)).eval()
+    other = GPT2LMHeadModel(
+        GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=len(tokenizer), initializer_range=0.4, **ids)
+    ).eval()
     assert not known(other)
     expected = plain(other, tokenizer, beams)
     for batch_tokens in (32, 100_000):
@@ -152,7 +165,13 @@ def test_other_architectures_are_decoded_by_transformers(tokenizer: Any, beams: 
 def test_sliding_windows_are_not_known() -> None:
     from transformers import MistralConfig, MistralForCausalLM
 
-    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 32}
+    small = {
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "intermediate_size": 32,
+    }
     assert not known(MistralForCausalLM(MistralConfig(sliding_window=8, vocab_size=64, **small)))
     assert known(MistralForCausalLM(MistralConfig(sliding_window=None, vocab_size=64, **small)))
 
@@ -163,7 +182,13 @@ def test_heads_that_share_keys(tokenizer: Any, beams: int) -> None:
 
     torch.manual_seed(2)
     ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 64}
+    shape = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "intermediate_size": 64,
+    }
     grouped = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), initializer_range=0.4, **shape, **ids)).eval()
     assert decoded(grouped, tokenizer, max_new_tokens=12, beams=beams) == plain(grouped, tokenizer, beams)
 
@@ -186,14 +211,25 @@ def test_batches_keep_to_the_budget_and_lose_nothing(tokenizer: Any) -> None:
 def test_shorter_rows_get_more_slots(model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[tuple[int, int]] = []
     resize = Store.resize
-    monkeypatch.setattr(Store, "resize", lambda self, *size: (sizes.append((self.slots, self.capacity, *size)), resize(self, *size))[1])
-    prompts = [tokenizer("Select " + "sentence " * count)["input_ids"] for count in (60, 58, 40, 30, 8, 7, 7, 6, 6, 5, 5, 4, 3, 2, 1)]
+    monkeypatch.setattr(
+        Store, "resize", lambda self, *size: (sizes.append((self.slots, self.capacity, *size)), resize(self, *size))[1]
+    )
+    prompts = [
+        tokenizer("Select " + "sentence " * count)["input_ids"]
+        for count in (60, 58, 40, 30, 8, 7, 7, 6, 6, 5, 5, 4, 3, 2, 1)
+    ]
     ends = frozenset({2})
     prefix = tokenizer("Select")["input_ids"]
     for beams in (1, 3):
         sizes.clear()
-        found = dict(stream.decode(model, prompts, lambda: Beam(beams, 8, ends) if beams > 1 else Greedy(8, ends), 8, 700, prefix))  # noqa: B023
-        assert [found[at] for at in range(len(prompts))] == [generate(model, [one], 8, beams, ends, 3)[0] for one in prompts]
+        found = dict(
+            stream.decode(
+                model, prompts, lambda: Beam(beams, 8, ends) if beams > 1 else Greedy(8, ends), 8, 700, prefix
+            )
+        )  # noqa: B023
+        assert [found[at] for at in range(len(prompts))] == [
+            generate(model, [one], 8, beams, ends, 3)[0] for one in prompts
+        ]
         assert sizes and all(slots < more and capacity > smaller for slots, capacity, more, smaller in sizes)
         assert all(slots * capacity <= 700 or slots == 1 for *_, slots, capacity in sizes)
 
@@ -222,8 +258,12 @@ def test_text_is_not_repaired(tokenizer: Any) -> None:
     assert text_of(tokenizer, tokenizer(raw)["input_ids"] + [2]) == raw
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("auto", torch.float32), ("bf16-mixed", torch.bfloat16), ("fp32", torch.float32)])
-def test_a_cpu_that_trains_in_bfloat16_decodes_in_float32(asked: str, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("auto", torch.float32), ("bf16-mixed", torch.bfloat16), ("fp32", torch.float32)]
+)
+def test_a_cpu_that_trains_in_bfloat16_decodes_in_float32(
+    asked: str, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
     config = Config()
     config.model.hidden_size, config.trainer.precision, config.trainer.accelerator = 1024, asked, "cpu"

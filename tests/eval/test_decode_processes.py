@@ -23,7 +23,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
     folder = tmp_path_factory.mktemp("home")
     torch.manual_seed(3)
     ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3, "vocab_size": len(tokenizer)}
-    BloomForCausalLM(BloomConfig(hidden_size=32, n_layer=2, n_head=4, initializer_range=0.4, **ids)).save_pretrained(folder / "model")
+    BloomForCausalLM(BloomConfig(hidden_size=32, n_layer=2, n_head=4, initializer_range=0.4, **ids)).save_pretrained(
+        folder / "model"
+    )
     tokenizer.save_pretrained(folder / "model")
     assert start(folder, "whole").wait(300) == 0, output(folder)
     return folder
@@ -32,8 +34,18 @@ def home(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
 def start(folder: Path, name: str, *arguments: str) -> subprocess.Popen:
     """Each name has a cache of its own, or it would find the answers that another one has given."""
     command = [
-        "job=evaluate", "model=hf", "model.path=model", "sources=demo", "eval=demo", "eval.limit=24", "eval.bootstrap=100",
-        "trainer.accelerator=cpu", "trainer.precision=fp32", f"paths.cache={folder / f'cache-{name}'}", f"name={name}", *arguments,
+        "job=evaluate",
+        "model=hf",
+        "model.path=model",
+        "sources=demo",
+        "eval=demo",
+        "eval.limit=24",
+        "eval.bootstrap=100",
+        "trainer.accelerator=cpu",
+        "trainer.precision=fp32",
+        f"paths.cache={folder / f'cache-{name}'}",
+        f"name={name}",
+        *arguments,
     ]
     with (folder / "output.txt").open("w") as file:
         return subprocess.Popen([sys.executable, "-m", "ecomgpt", *command], cwd=folder, stdout=file, stderr=file)

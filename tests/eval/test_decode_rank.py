@@ -52,7 +52,16 @@ def test_a_tree_holds_every_beginning_once() -> None:
     tree = Tree([[5, 6, 2], [5, 7, 2], [5, 6, 8, 2], [2], [5, 6, 2]])
     assert (tree.tokens, tree.parents, tree.depths) == ([5, 6, 7, 8], [-1, 0, 0, 1], [0, 1, 1, 2])
     assert tree.ancestors() == [[0], [0, 1], [0, 2], [0, 1, 3]]
-    values = {(0, 5): 1.0, (1, 6): 10.0, (2, 2): 100.0, (1, 7): 20.0, (3, 2): 200.0, (2, 8): 30.0, (4, 2): 300.0, (0, 2): 0.5}
+    values = {
+        (0, 5): 1.0,
+        (1, 6): 10.0,
+        (2, 2): 100.0,
+        (1, 7): 20.0,
+        (3, 2): 200.0,
+        (2, 8): 30.0,
+        (4, 2): 300.0,
+        (0, 2): 0.5,
+    }
     assert set(tree.asked) == set(values)
     assert tree.sums([values[one] for one in tree.asked]) == [111.0, 221.0, 341.0, 0.5, 111.0]
 
@@ -61,7 +70,9 @@ def test_ranking_answers_with_a_candidate_and_writes_open_answers(model: Any, to
     labels = ("Taste", "类目", "no")
     asked = [
         EvalRow(id=str(at), task="t", prompt=Prompt("Select ", text, ":"), target="no", form=form, candidates=given)
-        for at, (text, form, given) in enumerate([("灰色", "label", labels), ("羊毛", "labels", labels), ("毯", "text", ()), ("a", "typed_spans", labels)])
+        for at, (text, form, given) in enumerate(
+            [("灰色", "label", labels), ("羊毛", "labels", labels), ("毯", "text", ()), ("a", "typed_spans", labels)]
+        )
     ]
     found = {reply.row: reply.text for reply in answer(model, tokenizer, asked, Decoding(max_new_tokens=4, rank=True))}
     assert found[0] in labels and found[1] in labels

@@ -19,7 +19,10 @@ from ecomgpt.eval.task import EvalTask
 from ecomgpt.tasks.prompt import Prompt
 
 TASK = EvalTask(name="t", title="t", language="en", family="review_topic", dataset="d", folder="x", max_new_tokens=7)
-ROWS = [EvalRow(id=str(at), task="t", prompt=Prompt("Select ", "灰色 sentence " * at, "\n### Response:"), target="") for at in range(5)]
+ROWS = [
+    EvalRow(id=str(at), task="t", prompt=Prompt("Select ", "灰色 sentence " * at, "\n### Response:"), target="")
+    for at in range(5)
+]
 
 
 def config(**eval_: Any) -> Config:
@@ -39,7 +42,9 @@ def fake(monkeypatch: pytest.MonkeyPatch, model: Any) -> dict[str, Any]:
         def __init__(self, **arguments: Any) -> None:
             told.update(arguments)
 
-        def generate(self, prompts: list[dict[str, list[int]]], sampling_params: Any, use_tqdm: bool = True) -> list[Any]:
+        def generate(
+            self, prompts: list[dict[str, list[int]]], sampling_params: Any, use_tqdm: bool = True
+        ) -> list[Any]:
             assert sampling_params.temperature == 0.0
             ends = frozenset(sampling_params.stop_token_ids)
             outputs = []
@@ -68,7 +73,13 @@ def test_answers_are_those_of_the_transformers_backend(
     replies = list(found.answer(TASK, ROWS))
     assert sorted(replies) == sorted(answer(model, tokenizer, ROWS, Decoding(7, 32)))
     assert any(reply.cut for reply in replies)
-    expected = {"model": str(tmp_path), "dtype": "float32", "seed": 5, "tensor_parallel_size": 2, "trust_remote_code": False}
+    expected = {
+        "model": str(tmp_path),
+        "dtype": "float32",
+        "seed": 5,
+        "tensor_parallel_size": 2,
+        "trust_remote_code": False,
+    }
     assert fake | expected == fake
     assert found.settings()["backend"] == "vllm 0.0" and not found.shards
 

@@ -38,7 +38,10 @@ def config(max_prompt_tokens: int = 800, beams: int = 1) -> Config:
 def test_rows_limits_and_group_are_written(suite: Suite, tmp_path: Path) -> None:
     assert export_suite(suite, tmp_path / "out", config(beams=4), None) == 0
     task, rows = next(one for one in suite if one[0].name == "ZH-Shop-CLS-fine")
-    lines = [json.loads(line) for line in (tmp_path / "out" / f"{task.name}.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
+    lines = [
+        json.loads(line)
+        for line in (tmp_path / "out" / f"{task.name}.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    ]
     assert [(one["id"], one["prompt"], one["target"], one["candidates"]) for one in lines] == [
         (row.id, row.prompt.text, row.target, list(row.candidates)) for row in rows
     ]
@@ -55,7 +58,11 @@ def test_rows_limits_and_group_are_written(suite: Suite, tmp_path: Path) -> None
 def test_inputs_are_cut_as_in_the_evaluation(suite: Suite, tmp_path: Path, tokenizer: Any) -> None:
     longest = max(len(tokenizer(row.prompt.text)["input_ids"]) for _, rows in suite for row in rows)
     cut = export_suite(suite, tmp_path / "out", config(longest - 3), tokenizer)
-    lines = [json.loads(line) for path in (tmp_path / "out").glob("*.jsonl") for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+    lines = [
+        json.loads(line)
+        for path in (tmp_path / "out").glob("*.jsonl")
+        for line in path.read_text(encoding="utf-8").split("\n")[:-1]
+    ]
     shortened = [line for line in lines if line["cut_tokens"]]
     assert len(shortened) == cut > 0
     assert all(len(tokenizer(line["prompt"])["input_ids"]) <= longest - 3 for line in lines)
@@ -64,9 +71,13 @@ def test_inputs_are_cut_as_in_the_evaluation(suite: Suite, tmp_path: Path, token
         export_suite(suite, tmp_path / "out", config(32), tokenizer)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("lm_eval") is None, reason="lm_eval is not installed: pip install 'ecomgpt[lm_eval]'")
+@pytest.mark.skipif(
+    importlib.util.find_spec("lm_eval") is None, reason="lm_eval is not installed: pip install 'ecomgpt[lm_eval]'"
+)
 @pytest.mark.parametrize("beams", [1, 3])
-def test_the_harness_gives_the_same_answers(suite: Suite, tmp_path: Path, model: Any, tokenizer: Any, beams: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_harness_gives_the_same_answers(
+    suite: Suite, tmp_path: Path, model: Any, tokenizer: Any, beams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import lm_eval
     from lm_eval.tasks import TaskManager
 
@@ -79,12 +90,20 @@ def test_the_harness_gives_the_same_answers(suite: Suite, tmp_path: Path, model:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = lm_eval.simple_evaluate(
-            model="hf", model_args={"pretrained": str(tmp_path / "model"), "dtype": "float32"}, tasks=["ecomgpt_shop"],
-            task_manager=manager, device="cpu", batch_size=3, bootstrap_iters=0, log_samples=True,
+            model="hf",
+            model_args={"pretrained": str(tmp_path / "model"), "dtype": "float32"},
+            tasks=["ecomgpt_shop"],
+            task_manager=manager,
+            device="cpu",
+            batch_size=3,
+            bootstrap_iters=0,
+            log_samples=True,
         )
     answers = 0
     for task, rows in suite:
-        expected = {rows[reply.row].id: reply.text for reply in answer(model, tokenizer, rows, Decoding(LIMIT, beams=beams))}
+        expected = {
+            rows[reply.row].id: reply.text for reply in answer(model, tokenizer, rows, Decoding(LIMIT, beams=beams))
+        }
         samples = {one["doc"]["id"]: one["resps"][0][0] for one in found["samples"][f"ecomgpt_{task.name}"]}
         assert samples == expected
         answers += len(set(samples.values()))

@@ -27,8 +27,13 @@ def answers(count: int = 12) -> list[Answer]:
         terms = [(chance.choice(TYPES), term) for term in chance.sample(["红", "Acme", "蓝色", "shoe"], 2)]
         given = [(chance.choice((*TYPES, f"Extra{at % 3}")), term) for _, term in terms]
         row = EvalRow(
-            id=f"t/{at}", task="t", prompt=Prompt("", "红 Acme 蓝色 shoe", ""), target=render("typed_spans", terms, TYPES),
-            candidates=TYPES, form="typed_spans", kind="NER",
+            id=f"t/{at}",
+            task="t",
+            prompt=Prompt("", "红 Acme 蓝色 shoe", ""),
+            target=render("typed_spans", terms, TYPES),
+            candidates=TYPES,
+            form="typed_spans",
+            kind="NER",
         )
         found.append(Answer(row, render("typed_spans", given) if at % 4 else row.target))
     return found
@@ -60,7 +65,9 @@ def test_modules_work_in_a_collection() -> None:
     together = MetricCollection({name: made(name) for name in METRIC_NAMES})
     together.update(answers())
     values = together.compute()
-    assert {name: value.item() for name, value in values.items()} == pytest.approx({name: expected(name) for name in METRIC_NAMES})
+    assert {name: value.item() for name, value in values.items()} == pytest.approx(
+        {name: expected(name) for name in METRIC_NAMES}
+    )
 
 
 def test_names_that_were_not_announced_are_refused() -> None:

@@ -15,7 +15,15 @@ from ecomgpt.tasks.prompt import Prompt
 
 def answers(right: list[bool], task: str = "t") -> list[Answer]:
     rows = [
-        EvalRow(id=f"{task}-{at}", task=task, prompt=Prompt("q ", str(at), ""), target="yes", candidates=("yes", "no"), form="label", kind="CLS")
+        EvalRow(
+            id=f"{task}-{at}",
+            task=task,
+            prompt=Prompt("q ", str(at), ""),
+            target="yes",
+            candidates=("yes", "no"),
+            form="label",
+            kind="CLS",
+        )
         for at in range(len(right))
     ]
     return [Answer(row, "yes" if good else "no") for row, good in zip(rows, right, strict=True)]
@@ -23,7 +31,11 @@ def answers(right: list[bool], task: str = "t") -> list[Answer]:
 
 def arm(*runs: list[bool], samples: int = 10_000) -> Seeded:
     scored = seeded([answers(run) for run in runs], "micro_f1", samples)
-    return Seeded(tuple(str(at) for at in range(len(runs))), np.array([value for value, _ in scored]), np.stack([drawn for _, drawn in scored]))
+    return Seeded(
+        tuple(str(at) for at in range(len(runs))),
+        np.array([value for value, _ in scored]),
+        np.stack([drawn for _, drawn in scored]),
+    )
 
 
 def test_one_seed_is_the_paired_bootstrap() -> None:
@@ -33,7 +45,9 @@ def test_one_seed_is_the_paired_bootstrap() -> None:
     scored = seeded([answers(first), answers(second)], "micro_f1")
     one, other = (Seeded(("1",), np.array([value]), drawn[None]) for value, drawn in scored)
     found = difference(other, one)
-    assert (found.value, found.low, found.high, found.p) == pytest.approx((known.value, known.low, known.high, known.p), abs=1e-12)
+    assert (found.value, found.low, found.high, found.p) == pytest.approx(
+        (known.value, known.low, known.high, known.p), abs=1e-12
+    )
 
 
 def test_seeds_alone_give_students_interval() -> None:
@@ -61,14 +75,20 @@ def test_students_quantiles_are_those_of_the_tables(freedom: float, quantile: fl
 
 
 @pytest.mark.parametrize(
-    ("seeds", "between_rows", "between_seeds", "single"), [(3, 0.3, 0.0, 0.3), (3, 0.1, 0.1, 0.1), (5, 0.3, 0.05, 0.3), (2, 0.3, 0.0, 0.3)]
+    ("seeds", "between_rows", "between_seeds", "single"),
+    [(3, 0.3, 0.0, 0.3), (3, 0.1, 0.1, 0.1), (5, 0.3, 0.05, 0.3), (2, 0.3, 0.0, 0.3)],
 )
 def test_intervals_cover_the_truth(seeds: int, between_rows: float, between_seeds: float, single: float) -> None:
     """Rows, seeds and single answers vary; nearly 19 of 20 intervals hold the true difference, or more (the module says when)."""
     chance = np.random.default_rng(7)
     rows, worlds, held = 60, 200, 0
     for world in range(worlds):
-        gains = 0.1 + chance.normal(0, between_rows, rows) + chance.normal(0, between_seeds, (seeds, 1)) + chance.normal(0, single, (seeds, rows))
+        gains = (
+            0.1
+            + chance.normal(0, between_rows, rows)
+            + chance.normal(0, between_seeds, (seeds, 1))
+            + chance.normal(0, single, (seeds, rows))
+        )
         weights = next(draws(rows, 300, str(world)))
         found = estimate(Seeded(tuple(map(str, range(seeds))), gains.mean(1), (weights @ gains.T / rows).T))
         held += found.low <= 0.1 <= found.high

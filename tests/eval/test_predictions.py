@@ -113,7 +113,11 @@ def test_broken_predictions_are_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\n".join([b'{"id": 1}', b"not json", b"[" * 100_000, number]))
     with pytest.raises(UserError) as error:
         read_answers(path)
-    assert all(f"{path}:{line}: " in str(error.value) for line in (10, 11, 12, 13)) and "'prediction' is int" in str(error.value)
-    assert [answer.text for answer in predict(path, ROWS, Backend())] == [answer.text for answer in predict(tmp_path / "new.jsonl", ROWS, Backend())]
+    assert all(f"{path}:{line}: " in str(error.value) for line in (10, 11, 12, 13)) and "'prediction' is int" in str(
+        error.value
+    )
+    assert [answer.text for answer in predict(path, ROWS, Backend())] == [
+        answer.text for answer in predict(tmp_path / "new.jsonl", ROWS, Backend())
+    ]
     with pytest.raises(UserError, match="cannot be read"):
         read_answers(tmp_path / "absent.jsonl")

@@ -33,7 +33,15 @@ class Parrot(Transformers):
 
 def suite(rows: int = 3, input_: str = "问题") -> Suite:
     task = EvalTask(name="echo", title="Echo", language="zh", family="title_generation", dataset="d")
-    return [(task, [EvalRow(id=f"r{at}", task="echo", prompt=Prompt("do ", f"{input_} {at}", " now"), target="x") for at in range(rows)])]
+    return [
+        (
+            task,
+            [
+                EvalRow(id=f"r{at}", task="echo", prompt=Prompt("do ", f"{input_} {at}", " now"), target="x")
+                for at in range(rows)
+            ],
+        )
+    ]
 
 
 def parrot(cache: Path, *overrides: str, tokenizer: str = "{}", folder: Path | None = None) -> Parrot:
@@ -54,7 +62,10 @@ def run(backend: Parrot, folder: Path, questions: Suite) -> bytes:
 
 
 def test_the_second_run_asks_nothing_and_has_the_same_bytes(tmp_path: Path) -> None:
-    first, second = parrot(tmp_path / "cache"), parrot(tmp_path / "cache", "trainer.learning_rate=0.1", "data=no_atomic")
+    first, second = (
+        parrot(tmp_path / "cache"),
+        parrot(tmp_path / "cache", "trainer.learning_rate=0.1", "data=no_atomic"),
+    )
     written = run(first, tmp_path / "a", suite())
     assert first.asked == 3 and run(second, tmp_path / "b", suite()) == written and second.asked == 0
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["echo.jsonl"]
@@ -62,7 +73,13 @@ def test_the_second_run_asks_nothing_and_has_the_same_bytes(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "changed",
-    [{"overrides": ["seed=2"]}, {"overrides": ["model.hidden_size=96"]}, {"overrides": ["eval.max_prompt_tokens=64"]}, {"overrides": ["eval.beams=2"]}, {"tokenizer": "{other}"}],
+    [
+        {"overrides": ["seed=2"]},
+        {"overrides": ["model.hidden_size=96"]},
+        {"overrides": ["eval.max_prompt_tokens=64"]},
+        {"overrides": ["eval.beams=2"]},
+        {"tokenizer": "{other}"},
+    ],
 )
 def test_another_model_or_way_of_decoding_is_asked_again(tmp_path: Path, changed: dict) -> None:
     run(parrot(tmp_path / "cache"), tmp_path / "a", suite())

@@ -47,7 +47,13 @@ def _runs(world: int, rows: int, gain: float) -> tuple[list[Answer], list[Answer
     found: tuple[list[Answer], list[Answer]] = ([], [])
     for at in range(rows):
         row = EvalRow(
-            id=f"w{world}/{at}", task=f"w{world}", prompt=Prompt("", "", ""), target="a", candidates=("a", "b"), form="label", kind="CLS"
+            id=f"w{world}/{at}",
+            task=f"w{world}",
+            prompt=Prompt("", "", ""),
+            target="a",
+            candidates=("a", "b"),
+            form="label",
+            kind="CLS",
         )
         for answers, ability in zip(found, (easy[at], min(1.0, easy[at] + gain)), strict=True):
             answers.append(Answer(row, "a" if chance.random() < ability else "b"))

@@ -49,7 +49,12 @@ def test_the_mixture_s_tasks_become_evaluation_tasks(every_wording: dict[str, Su
 
 
 def test_kinds_and_rows_of_the_mixture_s_tasks_are_chosen_apart() -> None:
-    suite = load_suite(configured("eval=in_domain", "eval.tasks=[en-demo-category_check]", "eval.mixture_kinds=[raw]", "eval.mixture_limit=2"), {})
+    suite = load_suite(
+        configured(
+            "eval=in_domain", "eval.tasks=[en-demo-category_check]", "eval.mixture_kinds=[raw]", "eval.mixture_limit=2"
+        ),
+        {},
+    )
     assert all(len(rows) == (6 if task.name == "en-demo-category_check" else 2) for task, rows in suite)
     every = load_suite(configured("eval=in_domain"), {})
     kinds = {task.name: task.kind for task in load_tasks(None, None)}
@@ -62,7 +67,12 @@ def test_unseen_wordings_ask_the_same_rows(every_wording: dict[str, Suite]) -> N
     assert [task.name.removesuffix(".unseen") for task, _ in every_wording["unseen"]] == list(seen)
     for task, rows in every_wording["unseen"]:
         for row, other in zip(rows, seen[task.name.removesuffix(".unseen")], strict=True):
-            assert (row.id, row.target, row.candidates, row.text) == (other.id, other.target, other.candidates, other.text)
+            assert (row.id, row.target, row.candidates, row.text) == (
+                other.id,
+                other.target,
+                other.candidates,
+                other.text,
+            )
             assert row.prompt.after != other.prompt.after or row.prompt.before != other.prompt.before
 
 
@@ -77,7 +87,8 @@ def test_training_never_uses_the_unseen_wordings(tmp_path: Path) -> None:
     from ecomgpt.model.tokenizer import Trained as TrainedTokenizer
 
     config = configured(
-        "data.tasks=[sentiment_of_text,product_category,intent_of_text,polarity_of_aspect]", f"paths.cache={tmp_path}",
+        "data.tasks=[sentiment_of_text,product_category,intent_of_text,polarity_of_aspect]",
+        f"paths.cache={tmp_path}",
         "eval=unseen_instructions",
     )
     mixture = prepare(config, Protection("none"), TrainedTokenizer(500))
@@ -96,8 +107,12 @@ def test_only_the_evaluation_reads_the_unseen_wordings() -> None:
     import ecomgpt
 
     package = Path(ecomgpt.__file__).parent
-    readers = {path.relative_to(package).parts[0] for path in package.rglob("*.py") if "wordings(" in path.read_text("utf-8")}
-    assert readers <= {"eval", "tasks"} and "eval/wordings" not in (package / "tasks" / "declaration.py").read_text("utf-8")
+    readers = {
+        path.relative_to(package).parts[0] for path in package.rglob("*.py") if "wordings(" in path.read_text("utf-8")
+    }
+    assert readers <= {"eval", "tasks"} and "eval/wordings" not in (package / "tasks" / "declaration.py").read_text(
+        "utf-8"
+    )
 
 
 def test_every_task_has_an_unseen_wording_of_its_own() -> None:
@@ -117,8 +132,14 @@ def test_every_task_has_an_unseen_wording_of_its_own() -> None:
         ("tasks: {sentiment_of_txt: {en: [a], zh: [b]}}", "did you mean 'sentiment_of_text'"),
         ("tasks: {sentiment_of_text: {en: ['{candidates}?']}}", "no wording in 'zh'"),
         ("tasks: {sentiment_of_text: {en: [How], zh: ['{candidates}？']}}", "has the slots []"),
-        ("tasks: {polarity_of_aspect: {en: ['{candidates} {aspekt}'], zh: ['{candidates}{aspect}']}}", "['aspekt', 'candidates']"),
-        ("tasks: {answer_span: {en: [answer with a span of the context], zh: [答]}}", "is a wording that training uses"),
+        (
+            "tasks: {polarity_of_aspect: {en: ['{candidates} {aspekt}'], zh: ['{candidates}{aspect}']}}",
+            "['aspekt', 'candidates']",
+        ),
+        (
+            "tasks: {answer_span: {en: [answer with a span of the context], zh: [答]}}",
+            "is a wording that training uses",
+        ),
     ],
 )
 def test_broken_wordings_are_named(tmp_path: Path, text: str, message: str) -> None:
@@ -134,7 +155,12 @@ def manifest(*names: str) -> dict[str, Any]:
     tasks = {task.name: task for task in load_tasks()}
     return {
         "tasks": [
-            {"name": name, "source": name.partition(".")[0], "family": tasks[name.partition(".")[2]].family, "examples": 5}
+            {
+                "name": name,
+                "source": name.partition(".")[0],
+                "family": tasks[name.partition(".")[2]].family,
+                "examples": 5,
+            }
             for name in names
         ]
     }
@@ -165,7 +191,9 @@ def test_relations_follow_the_manifest_and_not_the_declaration() -> None:
     assert set(relation.values()) < set(RELATIONS)
     families = trained.families | {"title_generation"}
     more = dataclasses.replace(trained, families=families)
-    assert more.relation(declared["ZH-OpenBG_Align-Generate-title_generate"]) == "in_domain", "its training side was read"
+    assert more.relation(declared["ZH-OpenBG_Align-Generate-title_generate"]) == "in_domain", (
+        "its training side was read"
+    )
     unseen = dataclasses.replace(declared["en-demo-sentiment_of_text"], unseen=True)
     assert trained.relation(unseen) == "unseen_instructions"
 

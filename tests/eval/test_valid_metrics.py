@@ -164,10 +164,20 @@ def test_every_name_has_a_metric(form: str) -> None:
         assert all(metric(name, kind) for name in defaults(kind, form))
 
 
-ENDLESS = ["x" * 200_000, "红" * 20_000, "," * 20_000, "A: a, b\n" * 5_000, "a, " * 20_000, ". " * 10_000, "\ud800" * 10_000]
+ENDLESS = [
+    "x" * 200_000,
+    "红" * 20_000,
+    "," * 20_000,
+    "A: a, b\n" * 5_000,
+    "a, " * 20_000,
+    ". " * 10_000,
+    "\ud800" * 10_000,
+]
 
 
-@pytest.mark.parametrize(("form", "kind"), zip(("text", "label", "labels", "spans", "typed_spans"), sorted(KINDS), strict=True))
+@pytest.mark.parametrize(
+    ("form", "kind"), zip(("text", "label", "labels", "spans", "typed_spans"), sorted(KINDS), strict=True)
+)
 def test_endless_answers_are_scored(form: str, kind: str) -> None:
     """In linear time: with any other this would take minutes."""
     target = {"typed_spans": "A: some 文字\nB: text", "label": "A"}.get(form, "some 文字, text")

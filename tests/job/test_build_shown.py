@@ -53,11 +53,20 @@ labels: {sentiment: {good: positive, bad: negative}}
     (raw / "own.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     config = compose.checked(
         compose.composed(
-            ["job=build", "sources=open", "sources.datasets=[own,jddc,mepave]", "eval=none", f"paths.data={root}", f"paths.conf={root / 'conf'}",
-             f"paths.cache={root / 'cache'}", "data.max_examples_per_task=10", "preview=2"],
+            [
+                "job=build",
+                "sources=open",
+                "sources.datasets=[own,jddc,mepave]",
+                "eval=none",
+                f"paths.data={root}",
+                f"paths.conf={root / 'conf'}",
+                f"paths.cache={root / 'cache'}",
+                "data.max_examples_per_task=10",
+                "preview=2",
+            ],
             files.search_roots([str(root / "conf")]),
         )
-    )  # fmt: skip
+    )
     run = Run(root / "run")
     run.path.mkdir()
     listed = build.catalogued(config)
@@ -73,16 +82,26 @@ def printed(width: int, *things) -> str:
 
 def test_what_is_found_and_missing_and_how_to_get_it(made):
     _, _, prepared, listed, _ = made
-    assert [(source.dataset.name, source.state) for source in listed] == [("own", "found"), ("mepave", "left out"), ("jddc", "missing")]
+    assert [(source.dataset.name, source.state) for source in listed] == [
+        ("own", "found"),
+        ("mepave", "left out"),
+        ("jddc", "missing"),
+    ]
     for width in (40, 60, 120):
         text = printed(width, sources.table(listed, prepared.manifest))
         assert max(len(line) for line in text.split("\n")) <= width
         joined = "".join(text.split())
-        assert "Needsaregistrationatjddc.jd.com" in joined and "60read=60kept" in joined and "include_excluded=[mepave]" in joined
+        assert (
+            "Needsaregistrationatjddc.jd.com" in joined
+            and "60read=60kept" in joined
+            and "include_excluded=[mepave]" in joined
+        )
 
 
 def test_nothing_found_still_lists_everything(made, tmp_path, capsys):
-    config = compose.checked(compose.composed(["job=build", "sources=open", f"paths.data={tmp_path}"], files.search_roots([])))
+    config = compose.checked(
+        compose.composed(["job=build", "sources=open", f"paths.data={tmp_path}"], files.search_roots([]))
+    )
     with pytest.raises(UserError, match=r"none of the \d+ datasets is in"):
         build.main(config, Run(tmp_path / "run"))
     text = capsys.readouterr().out
@@ -125,28 +144,44 @@ def test_pictures_of_the_whole_catalogue_cut_nothing_off(tmp_path):
     tasks = load_tasks()
     manifest = {
         "tasks": [
-            {"name": f"d.{task.name}", "family": task.family, "kind": task.kind, "operation": task.operation, "label": task.label, "language": language}
-            for task in tasks for language in ("en", "zh")
+            {
+                "name": f"d.{task.name}",
+                "family": task.family,
+                "kind": task.kind,
+                "operation": task.operation,
+                "label": task.label,
+                "language": language,
+            }
+            for task in tasks
+            for language in ("en", "zh")
         ]
-    }  # fmt: skip
+    }
     lengths, answers = np.arange(20, 420), np.arange(400) % 30 + 2
     figures = [
-        pictures.chain(tasks), pictures.chain_tasks(tasks), pictures.tasks_by_family(manifest),
+        pictures.chain(tasks),
+        pictures.chain_tasks(tasks),
+        pictures.tasks_by_family(manifest),
         pictures.token_lengths(lengths, answers, np.arange(400) % 2 == 0),
-    ]  # fmt: skip
+    ]
     for figure in figures:
         assert figure is not None
         figure.draw_without_rendering()
         page = figure.bbox
         for axes in figure.axes:
             # A logarithmic axis also holds labels beyond its ends, which are never drawn.
-            labels = [] if axes.get_xscale() == "log" or not axes.axison else [*axes.get_xticklabels(), *axes.get_yticklabels()]
+            labels = (
+                []
+                if axes.get_xscale() == "log" or not axes.axison
+                else [*axes.get_xticklabels(), *axes.get_yticklabels()]
+            )
             texts = [*axes.texts, *labels, axes.title, axes._left_title, axes._right_title]
             texts = [text for text in texts if text.get_visible() and text.get_text().strip()]
             assert texts
             for text in texts:
                 box = text.get_window_extent()
-                inside = page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1 and page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1
+                inside = (
+                    page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1 and page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1
+                )
                 assert inside or box.width == 0, (text.get_text(), box, page)
 
 

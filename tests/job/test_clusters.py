@@ -51,10 +51,31 @@ def slurm(tmp_path: Path) -> dict[str, str]:
 
 def test_a_sweep_on_slurm(slurm: dict[str, str], tmp_path: Path) -> None:
     command = [
-        sys.executable, "-m", "ecomgpt", "--multirun", "hydra/launcher=slurm", "hydra.launcher.partition=gpu", "hydra.launcher.timeout_min=90",
-        "seed=1,2", "strategy=ddp", "trainer.devices=2", "name=cluster", "job=fit", "eval=none", "model.hidden_size=32", "model.layers=2",
-        "model.heads=2", "model.vocabulary=600", "sources.options.demo_store.products=12", "data.tasks=[product_category]",
-        "trainer.batch_tokens=1024", "trainer.row_tokens=256", "trainer.micro_rows=1", "trainer.max_steps=3", "trainer.loggers=[]", "trainer.accelerator=cpu",
+        sys.executable,
+        "-m",
+        "ecomgpt",
+        "--multirun",
+        "hydra/launcher=slurm",
+        "hydra.launcher.partition=gpu",
+        "hydra.launcher.timeout_min=90",
+        "seed=1,2",
+        "strategy=ddp",
+        "trainer.devices=2",
+        "name=cluster",
+        "job=fit",
+        "eval=none",
+        "model.hidden_size=32",
+        "model.layers=2",
+        "model.heads=2",
+        "model.vocabulary=600",
+        "sources.options.demo_store.products=12",
+        "data.tasks=[product_category]",
+        "trainer.batch_tokens=1024",
+        "trainer.row_tokens=256",
+        "trainer.micro_rows=1",
+        "trainer.max_steps=3",
+        "trainer.loggers=[]",
+        "trainer.accelerator=cpu",
     ]
     done = subprocess.run(command, cwd=tmp_path, env=slurm, capture_output=True, text=True, timeout=1200)
     printed = done.stdout + done.stderr + "".join(path.read_text() for path in tmp_path.glob("task-*.txt"))
@@ -65,5 +86,11 @@ def test_a_sweep_on_slurm(slurm: dict[str, str], tmp_path: Path) -> None:
     assert all((sweep / job["name"] / "model" / "model.safetensors").is_file() for job in jobs)
     (script,) = sweep.rglob("7_submission.sh")
     flags = dict(re.findall(r"#SBATCH --([a-z-]+)=(\S+)", script.read_text()))
-    assert flags["job-name"] == "ecomgpt" and flags["partition"] == "gpu" and flags["time"] == "90" and flags["gpus-per-node"] == "2" and flags["ntasks-per-node"] == "1"
+    assert (
+        flags["job-name"] == "ecomgpt"
+        and flags["partition"] == "gpu"
+        and flags["time"] == "90"
+        and flags["gpus-per-node"] == "2"
+        and flags["ntasks-per-node"] == "1"
+    )
     assert flags["nodes"] == "1" and flags["signal"] == "USR2@600" and flags["array"] == "0-1%2"

@@ -10,12 +10,28 @@ from ecomgpt.job.build import _require_same
 from ecomgpt.rundir import Run
 
 OLD = {
-    "fingerprint": "aaa", "examples": 1000, "tokens": 20000, "target_tokens": 900,
-    "made_of": {"the files of shop": "1", "the files of gone": "2", "the code of ecomgpt/data": "3", "the configuration": "4"},
+    "fingerprint": "aaa",
+    "examples": 1000,
+    "tokens": 20000,
+    "target_tokens": 900,
+    "made_of": {
+        "the files of shop": "1",
+        "the files of gone": "2",
+        "the code of ecomgpt/data": "3",
+        "the configuration": "4",
+    },
 }
 NEW = {
-    "fingerprint": "bbb", "examples": 1010, "tokens": 20000, "target_tokens": 900,
-    "made_of": {"the files of shop": "9", "the files of more": "2", "the code of ecomgpt/data": "3", "the configuration": "4"},
+    "fingerprint": "bbb",
+    "examples": 1010,
+    "tokens": 20000,
+    "target_tokens": 900,
+    "made_of": {
+        "the files of shop": "9",
+        "the files of more": "2",
+        "the code of ecomgpt/data": "3",
+        "the configuration": "4",
+    },
 }
 
 
@@ -32,7 +48,10 @@ def test_what_changed_is_named(run: Run) -> None:
         _require_same(OLD, NEW, run)
     _, *lines = str(error.value).split("\n")
     assert lines == [
-        "the files of gone: no longer there", "the files of more: new", "the files of shop: changed", "examples: 1,000 before, 1,010 now",
+        "the files of gone: no longer there",
+        "the files of more: new",
+        "the files of shop: changed",
+        "examples: 1,000 before, 1,010 now",
     ]
 
 

@@ -28,7 +28,9 @@ def test_the_first_to_fail_names_the_cause(tmp_path: Path) -> None:
 
 def test_a_killed_process_is_the_cause_whatever_the_others_say(tmp_path: Path) -> None:
     reason(tmp_path, 0, 1.0, "RuntimeError: connection closed by peer")
-    with pytest.raises(JobFailure, match="training process 1 was killed by SIGKILL; the system does this where main memory runs out"):
+    with pytest.raises(
+        JobFailure, match="training process 1 was killed by SIGKILL; the system does this where main memory runs out"
+    ):
         _conclude([(1, -signal.SIGKILL), (0, 1)], tmp_path)
 
 

@@ -15,7 +15,13 @@ from ecomgpt.errors import JobFailure
 from ecomgpt.job import measure, plan
 from ecomgpt.model.locate import shaped
 
-SMALL = ["data.max_length=64", "trainer.row_tokens=64", "trainer.batch_tokens=128", "trainer.micro_rows=1", "trainer.max_steps=7"]
+SMALL = [
+    "data.max_length=64",
+    "trainer.row_tokens=64",
+    "trainer.batch_tokens=128",
+    "trainer.micro_rows=1",
+    "trainer.max_steps=7",
+]
 
 
 def planned(capsys: pytest.CaptureFixture, tmp_path: Path, *overrides: str) -> str:
@@ -26,14 +32,27 @@ def planned(capsys: pytest.CaptureFixture, tmp_path: Path, *overrides: str) -> s
 
 def test_the_default_model_is_measured_and_told_last(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = planned(capsys, tmp_path, *SMALL)
-    for part in ("weights", "gradients", "optimiser states", "activations", "logits", "in all", "Disk: ", ": fits", "zero3_offload", "7b1"):
+    for part in (
+        "weights",
+        "gradients",
+        "optimiser states",
+        "activations",
+        "logits",
+        "in all",
+        "Disk: ",
+        ": fits",
+        "zero3_offload",
+        "7b1",
+    ):
         assert part in out, part
     found = re.search(r"Speed: ([\d,]+) tokens/s, measured over 20 steps of (\d+) tokens", out)
     assert found and int(found[1].replace(",", "")) > 0 and 64 < int(found[2]) <= 128
     assert out.rstrip().split("\n")[-1].startswith("Time: 7 steps of 128 tokens, about ")
 
 
-def test_another_model_that_fits_is_measured_unasked(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_model_that_fits_is_measured_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
 
     def trial(config: object, steps: int) -> measure.Measured:
@@ -54,13 +73,23 @@ def test_another_model_that_fits_is_measured_unasked(tmp_path: Path, capsys: pyt
     assert len(asked) == 2
 
 
-def test_a_trial_has_the_number_format_of_training_and_no_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_has_the_number_format_of_training_and_no_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     transformers = pytest.importorskip("transformers")
-    shape = {"vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shape = {
+        "vocab_size": 300,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
     transformers.LlamaConfig(**shape, dtype="bfloat16").save_pretrained(tmp_path)
     overrides = ["job=plan", "model=hf", f"model.path={tmp_path}", "trainer.max_minutes=0.001"]
     config = checked(composed(overrides, search_roots(overrides)))
-    assert {weight.dtype for weight in measure.filled_model(dataclasses.replace(config, model=shaped(config))).parameters()} == {torch.float32}
+    assert {
+        weight.dtype for weight in measure.filled_model(dataclasses.replace(config, model=shaped(config))).parameters()
+    } == {torch.float32}
     given = []
     monkeypatch.setattr(measure, "run_group", lambda config, run, function: given.append(config))
     with pytest.raises(IndexError):  # Nothing was measured.
@@ -68,7 +97,9 @@ def test_a_trial_has_the_number_format_of_training_and_no_time_limit(tmp_path: P
     assert given[0].trainer.max_minutes is None
 
 
-def test_what_does_not_fit_is_not_tried(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_fit_is_not_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def trial(config: object, steps: int) -> measure.Measured:
         raise AssertionError("tried")
 

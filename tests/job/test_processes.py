@@ -15,9 +15,19 @@ import pytest
 from safetensors.torch import load_file
 
 TINY = [
-    "job=fit", "eval=none", "model.hidden_size=32", "model.layers=2", "model.heads=2", "model.vocabulary=600", "trainer.loggers=[]",
-    "sources.options.demo_store.products=12", "data.tasks=[product_category,intent_of_text]", "trainer.batch_tokens=2048",
-    "trainer.micro_rows=2", "trainer.row_tokens=256", "trainer.accelerator=cpu",
+    "job=fit",
+    "eval=none",
+    "model.hidden_size=32",
+    "model.layers=2",
+    "model.heads=2",
+    "model.vocabulary=600",
+    "trainer.loggers=[]",
+    "sources.options.demo_store.products=12",
+    "data.tasks=[product_category,intent_of_text]",
+    "trainer.batch_tokens=2048",
+    "trainer.micro_rows=2",
+    "trainer.row_tokens=256",
+    "trainer.accelerator=cpu",
 ]
 TWO = ["strategy=ddp", "trainer.devices=2", "trainer.checkpoint_every=4"]
 
@@ -34,10 +44,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(folder: Path, *arguments: str, launcher: tuple[str, ...] = ("-m", "ecomgpt"), **variables: str) -> subprocess.Popen:
+def start(
+    folder: Path, *arguments: str, launcher: tuple[str, ...] = ("-m", "ecomgpt"), **variables: str
+) -> subprocess.Popen:
     environment = {**os.environ, "ECOMGPT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", **variables}
     with (folder / "output.txt").open("w") as file:
-        return subprocess.Popen([sys.executable, *launcher, *TINY, *arguments], cwd=folder, env=environment, stdout=file, stderr=file)
+        return subprocess.Popen(
+            [sys.executable, *launcher, *TINY, *arguments], cwd=folder, env=environment, stdout=file, stderr=file
+        )
 
 
 def output(folder: Path) -> str:
@@ -115,7 +129,9 @@ def test_a_mistake_in_a_process_is_told_once(home: Path) -> None:
     write = '{"state": "failed"}'
     (run / "status.json").write_text(write)
     assert start(home, "name=mistake", *TWO, "trainer.max_steps=8").wait(PATIENCE) == 1
-    assert output(home).count("the job failed") == 1 and "checkpoints" in output(home) and "Traceback" not in output(home)
+    assert (
+        output(home).count("the job failed") == 1 and "checkpoints" in output(home) and "Traceback" not in output(home)
+    )
 
 
 def test_a_sweep_over_world_sizes_replays_nothing(home: Path) -> None:
@@ -126,7 +142,10 @@ def test_a_sweep_over_world_sizes_replays_nothing(home: Path) -> None:
     runs = sorted(path.parent for path in sweep.glob("*/config.yaml"))
     assert [status(run)["state"] for run in runs] == ["done", "done"]
     assert len(list(home.glob("multirun/*"))) == 1, "a child has made a sweep of its own"
-    curves = [[float(line.split(",")[1]) for line in (run / "logs/metrics.csv").read_text().strip().split("\n")[1:]] for run in runs]
+    curves = [
+        [float(line.split(",")[1]) for line in (run / "logs/metrics.csv").read_text().strip().split("\n")[1:]]
+        for run in runs
+    ]
     assert len(curves[0]) == len(curves[1]) == 8
     # A job that had trained alone on half of each batch would be far off.
     assert max(abs(a - b) for a, b in zip(*curves, strict=True)) < 1e-5
@@ -134,7 +153,9 @@ def test_a_sweep_over_world_sizes_replays_nothing(home: Path) -> None:
 
 def test_torchrun_on_one_machine(home: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "ecomgpt")
-    assert start(home, "strategy=ddp", "name=torchrun", "trainer.max_steps=24", launcher=launcher).wait(PATIENCE) == 0, output(home)
+    assert (
+        start(home, "strategy=ddp", "name=torchrun", "trainer.max_steps=24", launcher=launcher).wait(PATIENCE) == 0
+    ), output(home)
     assert difference(home, "one", "torchrun") < 5e-5
     assert status(home / "outputs" / "torchrun")["state"] == "done"
 
@@ -145,11 +166,21 @@ def test_torchrun_on_two_machines(home: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     launcher = (
-        "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1", "--rdzv_backend=c10d", f"--rdzv_endpoint=127.0.0.1:{port}",
-        "--rdzv_id=1", "--local_addr=127.0.0.1", "-m", "ecomgpt",
+        "-m",
+        "torch.distributed.run",
+        "--nnodes=2",
+        "--nproc_per_node=1",
+        "--rdzv_backend=c10d",
+        f"--rdzv_endpoint=127.0.0.1:{port}",
+        "--rdzv_id=1",
+        "--local_addr=127.0.0.1",
+        "-m",
+        "ecomgpt",
     )
     arguments = ("strategy=fsdp", "name=machines", "trainer.max_steps=24", "trainer.checkpoint_every=12")
-    machines = [start(home, *arguments, launcher=launcher, ECOMGPT_CACHE=str(home / f"cache-{number}")) for number in range(2)]
+    machines = [
+        start(home, *arguments, launcher=launcher, ECOMGPT_CACHE=str(home / f"cache-{number}")) for number in range(2)
+    ]
     assert [machine.wait(PATIENCE) for machine in machines] == [0, 0], output(home)
     assert difference(home, "one", "machines") < 5e-5
     origin = json.loads((home / "outputs/machines/checkpoints/step-24.ckpt/origin.json").read_text())

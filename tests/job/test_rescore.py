@@ -43,7 +43,9 @@ def test_missing_files_are_all_named_with_where_the_questions_are(capsys: pytest
     Path("empty").mkdir()
     assert main([*SUITE, "model.path=empty", "name=empty"]) == 2
     message = capsys.readouterr().err
-    assert "8 problems" in message and "empty/zh-general-facts.jsonl: cannot be read" in message and "questions" in message
+    assert (
+        "8 problems" in message and "empty/zh-general-facts.jsonl: cannot be read" in message and "questions" in message
+    )
     question = lines(Path("outputs/empty/questions/en-general-facts.jsonl"))[0]
     assert set(question) == {"id", "prompt", "candidates", "target"} and question["target"] in question["candidates"]
 
@@ -105,8 +107,12 @@ def test_broken_answers_are_named_with_file_and_line(capsys: pytest.CaptureFixtu
     assert main([*SUITE, "model.path=broken", "name=broken"]) == 2
     message = capsys.readouterr().err
     for part in (
-        "copying.jsonl:5: is no object", "copying.jsonl:6: is no object", "after line 2", "after line 1",
-        f"copying.jsonl:8: '{first['id']}' has another prompt", "facts.jsonl: 4 of 5 rows have no answer",
+        "copying.jsonl:5: is no object",
+        "copying.jsonl:6: is no object",
+        "after line 2",
+        "after line 1",
+        f"copying.jsonl:8: '{first['id']}' has another prompt",
+        "facts.jsonl: 4 of 5 rows have no answer",
     ):
         assert part in message, part
 

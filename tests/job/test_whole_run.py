@@ -11,12 +11,28 @@ from pathlib import Path
 import pytest
 import torch
 
-TINY = ["model.hidden_size=32", "model.layers=2", "model.heads=2", "model.vocabulary=600", "sources.options.demo_store.products=12", "data.tasks=[product_category,intent_of_text,polarity_of_aspect]", "trainer.checkpoint_every=4", "eval.limit=4", "eval.bootstrap=100", "eval.tasks=[en-demo-product_category,zh-demo-intent_of_text]"]
+TINY = [
+    "model.hidden_size=32",
+    "model.layers=2",
+    "model.heads=2",
+    "model.vocabulary=600",
+    "sources.options.demo_store.products=12",
+    "data.tasks=[product_category,intent_of_text,polarity_of_aspect]",
+    "trainer.checkpoint_every=4",
+    "eval.limit=4",
+    "eval.bootstrap=100",
+    "eval.tasks=[en-demo-product_category,zh-demo-intent_of_text]",
+]
 
 
 def ecomgpt(folder: Path, *arguments: str, **settings) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "ecomgpt", *TINY, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, **settings
+        [sys.executable, "-m", "ecomgpt", *TINY, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **settings,
     )
 
 
@@ -37,9 +53,20 @@ def read(path: Path) -> dict:
 def test_every_file_of_the_contract_is_there(home: Path) -> None:
     run = home / "outputs" / "first"
     for name in (
-        "config.yaml", "environment.json", "status.json", "data/manifest.json", "metrics.json", "report.md", "report.html",
-        "model/model.safetensors", "model/tokenizer.json", "model/generation_config.json", "model/README.md", "logs/metrics.csv",
-        "logs/run.log", "predictions/en-demo-product_category.jsonl",
+        "config.yaml",
+        "environment.json",
+        "status.json",
+        "data/manifest.json",
+        "metrics.json",
+        "report.md",
+        "report.html",
+        "model/model.safetensors",
+        "model/tokenizer.json",
+        "model/generation_config.json",
+        "model/README.md",
+        "logs/metrics.csv",
+        "logs/run.log",
+        "predictions/en-demo-product_category.jsonl",
     ):
         assert (run / name).stat().st_size > 0, name
     assert list((run / "figures").glob("*.png")) and list((run / "logs").rglob("events.out.tfevents*"))
@@ -53,7 +80,18 @@ def test_manifest_and_metrics_hold_what_the_contract_says(home: Path) -> None:
     assert manifest["examples"] == sum(task["examples"] for task in manifest["tasks"]) > 0
     assert manifest["tokens"] == sum(task["tokens"] for task in manifest["tasks"])
     for task in manifest["tasks"]:
-        assert {"name", "source", "language", "kind", "label", "operation", "examples", "tokens", "dropped", "truncated"} <= set(task)
+        assert {
+            "name",
+            "source",
+            "language",
+            "kind",
+            "label",
+            "operation",
+            "examples",
+            "tokens",
+            "dropped",
+            "truncated",
+        } <= set(task)
         not_made = sum(number for reason, number in task["dropped"].items() if reason.startswith("not made"))
         assert task["made"] == task["examples"] + sum(task["dropped"].values()) - not_made
     for source in manifest["sources"].values():
@@ -110,7 +148,11 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(home: Path, number: s
         assert ecomgpt(home, "name=whole", *long).returncode == 0
     name = f"stopped-{number.name}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "ecomgpt", *TINY, f"name={name}", *long], cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ecomgpt", *TINY, f"name={name}", *long],
+        cwd=home,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     run = home / "outputs" / name
     deadline = time.time() + 120
@@ -157,18 +199,30 @@ def test_export_report_predict_and_evaluate_work_on_the_run(home: Path) -> None:
     assert ecomgpt(home, "job=report", f"run={run}").returncode == 0 and (run / "report.html").is_file()
     (home / "questions.jsonl").write_text('{"instruction": "Which category?", "input": "a kettle"}\n')
     done = ecomgpt(home, "job=predict", f"run={run}", "input=questions.jsonl")
-    assert done.returncode == 0 and json.loads((run / "predict" / "questions.jsonl").read_text())["id"] == "1", done.stderr
+    assert done.returncode == 0 and json.loads((run / "predict" / "questions.jsonl").read_text())["id"] == "1", (
+        done.stderr
+    )
     done = ecomgpt(home, "job=evaluate", f"run={run}", "name=again")
     assert done.returncode == 0, done.stderr
     ours, again = (read(home / "outputs" / name / "metrics.json")["tasks"] for name in ("first", "again"))
-    assert {name: task["metrics"] for name, task in ours.items()} == {name: task["metrics"] for name, task in again.items()}
+    assert {name: task["metrics"] for name, task in ours.items()} == {
+        name: task["metrics"] for name, task in again.items()
+    }
 
 
 def test_a_bloom_on_disk_runs_under_a_bloomz_name(home: Path) -> None:
     model = home / "outputs" / "first" / "model"
     done = ecomgpt(
-        home, "model=bloomz_560m", f"model.path={model}", "sources=demo", "eval=demo", "name=own", "trainer.max_steps=2",
-        "trainer.batch_tokens=1024", "data.max_length=256", "data.leaks.enabled=false",
+        home,
+        "model=bloomz_560m",
+        f"model.path={model}",
+        "sources=demo",
+        "eval=demo",
+        "name=own",
+        "trainer.max_steps=2",
+        "trainer.batch_tokens=1024",
+        "data.max_length=256",
+        "data.leaks.enabled=false",
     )
     assert done.returncode == 0, done.stderr
 

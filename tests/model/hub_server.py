@@ -71,13 +71,18 @@ def serve() -> Iterator[Hub]:
                 return self._answer({"errors": [], "warnings": []})
             if "/preupload/" in self.path:
                 modes = [
-                    {"path": file["path"], "uploadMode": "lfs" if file["path"].endswith(".safetensors") else "regular", "shouldIgnore": False}
+                    {
+                        "path": file["path"],
+                        "uploadMode": "lfs" if file["path"].endswith(".safetensors") else "regular",
+                        "shouldIgnore": False,
+                    }
                     for file in json.loads(body)["files"]
                 ]
                 return self._answer({"files": modes})
             if self.path.endswith("/info/lfs/objects/batch"):
                 objects = [
-                    {**item, "actions": {"upload": {"href": f"{hub.url}/lfs/{item['oid']}"}}} for item in json.loads(body)["objects"]
+                    {**item, "actions": {"upload": {"href": f"{hub.url}/lfs/{item['oid']}"}}}
+                    for item in json.loads(body)["objects"]
                 ]
                 return self._answer({"objects": objects, "transfer": "basic"})
             if re.search(r"/commit/main$", self.path):
@@ -87,7 +92,14 @@ def serve() -> Iterator[Hub]:
                         hub.files[item["value"]["path"]] = base64.b64decode(item["value"]["content"])
                     elif item["key"] == "lfsFile":
                         hub.files[item["value"]["path"]] = hub.blobs[item["value"]["oid"]]
-                return self._answer({"success": True, "commitOid": "1" * 40, "commitUrl": f"{hub.url}/owner/name/commit/{'1' * 40}", "hookOutput": ""})
+                return self._answer(
+                    {
+                        "success": True,
+                        "commitOid": "1" * 40,
+                        "commitUrl": f"{hub.url}/owner/name/commit/{'1' * 40}",
+                        "hookOutput": "",
+                    }
+                )
             return self._answer({"error": f"the stand-in does not know {self.path}"}, 404)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -18,7 +18,9 @@ CPU = torch.device("cpu")
 LENGTHS = (1, 300, 77, BLOCK, 2 * BLOCK + 3, 40)
 
 
-def plain(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: tuple[int, ...], slopes: torch.Tensor | None) -> torch.Tensor:
+def plain(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: tuple[int, ...], slopes: torch.Tensor | None
+) -> torch.Tensor:
     """The definition: one example after the other, all scores at once, absolute ALiBi as in BLOOM, in float64."""
     outputs, start = [], 0
     groups = query.shape[1] // key.shape[1]
@@ -40,7 +42,9 @@ def heads(count: int, tokens: int, size: int = 16, dtype: torch.dtype = torch.fl
 
 
 @pytest.mark.parametrize("kernel", ["sdpa", "flex"])
-@pytest.mark.parametrize(("count", "shared", "alibi"), [(4, 4, True), (6, 6, True), (4, 2, False)], ids=["alibi", "six heads", "grouped"])
+@pytest.mark.parametrize(
+    ("count", "shared", "alibi"), [(4, 4, True), (6, 6, True), (4, 2, False)], ids=["alibi", "six heads", "grouped"]
+)
 def test_every_kernel_is_the_plain_formula(kernel: str, count: int, shared: int, alibi: bool) -> None:
     tokens = sum(LENGTHS)
     inputs = [heads(count, tokens, seed=1), heads(shared, tokens, seed=2), heads(shared, tokens, seed=3)]
@@ -94,12 +98,20 @@ def test_bfloat16_keeps_distant_tokens_apart_up_to_2048() -> None:
 
 def small_bloom(dtype: torch.dtype = torch.float32) -> BloomForCausalLM:
     torch.manual_seed(0)
-    return BloomForCausalLM(BloomConfig(vocab_size=300, hidden_size=64, n_layer=2, n_head=4, initializer_range=0.1)).to(dtype)
+    return BloomForCausalLM(BloomConfig(vocab_size=300, hidden_size=64, n_layer=2, n_head=4, initializer_range=0.1)).to(
+        dtype
+    )
 
 
 def small_llama(dtype: torch.dtype = torch.float32) -> LlamaForCausalLM:
     torch.manual_seed(0)
-    shape = {"vocab_size": 300, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    shape = {
+        "vocab_size": 300,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     return LlamaForCausalLM(LlamaConfig(**shape, num_key_value_heads=2, initializer_range=0.1)).to(dtype)
 
 
@@ -126,14 +138,18 @@ def test_gradient_checkpointing_changes_nothing() -> None:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         ids = torch.arange(4, 104)[None]
         positions = torch.cat([torch.arange(60), torch.arange(40)])[None]
-        Network(model)(ids, positions, torch.tensor([60, 40]), torch.tensor([57, 58, 98]), torch.tensor([9, 8, 7])).sum().backward()
+        Network(model)(
+            ids, positions, torch.tensor([60, 40]), torch.tensor([57, 58, 98]), torch.tensor([9, 8, 7])
+        ).sum().backward()
         return torch.cat([weight.grad.flatten() for weight in model.parameters()])
 
     torch.testing.assert_close(gradient(True), gradient(False), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [small_bloom, small_llama])
-def test_every_block_is_found_and_compiled(make: Callable[..., PreTrainedModel], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_is_found_and_compiled(
+    make: Callable[..., PreTrainedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Their classes are exchanged for our own, and must be known for blocks all the same."""
     network = Network(make())
     found = blocks(network.language_model)
@@ -172,7 +188,13 @@ def test_rotary_frequencies_stay_exact_in_16_bit() -> None:
 
 
 def test_models_that_packing_would_change_are_refused() -> None:
-    shape = {"vocab_size": 300, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    shape = {
+        "vocab_size": 300,
+        "hidden_size": 64,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     scaled = LlamaForCausalLM(LlamaConfig(**shape))
     scaled.config.logit_scale = 0.5
     with pytest.raises(UserError, match="logit_scale"):

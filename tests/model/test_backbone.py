@@ -22,7 +22,13 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def written(path: Path, vocabulary: int) -> LlamaForCausalLM:
     """A small Llama with random weights, and the same as a GGUF file."""
     torch.manual_seed(0)
-    shape = {"vocab_size": vocabulary, "hidden_size": WIDTH, "intermediate_size": INNER, "num_hidden_layers": 1, "num_attention_heads": HEADS}
+    shape = {
+        "vocab_size": vocabulary,
+        "hidden_size": WIDTH,
+        "intermediate_size": INNER,
+        "num_hidden_layers": 1,
+        "num_attention_heads": HEADS,
+    }
     model = LlamaForCausalLM(LlamaConfig(**shape, tie_word_embeddings=False, rms_norm_eps=1e-5))
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(1)
@@ -36,7 +42,12 @@ def written(path: Path, vocabulary: int) -> LlamaForCausalLM:
     writer.add_vocab_size(vocabulary)
     short = {"q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output"}
     short |= {"gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down", "input_layernorm": "attn_norm"}
-    short |= {"post_attention_layernorm": "ffn_norm", "embed_tokens": "token_embd", "lm_head": "output", "norm": "output_norm"}
+    short |= {
+        "post_attention_layernorm": "ffn_norm",
+        "embed_tokens": "token_embd",
+        "lm_head": "output",
+        "norm": "output_norm",
+    }
     for name, weight in model.state_dict().items():
         *_, module, _ = name.split(".")
         if module in ("q_proj", "k_proj"):  # GGUF stores the halves of a head's rows in turns
@@ -50,9 +61,13 @@ def written(path: Path, vocabulary: int) -> LlamaForCausalLM:
     return model
 
 
-def test_a_gguf_file_gives_plain_weights_that_can_be_trained_and_saved(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_a_gguf_file_gives_plain_weights_that_can_be_trained_and_saved(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
     original = written(tmp_path / "small.gguf", len(tokenizer))
-    model = load_model(Config(model=ModelConfig(name="small", path=str(tmp_path), gguf_file="small.gguf", family="llama")), tokenizer)
+    model = load_model(
+        Config(model=ModelConfig(name="small", path=str(tmp_path), gguf_file="small.gguf", family="llama")), tokenizer
+    )
     ids = torch.arange(2, 40)[None]
     loss = model(ids, labels=ids).loss
     torch.testing.assert_close(loss, original(ids, labels=ids).loss)

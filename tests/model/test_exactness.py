@@ -19,12 +19,20 @@ INPUTS = ("input_ids", "positions", "lengths", "target_index", "targets")
 
 def bloom(heads: int = 4) -> BloomForCausalLM:
     torch.manual_seed(0)
-    return BloomForCausalLM(BloomConfig(vocab_size=VOCABULARY, hidden_size=48, n_layer=2, n_head=heads, initializer_range=0.1))
+    return BloomForCausalLM(
+        BloomConfig(vocab_size=VOCABULARY, hidden_size=48, n_layer=2, n_head=heads, initializer_range=0.1)
+    )
 
 
 def llama() -> LlamaForCausalLM:
     torch.manual_seed(0)
-    shape = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    shape = {
+        "hidden_size": 48,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
     return LlamaForCausalLM(LlamaConfig(vocab_size=VOCABULARY, **shape))
 
 
@@ -68,7 +76,9 @@ def test_packed_losses_and_gradients_equal_stock_transformers(make, examples: Ex
     ours = torch.cat([seen[index] for index in range(len(examples))])
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
     for (name, weight), other in zip(stock.named_parameters(), model.parameters(), strict=True):
-        torch.testing.assert_close(other.grad, weight.grad, rtol=1e-4, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            other.grad, weight.grad, rtol=1e-4, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 @pytest.mark.parametrize("make", [bloom, llama])
@@ -106,7 +116,9 @@ def test_weights_and_their_names_stay_stock() -> None:
 
 @pytest.mark.parametrize(("world", "micro"), [(1, 1), (1, 4), (2, 1), (2, 2), (4, 1)])
 @pytest.mark.parametrize("weighting", ["token", "example", "task"])
-def test_a_step_is_the_same_however_it_is_shared_out(examples: Examples, world: int, micro: int, weighting: str) -> None:
+def test_a_step_is_the_same_however_it_is_shared_out(
+    examples: Examples, world: int, micro: int, weighting: str
+) -> None:
     whole = plan(examples.lengths, 128, 4 * 128, 1.0, None, seed=3)
 
     def gradient(world: int, micro: int) -> torch.Tensor:

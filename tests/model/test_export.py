@@ -25,12 +25,19 @@ TOKENIZER = train_tokenizer(["The kettle boils fast and looks good.", "这款水
 
 def bloom(seed: int = 0) -> BloomForCausalLM:
     torch.manual_seed(seed)
-    return BloomForCausalLM(BloomConfig(vocab_size=len(TOKENIZER), hidden_size=32, n_layer=2, n_head=2, initializer_range=0.1))
+    return BloomForCausalLM(
+        BloomConfig(vocab_size=len(TOKENIZER), hidden_size=32, n_layer=2, n_head=2, initializer_range=0.1)
+    )
 
 
 def settings(tuning: str = "full", **model: str) -> Config:
     made = {"name": "bloom_tiny", "source": "build", **model}
-    return Config(model=ModelConfig(**made), data=DataConfig(name="full_cot"), tuning=TuningConfig(name=tuning, rank=4), paths=PathsConfig())  # type: ignore[arg-type]
+    return Config(
+        model=ModelConfig(**made),
+        data=DataConfig(name="full_cot"),
+        tuning=TuningConfig(name=tuning, rank=4),
+        paths=PathsConfig(),
+    )  # type: ignore[arg-type]
 
 
 def adapted(seed: int = 0) -> PreTrainedModel:
@@ -48,12 +55,27 @@ def run(tmp_path: Path) -> Run:
     made = Run(tmp_path / "run")
     made.manifest_file.parent.mkdir(parents=True)
     task = {"name": "mams_absa.polarity", "language": "en", "kind": "raw", "examples": 5, "tokens": 900}
-    manifest = {"examples": 5, "tokens": 900, "fingerprint": "abc", "tasks": [task], "sources": {"mams_absa": {}, "own_shop": {}}}
-    made.manifest_file.write_text(json.dumps({**manifest, "contamination": {"checked_against": "held_out", "removed": 3}}))
-    (made.path / "environment.json").write_text(json.dumps({"command": "python -m ecomgpt name=run", "git_commit": "f00"}))
+    manifest = {
+        "examples": 5,
+        "tokens": 900,
+        "fingerprint": "abc",
+        "tasks": [task],
+        "sources": {"mams_absa": {}, "own_shop": {}},
+    }
+    made.manifest_file.write_text(
+        json.dumps({**manifest, "contamination": {"checked_against": "held_out", "removed": 3}})
+    )
+    (made.path / "environment.json").write_text(
+        json.dumps({"command": "python -m ecomgpt name=run", "git_commit": "f00"})
+    )
     score = {"value": 0.8123, "low": 0.75, "high": 0.875}
     made.metrics_file.write_text(
-        json.dumps({"tasks": {"en-demo": {"n": 40, "metrics": {"micro_f1": score, "released_micro_f1": score}}}, "settings": {"suite": "demo"}})
+        json.dumps(
+            {
+                "tasks": {"en-demo": {"n": 40, "metrics": {"micro_f1": score, "released_micro_f1": score}}},
+                "settings": {"suite": "demo"},
+            }
+        )
     )
     return made
 
@@ -63,10 +85,14 @@ def test_a_whole_model(run: Run, dtype: torch.dtype) -> None:
     trained = bloom(seed=1)
     folder = export(bloom(), trained.state_dict(), TOKENIZER, run, settings(), dtype)
     again = AutoModelForCausalLM.from_pretrained(folder)
-    assert again.dtype == dtype and again.lm_head.weight.data_ptr() == again.transformer.word_embeddings.weight.data_ptr()
+    assert (
+        again.dtype == dtype and again.lm_head.weight.data_ptr() == again.transformer.word_embeddings.weight.data_ptr()
+    )
     for ours, theirs in zip(logits(trained, TOKENIZER), logits(again.float(), TOKENIZER), strict=True):
         torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-5 if dtype == torch.float32 else 0.1)
-    assert (folder / "generation_config.json").is_file() and AutoTokenizer.from_pretrained(folder).eos_token == TOKENIZER.eos_token
+    assert (folder / "generation_config.json").is_file() and AutoTokenizer.from_pretrained(
+        folder
+    ).eos_token == TOKENIZER.eos_token
     assert not any("lm_head" in name for name in load_file(folder / "model.safetensors"))
 
 
@@ -77,20 +103,32 @@ def test_shards_and_an_index(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_card_tells_how_the_model_came_to_be(run: Run) -> None:
-    folder = export(bloom(), bloom(1).state_dict(), TOKENIZER, run, settings(path="bigscience/bloomz-560m", source="load"))
+    folder = export(
+        bloom(), bloom(1).state_dict(), TOKENIZER, run, settings(path="bigscience/bloomz-560m", source="load")
+    )
     card = (folder / "README.md").read_text(encoding="utf-8")
     front = card.split("---\n")[1]
-    for line in ("license: bigscience-bloom-rail-1.0", "base_model: bigscience/bloomz-560m", "library_name: transformers"):
+    for line in (
+        "license: bigscience-bloom-rail-1.0",
+        "base_model: bigscience/bloomz-560m",
+        "library_name: transformers",
+    ):
         assert line in front.split("\n")
     for part in (
-        "`python -m ecomgpt name=run`", "fingerprint `abc`", "| en-demo | 40 | micro_f1 | 81.2 | 75.0 to 87.5 |",
-        "| mams_absa.polarity | en | raw | 5 | 900 |", "3 examples that held", "- own_shop: not stated",
+        "`python -m ecomgpt name=run`",
+        "fingerprint `abc`",
+        "| en-demo | 40 | micro_f1 | 81.2 | 75.0 to 87.5 |",
+        "| mams_absa.polarity | en | raw | 5 | 900 |",
+        "3 examples that held",
+        "- own_shop: not stated",
     ):
         assert part in card
     assert "- MAMS" in card and "released_" not in card
 
 
-def test_an_export_that_says_something_else_fails_and_leaves_the_old_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_that_says_something_else_fails_and_leaves_the_old_one(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = export(bloom(), bloom(1).state_dict(), TOKENIZER, run, settings())
     before = (folder / "model.safetensors").read_bytes()
     save = BloomForCausalLM.save_pretrained
@@ -103,7 +141,9 @@ def test_an_export_that_says_something_else_fails_and_leaves_the_old_one(run: Ru
 
     monkeypatch.setattr(BloomForCausalLM, "save_pretrained", spoil)
     for available in (10**12, 0):
-        monkeypatch.setattr("psutil.virtual_memory", lambda available=available: type("Memory", (), {"available": available}))
+        monkeypatch.setattr(
+            "psutil.virtual_memory", lambda available=available: type("Memory", (), {"available": available})
+        )
         with pytest.raises(JobFailure, match="other logits" if available else "another transformer.h.1.mlp"):
             export(bloom(), bloom(2).state_dict(), TOKENIZER, run, settings())
     assert (folder / "model.safetensors").read_bytes() == before
@@ -123,7 +163,13 @@ def test_adapters_alone_load_with_peft(run: Run) -> None:
     model = adapted()
     weights, expected = {name: value.clone() for name, value in model.state_dict().items()}, logits(model, TOKENIZER)
     folder = export_adapter(adapted(seed=5), bloom(), weights, TOKENIZER, run, settings("lora"))
-    assert {path.name for path in folder.iterdir()} >= {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "README.md", "backbone"}
+    assert {path.name for path in folder.iterdir()} >= {
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "tokenizer.json",
+        "README.md",
+        "backbone",
+    }
     base = AutoModelForCausalLM.from_pretrained(folder / "backbone")
     plain = logits(base, TOKENIZER)
     again = logits(PeftModel.from_pretrained(base, folder), TOKENIZER)

@@ -25,14 +25,27 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = train_tokenizer(TEXTS, 500)
     torch.manual_seed(0)
     # More rows than tokens, as in the released BLOOM.
-    shape = BloomConfig(vocab_size=len(tokenizer) + 60, hidden_size=32, n_layer=2, n_head=2, bos_token_id=1, eos_token_id=2, pad_token_id=3)
+    shape = BloomConfig(
+        vocab_size=len(tokenizer) + 60,
+        hidden_size=32,
+        n_layer=2,
+        n_head=2,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=3,
+    )
     BloomForCausalLM(shape).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
 
 def config(path: Path | str, **model) -> Config:
-    return Config(model=ModelConfig(name="bloomz_560m", path=str(path), hidden_size=1024, layers=24, heads=16, vocabulary=250880, **model), paths=PathsConfig())
+    return Config(
+        model=ModelConfig(
+            name="bloomz_560m", path=str(path), hidden_size=1024, layers=24, heads=16, vocabulary=250880, **model
+        ),
+        paths=PathsConfig(),
+    )
 
 
 def test_the_shape_is_that_of_the_folder(weights: Path, tmp_path: Path) -> None:
@@ -51,7 +64,9 @@ def test_a_folder_is_trained_and_exported(weights: Path, tmp_path: Path, tuning:
         "data.tasks=[product_category,intent_of_text] data.max_length=512 trainer.max_steps=3 trainer.batch_tokens=1024 trainer.learning_rate=0.01 "
         f"eval.limit=2 eval.bootstrap=100 eval.tasks=[en-demo-product_category] name=run paths.cache={tmp_path / 'cache'}"
     ).split()
-    done = subprocess.run([sys.executable, "-m", "ecomgpt", *command], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-m", "ecomgpt", *command], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     for noise in ("Writing model shards", "Setting accelerator", "Warning"):
         assert noise not in done.stdout + done.stderr

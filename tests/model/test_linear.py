@@ -33,7 +33,9 @@ def test_values_and_gradients_are_pytorchs(shape: tuple[int, ...], bias: bool) -
     stock, ours = pair(bias)
     results = []
     for layer in (stock, ours):
-        source = torch.linspace(-2, 2, 64 * 10).sin().flatten()[: torch.Size(shape).numel()].view(shape).requires_grad_()
+        source = (
+            torch.linspace(-2, 2, 64 * 10).sin().flatten()[: torch.Size(shape).numel()].view(shape).requires_grad_()
+        )
         out = layer(source)
         (out * torch.arange(48)).sum().backward()
         results.append([out, source.grad, layer.weight.grad, *([layer.bias.grad] if bias else [])])

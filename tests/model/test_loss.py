@@ -19,7 +19,9 @@ def head(bias: bool = False, vocabulary: int = 500) -> AnswerHead:
 
 @pytest.mark.parametrize("chunk", [1024, 7])
 @pytest.mark.parametrize("bias", [False, True])
-def test_losses_and_gradients_are_those_of_plain_cross_entropy(chunk: int, bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_and_gradients_are_those_of_plain_cross_entropy(
+    chunk: int, bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loss, "CHUNK", chunk)
     part = head(bias)
     hidden = torch.randn(23, 24) * 3
@@ -40,7 +42,9 @@ def test_large_logits_neither_overflow_nor_lose_the_loss() -> None:
     part = head()
     hidden = torch.randn(5, 24) * 500
     targets = torch.randint(0, 500, (5,))
-    torch.testing.assert_close(part(hidden, targets), F.cross_entropy(part(hidden), targets, reduction="none"), rtol=1e-5, atol=1e-3)
+    torch.testing.assert_close(
+        part(hidden, targets), F.cross_entropy(part(hidden), targets, reduction="none"), rtol=1e-5, atol=1e-3
+    )
 
 
 def test_logits_are_float32_sums_under_autocast() -> None:
@@ -72,6 +76,8 @@ def test_only_the_answers_logits_are_made_and_kept() -> None:
     """What stays for the backward pass is one buffer of N x V, however long the prompts are."""
     part = head(vocabulary=5000)
     kept: list[int] = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.append(tensor.numel()) or tensor, lambda tensor: tensor
+    ):
         part(torch.randn(11, 24).requires_grad_(), torch.randint(0, 5000, (11,)))
     assert max(kept) == 24 * 5000 and sorted(kept)[-2] == 11 * 5000 and sum(kept) < 24 * 5000 + 11 * 5000 + 1000

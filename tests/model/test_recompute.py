@@ -43,7 +43,11 @@ def test_the_result_is_freed_while_the_graph_lives(half: bool) -> None:
         output = through(linear, cheap, source)
     kept: list[int] = []
     for tensor in (output.grad_fn, *(node for node, _ in output.grad_fn.next_functions if node)):
-        kept += [value.numel() for name in dir(tensor) if name.startswith("_saved_") and torch.is_tensor(value := getattr(tensor, name))]
+        kept += [
+            value.numel()
+            for name in dir(tensor)
+            if name.startswith("_saved_") and torch.is_tensor(value := getattr(tensor, name))
+        ]
     assert kept and len(made) > 1  # looking at what is kept makes it again
     assert all(reference() is None for reference in made)
     output.float().sum().backward()

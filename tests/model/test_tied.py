@@ -20,7 +20,13 @@ def bloom() -> BloomForCausalLM:
 
 def llama(tie: bool = True) -> LlamaForCausalLM:
     torch.manual_seed(0)
-    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
+    shape = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+    }
     return LlamaForCausalLM(LlamaConfig(vocab_size=90, tie_word_embeddings=tie, pad_token_id=PAD, **shape))
 
 
@@ -49,7 +55,9 @@ def test_it_is_the_sum_of_both(make, targets: int, chunk: int, monkeypatch: pyte
         (expected * weights(targets)).sum().backward()
         (network(ids, positions, lengths, index, goals) * weights(targets)).sum().backward()
     for (name, one), other in zip(model.named_parameters(), stock.parameters(), strict=True):
-        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            one.grad, other.grad, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_two_forward_passes_before_one_backward_keep_their_own(make=bloom) -> None:
@@ -67,7 +75,10 @@ def test_products_in_bfloat16_add_up_in_float32(monkeypatch: pytest.MonkeyPatch)
     late, expected = LateGradient(torch.float32), torch.zeros(50, 8)
     for number in range(3):
         generator = torch.Generator().manual_seed(number)
-        logits, hidden = torch.randn(6, 50, generator=generator).bfloat16(), torch.randn(6, 8, generator=generator).bfloat16()
+        logits, hidden = (
+            torch.randn(6, 50, generator=generator).bfloat16(),
+            torch.randn(6, 8, generator=generator).bfloat16(),
+        )
         late.add(logits, hidden)
         expected += (logits.t() @ hidden).float()
     found = late.take()
@@ -82,4 +93,7 @@ def test_heads_of_their_own_and_frozen_embeddings_stay_as_they_are() -> None:
     frozen = bloom()
     frozen.get_input_embeddings().weight.requires_grad_(False)
     Network(frozen)(*batch(9)).sum().backward()
-    assert frozen.get_input_embeddings().weight.grad is None and frozen.transformer.h[0].mlp.dense_h_to_4h.weight.grad is not None
+    assert (
+        frozen.get_input_embeddings().weight.grad is None
+        and frozen.transformer.h[0].mlp.dense_h_to_4h.weight.grad is not None
+    )

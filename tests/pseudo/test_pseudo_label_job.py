@@ -37,9 +37,19 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def command(tmp_path: Path, url: str, *more: str) -> list[str]:
     return [
-        "job=pseudo_label", *STORE, TASKS, "pseudo.limit=12", f"chat.base_url={url}", "chat.backoff=0.001", "chat.retries=3",
-        f"paths.data={tmp_path / 'data'}", f"paths.cache={tmp_path / 'cache'}", f"paths.output={tmp_path / 'runs'}", "name=label", *more,
-    ]  # fmt: skip
+        "job=pseudo_label",
+        *STORE,
+        TASKS,
+        "pseudo.limit=12",
+        f"chat.base_url={url}",
+        "chat.backoff=0.001",
+        "chat.retries=3",
+        f"paths.data={tmp_path / 'data'}",
+        f"paths.cache={tmp_path / 'cache'}",
+        f"paths.output={tmp_path / 'runs'}",
+        "name=label",
+        *more,
+    ]
 
 
 def label(tmp_path: Path, served: Served, *more: str) -> int:
@@ -60,32 +70,68 @@ def contents(tmp_path: Path) -> dict[str, bytes]:
 
 def test_labels_are_checked_counted_and_paid_for_once(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     spoil = {
-        2: Answer('{"sentiment": "posi'), 4: Answer("", refusal="no"), 5: Answer('{"entities": [{"type": "Brand", "term": "Hallucinated Inc."}]}'),
-        6: error(429, "slow", retry_after="0.01"), 7: error(500, "oops"), 9: Answer(body='{"choices": []}'), 11: Answer(body="<p>", content_type="text/html"),
-        12: Answer("```json\n{}\n```"), 13: Answer("x", finish="length"), 15: error(400, "filtered", "content_filter"), 16: error(400, "too long"), 17: Answer(f"my key is {KEY}"),
-    }  # fmt: skip
+        2: Answer('{"sentiment": "posi'),
+        4: Answer("", refusal="no"),
+        5: Answer('{"entities": [{"type": "Brand", "term": "Hallucinated Inc."}]}'),
+        6: error(429, "slow", retry_after="0.01"),
+        7: error(500, "oops"),
+        9: Answer(body='{"choices": []}'),
+        11: Answer(body="<p>", content_type="text/html"),
+        12: Answer("```json\n{}\n```"),
+        13: Answer("x", finish="length"),
+        15: error(400, "filtered", "content_filter"),
+        16: error(400, "too long"),
+        17: Answer(f"my key is {KEY}"),
+    }
     with serve(lambda body, number: spoil.get(number) or Answer(labeller(body))) as served:
         assert label(tmp_path, served, "chat.concurrency=1") == 0
         captured = capsys.readouterr()
         assert "24 questions, 0 of them answered before" in captured.out and "USD; chat.budget is 5 USD" in captured.out
         assert "words that are not in the text 1" in captured.out or "JSON of another shape" in captured.out
-        rejected = [row for name in ("title_entities", "review_sentiment") for row in lines(folder(tmp_path) / f"{name}.rejected.jsonl")]
-        assert [row["detail"] for row in rejected if row["reason"] == "a request that the endpoint does not take"] == ["HTTP 400: too long"]
+        rejected = [
+            row
+            for name in ("title_entities", "review_sentiment")
+            for row in lines(folder(tmp_path) / f"{name}.rejected.jsonl")
+        ]
+        assert [row["detail"] for row in rejected if row["reason"] == "a request that the endpoint does not take"] == [
+            "HTTP 400: too long"
+        ]
         # It was not paid for and is asked again; nothing else is.
-        assert len(served.requests) == 24 + 4 and label(tmp_path, served, "overwrite=true") == 0 and len(served.requests) == 24 + 5
+        assert (
+            len(served.requests) == 24 + 4
+            and label(tmp_path, served, "overwrite=true") == 0
+            and len(served.requests) == 24 + 5
+        )
         paid, first = len(served.requests), contents(tmp_path)
         assert label(tmp_path, served, "chat.concurrency=3", "overwrite=true") == 0
         assert len(served.requests) == paid and contents(tmp_path) == first
     for name in ("title_entities", "review_sentiment"):
         manifest = json.loads(first[f"{name}.manifest.json"])
-        texts, records, rejects = manifest["texts"], lines(folder(tmp_path) / f"{name}.jsonl"), lines(folder(tmp_path) / f"{name}.rejected.jsonl")
+        texts, records, rejects = (
+            manifest["texts"],
+            lines(folder(tmp_path) / f"{name}.jsonl"),
+            lines(folder(tmp_path) / f"{name}.rejected.jsonl"),
+        )
         assert texts["offered"] == texts["chosen"] + sum(texts["left_out"].values()) and texts["chosen"] == 12
         assert texts["chosen"] == len(records) + len(rejects) and texts["labelled"] == len(records)
-        assert texts["rejected"] == Counter(row["reason"] for row in rejects) and all(row["answer"] or row["reason"] for row in rejects)
-        assert (manifest["model"], manifest["served_models"], manifest["complete"]) == ("gpt-4o-mini", ["served-model"], True) or "" in manifest["served_models"]
-        assert manifest["prompt"] == load_labellings([name])[0].digest() and manifest["answered"]["first"] <= manifest["answered"]["last"]
+        assert texts["rejected"] == Counter(row["reason"] for row in rejects) and all(
+            row["answer"] or row["reason"] for row in rejects
+        )
+        assert (manifest["model"], manifest["served_models"], manifest["complete"]) == (
+            "gpt-4o-mini",
+            ["served-model"],
+            True,
+        ) or "" in manifest["served_models"]
+        assert (
+            manifest["prompt"] == load_labellings([name])[0].digest()
+            and manifest["answered"]["first"] <= manifest["answered"]["last"]
+        )
         assert all(from_json(row) for row in records)
-    reasons = Counter(row["reason"] for name in ("title_entities", "review_sentiment") for row in lines(folder(tmp_path) / f"{name}.rejected.jsonl"))
+    reasons = Counter(
+        row["reason"]
+        for name in ("title_entities", "review_sentiment")
+        for row in lines(folder(tmp_path) / f"{name}.rejected.jsonl")
+    )
     assert sum(reasons.values()) == 7 and reasons["a request that the endpoint does not take"] == 0, reasons
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
@@ -113,7 +159,11 @@ def test_a_stopped_job_goes_on_without_paying_twice(tmp_path: Path, number: sign
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         arguments = command(tmp_path, served.url, f"chat.concurrency={concurrency}")
         process = subprocess.Popen(
-            [sys.executable, "-m", "ecomgpt", *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-m", "ecomgpt", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         deadline = time.monotonic() + 120
         while len(served.requests) < 8 and process.poll() is None and time.monotonic() < deadline:
@@ -132,7 +182,9 @@ def test_a_stopped_job_goes_on_without_paying_twice(tmp_path: Path, number: sign
     assert len(lines(folder(tmp_path) / "title_entities.jsonl")) == 12
 
 
-def test_the_budget_leaves_what_was_paid_for_and_the_same_command_completes_it(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_budget_leaves_what_was_paid_for_and_the_same_command_completes_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     usage = {"prompt_tokens": 1000, "completion_tokens": 20}
     with serve(lambda body, number: Answer(labeller(body), usage=usage)) as served:
         assert label(tmp_path, served, "chat.budget=0.003") == 2
@@ -156,7 +208,14 @@ def test_questions_without_an_answer_are_told_and_asked_again(tmp_path: Path, ca
 
 
 def composed(tmp_path: Path, *more: str) -> Config:
-    given = [*STORE, "data.tasks=null", "eval=none", f"paths.data={tmp_path / 'data'}", f"paths.cache={tmp_path / 'cache'}", *more]
+    given = [
+        *STORE,
+        "data.tasks=null",
+        "eval=none",
+        f"paths.data={tmp_path / 'data'}",
+        f"paths.cache={tmp_path / 'cache'}",
+        *more,
+    ]
     return compose.checked(compose.composed(given, files.search_roots([])))
 
 
@@ -177,11 +236,20 @@ def test_mixtures_take_labels_in_as_atomic_tasks_of_their_own(tmp_path: Path) ->
     config = composed(tmp_path, "data=pseudo_only", "data.kinds=[atomic]")
     manifest = prepare(config, Protection("none"), tokenizer_of(config)).manifest
     tasks = {task["name"]: task for task in manifest["tasks"]}
-    assert set(tasks) == {"demo_store_review_sentiment.labelled_text_sentiment", "demo_store_title_entities.labelled_title_entities"}
-    assert all((task["label"], task["kind"], task["operation"]) == ("pseudo", "atomic", None) for task in tasks.values())
+    assert set(tasks) == {
+        "demo_store_review_sentiment.labelled_text_sentiment",
+        "demo_store_title_entities.labelled_title_entities",
+    }
+    assert all(
+        (task["label"], task["kind"], task["operation"]) == ("pseudo", "atomic", None) for task in tasks.values()
+    )
     assert all(task["examples"] == 12 for task in tasks.values())
     by = manifest["sources"]["demo_store_title_entities"]["labelled_by"]
-    assert by["model"] == "gpt-4o-mini" and by["prompt"] == load_labellings(["title_entities"])[0].digest() and by["complete"]
+    assert (
+        by["model"] == "gpt-4o-mini"
+        and by["prompt"] == load_labellings(["title_entities"])[0].digest()
+        and by["complete"]
+    )
     assert "labelled_by" not in manifest["sources"]["demo_store"]
     # Another label, another mixture; another set of labels, too.
     path = folder(tmp_path) / "review_sentiment.jsonl"
@@ -200,7 +268,11 @@ def test_labels_of_a_dataset_that_is_left_out_are_left_out_with_it(tmp_path: Pat
     config = composed(tmp_path)
     config.sources.datasets = ["mepave"]
     found = find(config)
-    assert not found.datasets and {line.split(":")[0] for line in found.excluded} == {"mepave", "mepave_title_entities", "mepave_review_sentiment"}
+    assert not found.datasets and {line.split(":")[0] for line in found.excluded} == {
+        "mepave",
+        "mepave_title_entities",
+        "mepave_review_sentiment",
+    }
     config.sources.include_excluded = ["mepave"]
     assert {dataset.name for dataset in find(config).datasets} == {"mepave_title_entities", "mepave_review_sentiment"}
 
@@ -212,18 +284,38 @@ def test_labels_of_a_dataset_that_is_left_out_are_left_out_with_it(tmp_path: Pat
         ("title_entities.manifest.json", '"record"', '"records"', "'record' is missing"),
         ("title_entities.manifest.json", '"EntityText"', '"Entities"', "does not belong"),
         ("title_entities.jsonl", '"start": 0', '"start": 1', "title_entities.jsonl:1: the term"),
-        ("title_entities.jsonl", '"kind": "EntityText"', '"kind": "Entity"', "title_entities.jsonl:1: is no object with a 'kind'"),
+        (
+            "title_entities.jsonl",
+            '"kind": "EntityText"',
+            '"kind": "Entity"',
+            "title_entities.jsonl:1: is no object with a 'kind'",
+        ),
         ("title_entities.jsonl", '"text"', '"txt"', "there is no field 'txt'"),
     ],
-)  # fmt: skip
+)
 def test_broken_label_files_are_told_with_their_line(tmp_path: Path, file: str, old: str, new: str, says: str) -> None:
     from ecomgpt.sources.catalog import read
     from ecomgpt.sources.keep import ReadCounts
 
     target = folder(tmp_path)
     target.mkdir(parents=True)
-    record = {"kind": "EntityText", "id": "a", "group": "g", "language": "en", "text": "red mug", "entities": [{"type": "C", "start": 0, "end": 3, "term": "red"}]}
-    manifest = {"labelling": "title_entities", "title": "t", "family": "named_entity_recognition", "record": "EntityText", "axes": {}, "model": "m", "prompt": "p"}
+    record = {
+        "kind": "EntityText",
+        "id": "a",
+        "group": "g",
+        "language": "en",
+        "text": "red mug",
+        "entities": [{"type": "C", "start": 0, "end": 3, "term": "red"}],
+    }
+    manifest = {
+        "labelling": "title_entities",
+        "title": "t",
+        "family": "named_entity_recognition",
+        "record": "EntityText",
+        "axes": {},
+        "model": "m",
+        "prompt": "p",
+    }
     (target / "title_entities.jsonl").write_text(json.dumps(record) + "\n")
     (target / "title_entities.manifest.json").write_text(json.dumps(manifest))
     broken = target / file
@@ -234,7 +326,9 @@ def test_broken_label_files_are_told_with_their_line(tmp_path: Path, file: str, 
                 list(read(dataset, tmp_path / "data", ReadCounts()))
 
 
-def test_mistakes_are_told_before_anything_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_are_told_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serve(lambda body, number: Answer(labeller(body))) as served:
         for more, says in (
             ("pseudo.tasks=[title_entitys]", "did you mean 'title_entities'?"),

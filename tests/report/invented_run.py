@@ -17,7 +17,17 @@ TASKS: list[tuple[str, str, str, str, int, str, float, float, float]] = [
     ("attributes", "商品属性值抽取", "zh", "attribute_extraction", 160, "micro_f1", 0.0, 0.38, 0.05),
     ("titles", "Product title from attributes", "zh", "title_generation", 80, "rouge_l", 0.12, 0.58, 0.49),
     ("answerability", "Is the question answered?", "en", "answerability", 200, "accuracy", 0.52, 0.47, 0.55),
-    ("fine_category", "Fine-grained product category", "zh", "product_classification", 150, "micro_f1", 0.01, 0.17, 0.02),
+    (
+        "fine_category",
+        "Fine-grained product category",
+        "zh",
+        "product_classification",
+        150,
+        "micro_f1",
+        0.01,
+        0.17,
+        0.02,
+    ),
 ]
 FAMILIES = sorted({task[3] for task in TASKS} | {"query_generation", "named_entity_recognition", "review_topic"})
 
@@ -60,8 +70,13 @@ def make_metrics() -> dict[str, Any]:
             value = values[column - 6]
             metrics = {primary: score(value, n), "exact_match": score(value * 0.8, n), "invalid_rate": score(0.02, n)}
             arm[name] = {
-                "n": n, "metrics": metrics, "primary": primary, "language": language, "family": family, "title": title,
-            }  # fmt: skip
+                "n": n,
+                "metrics": metrics,
+                "primary": primary,
+                "language": language,
+                "family": family,
+                "title": title,
+            }
         arms.append(arm)
     trained, untrained = arms
     trained["titles"]["metrics"]["released_rouge_l"] = score(0.02, 80)
@@ -72,9 +87,14 @@ def make_metrics() -> dict[str, Any]:
         "copy": {"titles": {"rouge_l": 0.49}},
     }
     training = {
-        "steps": 300, "examples": 9600, "tokens": 1843200, "tokens_per_second": 21874.5, "final_loss": 1.0473,
-        "peak_memory_bytes": 1_934_000_000, "seconds": 84.3,
-    }  # fmt: skip
+        "steps": 300,
+        "examples": 9600,
+        "tokens": 1843200,
+        "tokens_per_second": 21874.5,
+        "final_loss": 1.0473,
+        "peak_memory_bytes": 1_934_000_000,
+        "seconds": 84.3,
+    }
     return {
         "tasks": trained,
         "untrained": {"tasks": untrained, "averages": make_averages(6)},
@@ -86,14 +106,21 @@ def make_metrics() -> dict[str, Any]:
 
 
 def make_averages(column: int) -> dict[str, Any]:
-    groups = {"all": TASKS, "language/zh": [task for task in TASKS if task[2] == "zh"], "family/title_generation": [TASKS[5]]}
+    groups = {
+        "all": TASKS,
+        "language/zh": [task for task in TASKS if task[2] == "zh"],
+        "family/title_generation": [TASKS[5]],
+    }
     return {
         group: {
             "tasks": [task[0] for task in tasks],
-            "metrics": {"primary": score(sum(task[column] for task in tasks) / len(tasks), 170 * len(tasks)), "exact_match": score(0.3, 900)},
+            "metrics": {
+                "primary": score(sum(task[column] for task in tasks) / len(tasks), 170 * len(tasks)),
+                "exact_match": score(0.3, 900),
+            },
         }
         for group, tasks in groups.items()
-    }  # fmt: skip
+    }
 
 
 def make_manifest() -> dict[str, Any]:
@@ -109,24 +136,49 @@ def make_manifest() -> dict[str, Any]:
             if kind == "atomic" and chance.random() < 0.3:
                 continue
             examples = chance.choice((800, 800, 640, 333))
-            tasks.append({
-                "name": family + suffix, "source": "demo", "language": "en", "family": family, "kind": kind, "label": label,
-                "operation": operation, "examples": examples, "tokens": examples * 150,
-                "dropped": {"over_cap": chance.randrange(9000), "duplicate": chance.randrange(40)}, "truncated": chance.randrange(6),
-            })  # fmt: skip
+            tasks.append(
+                {
+                    "name": family + suffix,
+                    "source": "demo",
+                    "language": "en",
+                    "family": family,
+                    "kind": kind,
+                    "label": label,
+                    "operation": operation,
+                    "examples": examples,
+                    "tokens": examples * 150,
+                    "dropped": {"over_cap": chance.randrange(9000), "duplicate": chance.randrange(40)},
+                    "truncated": chance.randrange(6),
+                }
+            )
     return {
-        "fingerprint": "9f2c61d07be34a55", "examples": sum(task["examples"] for task in tasks),
-        "tokens": sum(task["tokens"] for task in tasks), "tasks": tasks,
+        "fingerprint": "9f2c61d07be34a55",
+        "examples": sum(task["examples"] for task in tasks),
+        "tokens": sum(task["tokens"] for task in tasks),
+        "tasks": tasks,
         "contamination": {"checked_against": ["demo"], "removed": 37},
-    }  # fmt: skip
+    }
 
 
 ENVIRONMENT = {
-    "git_commit": "3695598d2a71", "command": "python -m ecomgpt name=first", "seed": 13,
-    "python": "3.11.9", "packages": {"torch": "2.13.0", "transformers": "5.23.0", "ecomgpt": "0.1.0"},
-    "cpu": "AMD EPYC", "cores": 2, "memory_bytes": 24_000_000_000, "gpus": [], "platform": "Linux-6.1-x86_64",
-}  # fmt: skip
-STATUS = {"state": "done", "stage": "report", "error": None, "started": "2025-01-01T10:00:00+00:00", "finished": "2025-01-01T10:02:31+00:00"}
+    "git_commit": "3695598d2a71",
+    "command": "python -m ecomgpt name=first",
+    "seed": 13,
+    "python": "3.11.9",
+    "packages": {"torch": "2.13.0", "transformers": "5.23.0", "ecomgpt": "0.1.0"},
+    "cpu": "AMD EPYC",
+    "cores": 2,
+    "memory_bytes": 24_000_000_000,
+    "gpus": [],
+    "platform": "Linux-6.1-x86_64",
+}
+STATUS = {
+    "state": "done",
+    "stage": "report",
+    "error": None,
+    "started": "2025-01-01T10:00:00+00:00",
+    "finished": "2025-01-01T10:02:31+00:00",
+}
 
 
 def make_log() -> str:
@@ -146,16 +198,32 @@ def make_predictions(name: str) -> list[dict[str, Any]]:
     rows = []
     for index in range(40):
         prompt = f"Classify the message.\nMessage: Hello, my parcel {index} 还没有到。\nCandidates: {', '.join(LABELS)}\nAnswer:"
-        rows.append(prediction(name, f"{name}-{index:03d}", prompt, chance.choice(LABELS), chance.choice([*LABELS, "I am not sure"])))
+        rows.append(
+            prediction(
+                name, f"{name}-{index:03d}", prompt, chance.choice(LABELS), chance.choice([*LABELS, "I am not sure"])
+            )
+        )
     return rows
 
 
 def prediction(task: str, row: str, prompt: str, target: str, answer: str, form: str = "label") -> dict[str, Any]:
     return {
-        "id": row, "task": task, "prompt": prompt, "target": target, "prediction": answer, "parsed": [answer],
-        "valid": form == "text" or answer in LABELS, "cut_tokens": 0, "candidates": LABELS if form == "label" else [], "form": form,
-        "kind": "CLS" if form == "label" else "Generate", "separator": ", ", "language": "en", "source": "demo", "input": [0, 5],
-    }  # fmt: skip
+        "id": row,
+        "task": task,
+        "prompt": prompt,
+        "target": target,
+        "prediction": answer,
+        "parsed": [answer],
+        "valid": form == "text" or answer in LABELS,
+        "cut_tokens": 0,
+        "candidates": LABELS if form == "label" else [],
+        "form": form,
+        "kind": "CLS" if form == "label" else "Generate",
+        "separator": ", ",
+        "language": "en",
+        "source": "demo",
+        "input": [0, 5],
+    }
 
 
 HOSTILE_TITLE = "[red]x[/red] \x1b[31m\x07 <b>"

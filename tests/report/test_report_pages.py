@@ -61,7 +61,15 @@ def test_the_answer_comes_first_and_agrees_with_the_table(whole: Path) -> None:
     answer = f"Training helped: +{sum(gains) / len(gains) * 100:.1f} points"
     assert answer in text and text.index(answer) < text.index("Scores")
     assert "better on 6, no clear difference on 2, worse on 0." in text
-    order = ["Scores", "Figures", "What was left out", "Training", "Reading errors", "How to reproduce", "Before you rely on this"]
+    order = [
+        "Scores",
+        "Figures",
+        "What was left out",
+        "Training",
+        "Reading errors",
+        "How to reproduce",
+        "Before you rely on this",
+    ]
     headings = re.findall(r"<h2>([^<]*)", (whole / "report.html").read_text("utf-8"))
     assert [heading for heading, start in zip(headings, order, strict=True) if heading.startswith(start)] == headings
 
@@ -71,9 +79,22 @@ def test_facts_of_data_training_and_origin(whole: Path) -> None:
     manifest = json.loads((whole / "data" / "manifest.json").read_text("utf-8"))
     capped = sum(task["dropped"].get("over_cap", 0) for task in manifest["tasks"])
     for fact in (
-        f"{capped:,}", "37 removed; checked against demo", "1,843,200", "1 min 24 s", "2 min 31 s", "1.9 GB", "memory 24.0 GB",
-        "python -m ecomgpt name=first", "3695598d2a71", "9f2c61d07be34a55", "torch 2.13.0", "ROUGE-L (released)", "66 / 32 / 2", "python 3.11.9", "cpu AMD EPYC",
-    ):  # fmt: skip
+        f"{capped:,}",
+        "37 removed; checked against demo",
+        "1,843,200",
+        "1 min 24 s",
+        "2 min 31 s",
+        "1.9 GB",
+        "memory 24.0 GB",
+        "python -m ecomgpt name=first",
+        "3695598d2a71",
+        "9f2c61d07be34a55",
+        "torch 2.13.0",
+        "ROUGE-L (released)",
+        "66 / 32 / 2",
+        "python 3.11.9",
+        "cpu AMD EPYC",
+    ):
         assert fact in page, fact
 
 
@@ -82,7 +103,10 @@ def test_the_page_is_one_file_without_scripts_or_addresses(whole: Path) -> None:
     page = Reader(source)
     assert not page.tags & {"script", "link", "iframe", "img", "object", "foreignobject"}
     assert not [name for name in page.attributes if name.startswith("on") or name in ("src", "href", "srcset")]
-    assert set(re.findall(r"https?://[^\"\s]+", source)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\"\s]+", source)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
     assert all(target.startswith("#") for target in re.findall(r'xlink:href="([^"]*)"', source))
     identifiers = re.findall(r'\bid="([^"]*)"', source)
     assert len(identifiers) == len(set(identifiers))
@@ -90,7 +114,13 @@ def test_the_page_is_one_file_without_scripts_or_addresses(whole: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(whole: Path) -> None:
-    files = ["report.html", "report.md", "results.csv", "table.tex", *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))]
+    files = [
+        "report.html",
+        "report.md",
+        "results.csv",
+        "table.tex",
+        *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg")),
+    ]
     before = [(whole / name).read_bytes() for name in files]
     write_report(whole)
     assert [(whole / name).read_bytes() for name in files] == before
@@ -107,12 +137,22 @@ def test_every_figure_is_a_picture_in_the_pages_colours(whole: Path) -> None:
 
 def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "hostile")
-    rewrite(folder, "metrics.json", lambda content: content["tasks"]["aspects"].update(title=HOSTILE, family=HOSTILE, language=HOSTILE))
+    rewrite(
+        folder,
+        "metrics.json",
+        lambda content: content["tasks"]["aspects"].update(title=HOSTILE, family=HOSTILE, language=HOSTILE),
+    )
     rewrite(folder, "metrics.json", lambda content: content["averages"].update({HOSTILE: content["averages"]["all"]}))
-    rewrite(folder, "data/manifest.json", lambda content: content["tasks"][0].update(name=HOSTILE, family=HOSTILE, dropped={HOSTILE: 9**9}))
+    rewrite(
+        folder,
+        "data/manifest.json",
+        lambda content: content["tasks"][0].update(name=HOSTILE, family=HOSTILE, dropped={HOSTILE: 9**9}),
+    )
     rewrite(folder, "environment.json", lambda content: content.update(command="``` " + HOSTILE))
     (folder / "config.yaml").write_text(HOSTILE, "utf-8")
-    rows = [prediction("aspects", f"{HOSTILE}{form}", HOSTILE, HOSTILE, HOSTILE + "!?x", form) for form in ("text", "text")]
+    rows = [
+        prediction("aspects", f"{HOSTILE}{form}", HOSTILE, HOSTILE, HOSTILE + "!?x", form) for form in ("text", "text")
+    ]
     write_predictions(folder, "aspects", rows)
     write_predictions(folder, "titles", [prediction("titles", HOSTILE, HOSTILE, "退换货", HOSTILE)])
     with warnings.catch_warnings():
@@ -127,13 +167,14 @@ def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path) -> None:
     outside = re.sub(r"^(`{3,})\n.*?\n\1$", "", markdown, flags=re.DOTALL | re.MULTILINE)
     assert "<script>" not in outside and "[x](" not in outside and "://e" not in outside.replace("\\://e", "")
     assert re.search(r"^````\n``` <script>", markdown, flags=re.MULTILINE)  # the fence is longer than what it holds
-    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in outside.split("\n") if "alert" in line and line.startswith("| ")}
+    widths = {
+        len(re.findall(r"(?<!\\)\|", line)) for line in outside.split("\n") if "alert" in line and line.startswith("| ")
+    }
     assert widths <= {9, 7, 5}  # the columns of scores, averages and dropped rows, and no more
 
 
 @pytest.mark.parametrize(
-    "missing",
-    ["data", "predictions", "logs", "environment.json", "status.json", "config.yaml", "all"],
+    "missing", ["data", "predictions", "logs", "environment.json", "status.json", "config.yaml", "all"]
 )
 def test_a_missing_part_leaves_the_rest(tmp_path: Path, missing: str) -> None:
     folder = make_run(tmp_path / "run")
@@ -162,7 +203,10 @@ def test_a_figure_without_data_does_not_stay_from_an_earlier_report(tmp_path: Pa
         ({"training": None, "untrained": None}, "above the best simple baseline on 7 of 8"),
         ({"untrained": None, "baselines": None}, "there is nothing in this run to compare it with"),
         ({"tasks": {}, "averages": {}}, "No evaluation task has a score"),
-        ({"tasks": {"a": {}}, "untrained": {"tasks": {"a": None}}, "baselines": {"copy": {"a": {}}}}, "No evaluation task has a score"),
+        (
+            {"tasks": {"a": {}}, "untrained": {"tasks": {"a": None}}, "baselines": {"copy": {"a": {}}}},
+            "No evaluation task has a score",
+        ),
     ],
 )
 def test_runs_without_training_reference_or_tasks(tmp_path: Path, changes: dict, answer: str) -> None:
@@ -193,10 +237,15 @@ def test_predictions_that_cannot_be_read_are_named_by_line(tmp_path: Path) -> No
 
 def test_cut_prompts_are_counted(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    rows = [prediction("aspects", str(index), "Question?", "退换货", "退换货") | {"cut_tokens": index} for index in range(4)]
+    rows = [
+        prediction("aspects", str(index), "Question?", "退换货", "退换货") | {"cut_tokens": index} for index in range(4)
+    ]
     write_predictions(folder, "aspects", rows)
     page, _ = pages(folder)
-    assert "Evaluation prompts cut to the maximum length, in rows: aspects 3." in page.text and "Every answer is right." in page.text
+    assert (
+        "Evaluation prompts cut to the maximum length, in rows: aspects 3." in page.text
+        and "Every answer is right." in page.text
+    )
 
 
 def test_texts_of_rows_can_be_left_out(tmp_path: Path) -> None:
@@ -225,7 +274,9 @@ def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         write_report(folder)
     assert len(caught.value.problems) == 2
-    assert "metrics.json:2: not valid JSON" in str(caught.value) and "environment.json:1: a JSON object" in str(caught.value)
+    assert "metrics.json:2: not valid JSON" in str(caught.value) and "environment.json:1: a JSON object" in str(
+        caught.value
+    )
 
 
 def test_endless_answers_are_cut_with_a_note(tmp_path: Path) -> None:

@@ -93,17 +93,32 @@ def test_the_mean_adds_half_widths_in_squares() -> None:
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (points(0.4567), "45.7"), (points(-0.0123, signed=True), "−1.2"), (points(0.0123, signed=True), "+1.2"),
-        (points(-0.00001, signed=True), "0.0"), (points(-0.00001), "0.0"), (points(math.nan), "–"), (points(None), "–"),
-        (interval(Score(0.5, 0.41, 0.502)), "[41.0, 50.2]"), (interval(Score(0.5)), "–"),
-        (count(1234567), "1,234,567"), (size(2_100_000_000), "2.1 GB"), (size(999), "999 B"), (size(0.5), "0 B"), (size(10**18), "1000000.0 TB"),
-        (duration(4.26), "4.3 s"), (duration(125), "2 min 05 s"), (duration(3 * 3600 + 1200), "3 h 20 min"), (duration(-1), "–"),
-        (metric_name("released_rouge_l"), "ROUGE-L (released)"), (metric_name("token_f1"), "token F1"),
+        (points(0.4567), "45.7"),
+        (points(-0.0123, signed=True), "−1.2"),
+        (points(0.0123, signed=True), "+1.2"),
+        (points(-0.00001, signed=True), "0.0"),
+        (points(-0.00001), "0.0"),
+        (points(math.nan), "–"),
+        (points(None), "–"),
+        (interval(Score(0.5, 0.41, 0.502)), "[41.0, 50.2]"),
+        (interval(Score(0.5)), "–"),
+        (count(1234567), "1,234,567"),
+        (size(2_100_000_000), "2.1 GB"),
+        (size(999), "999 B"),
+        (size(0.5), "0 B"),
+        (size(10**18), "1000000.0 TB"),
+        (duration(4.26), "4.3 s"),
+        (duration(125), "2 min 05 s"),
+        (duration(3 * 3600 + 1200), "3 h 20 min"),
+        (duration(-1), "–"),
+        (metric_name("released_rouge_l"), "ROUGE-L (released)"),
+        (metric_name("token_f1"), "token F1"),
         (visible("a\x1b[0m\r\n\tb\u202e\ud800"), "a\\x1b[0m\n\tb\\u202e\\ud800"),
         (markdown("a|b\n<i>*x*</i> `c` & www.x"), "a\\|b ⏎ &lt;i&gt;\\*x\\*&lt;/i&gt; \\`c\\` &amp; www\\.x"),
-        (code_block("a```b"), "````\na```b\n````"), (clip("abc", 3), "abc"),
+        (code_block("a```b"), "````\na```b\n````"),
+        (clip("abc", 3), "abc"),
     ],
-)  # fmt: skip
+)
 def test_shown_texts(shown: str, expected: str) -> None:
     assert shown == expected
 
@@ -128,9 +143,14 @@ def test_smoothing_keeps_a_straight_line() -> None:
 def test_worst_rows_mistakes_and_confusion_of_a_task(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     answers = [*["track an order"] * 3, "退换货", "退换货", *["huh"] * 4]
-    write_predictions(folder, "aspects", [prediction("aspects", str(at), "Q?", "退换货", answer) for at, answer in enumerate(answers)])
+    write_predictions(
+        folder, "aspects", [prediction("aspects", str(at), "Q?", "退换货", answer) for at, answer in enumerate(answers)]
+    )
     reading = read(folder / "predictions" / "aspects.jsonl", 5)
-    assert [row.id for row in reading.worst] == ["0", "1", "2", "5", "6"] and [row.id for row in reading.invalid] == ["7", "8"]
+    assert [row.id for row in reading.worst] == ["0", "1", "2", "5", "6"] and [row.id for row in reading.invalid] == [
+        "7",
+        "8",
+    ]
     assert reading.mistakes == [("退换货", "huh", 4), ("退换货", "track an order", 3)]
     assert (reading.rows, reading.invalid_rows) == (9, 4)
     counts = dict(zip(reading.labels, dict(reading.confusion)["退换货"], strict=True))
@@ -153,7 +173,18 @@ def test_the_terminal_table_fits_and_holds_every_number(tmp_path: Path, width: i
     text = stream.getvalue()
     assert max(cell_len(line) for line in text.split("\n")) <= width
     if width >= 80:
-        for cell in ("Training helped: +33.2 points", "[65.3, 76.7]", "71.0", "9.0", "+62.0", "21.0", "−5.0", "accuracy", "240", "average, language: zh"):
+        for cell in (
+            "Training helped: +33.2 points",
+            "[65.3, 76.7]",
+            "71.0",
+            "9.0",
+            "+62.0",
+            "21.0",
+            "−5.0",
+            "accuracy",
+            "240",
+            "average, language: zh",
+        ):
             assert cell in text, cell
     assert ("majority 21.0" in text) == (width >= 100)
 
@@ -168,7 +199,10 @@ def test_the_terminal_obeys_no_escape_or_markup_of_the_data(tmp_path: Path) -> N
     assert "\x1b" not in stream.getvalue() and "[red]x[/red]" in stream.getvalue()
 
 
-@pytest.mark.parametrize("changes", [{"tasks": {}, "averages": {}}, {"untrained": None, "baselines": None, "training": None, "averages": None}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"tasks": {}, "averages": {}}, {"untrained": None, "baselines": None, "training": None, "averages": None}],
+)
 def test_the_terminal_shows_runs_that_lack_parts(tmp_path: Path, changes: dict) -> None:
     stream = io.StringIO()
     Console(file=stream, width=100).print(summary(make_run(tmp_path / "run", **changes)))

@@ -44,7 +44,9 @@ def read(folder: Path) -> tuple[Reader, str, dict]:
 def test_the_answer_is_one_sentence_and_agrees_with_the_numbers(sweep: Path) -> None:
     page, text, numbers = read(sweep)
     change = numbers["groups"][numbers["answer"]]["changes"]["full_cot"]
-    verdicts = [numbers["tasks"][task]["changes"]["full_cot"]["verdict"] for task in numbers["groups"]["cross_task"]["tasks"]]
+    verdicts = [
+        numbers["tasks"][task]["changes"]["full_cot"]["verdict"] for task in numbers["groups"]["cross_task"]["tasks"]
+    ]
     answer = (
         f"full_cot beats no_atomic by {change['value'] * 100:.1f} points averaged over 3 cross-task tasks, 95 % interval "
         f"{change['low'] * 100:.1f} to {change['high'] * 100:.1f}, paired over 150 rows and 3 seeds; "
@@ -54,14 +56,24 @@ def test_the_answer_is_one_sentence_and_agrees_with_the_numbers(sweep: Path) -> 
     assert answer in page.text and answer.replace("_", r"\_") in text
     assert page.text.index(answer) < page.text.index("Scores") < page.text.index("Figures") < page.text.index("Cost")
     headings = re.findall(r"<h2>([^<]*)", (sweep / "report.html").read_text("utf-8"))
-    assert headings == ["Scores", "Figures", "Cost", "What differs between the arms", "How to reproduce", "Before you rely on this"]
+    assert headings == [
+        "Scores",
+        "Figures",
+        "Cost",
+        "What differs between the arms",
+        "How to reproduce",
+        "Before you rely on this",
+    ]
 
 
 def test_scores_are_means_over_the_seeds_files(sweep: Path) -> None:
     page, _, numbers = read(sweep)
     for task, *_ in TASKS:
         for arm in ("no_atomic", "full_cot"):
-            runs = [json.loads((sweep / f"data-{arm}_seed-{seed}" / "metrics.json").read_text())["tasks"][task] for seed in (1, 2, 3)]
+            runs = [
+                json.loads((sweep / f"data-{arm}_seed-{seed}" / "metrics.json").read_text())["tasks"][task]
+                for seed in (1, 2, 3)
+            ]
             values = [run["metrics"][run["primary"]]["value"] for run in runs]
             assert numbers["tasks"][task]["scores"][arm]["value"] == pytest.approx(sum(values) / 3, abs=2e-6)
         shown = numbers["tasks"][task]["scores"]["full_cot"]
@@ -69,21 +81,46 @@ def test_scores_are_means_over_the_seeds_files(sweep: Path) -> None:
     with (sweep / "results.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 6 * 2 * sum(len({task[4], "exact_match", "released_rouge_l"}) for task in TASKS)
-    one = next(row for row in rows if (row["job"], row["arm"], row["task"], row["metric"]) == ("data-full_cot_seed-2", "trained", "intent_zh", "micro_f1"))
-    assert float(one["value"]) == json.loads((sweep / one["job"] / "metrics.json").read_text())["tasks"]["intent_zh"]["metrics"]["micro_f1"]["value"]
+    one = next(
+        row
+        for row in rows
+        if (row["job"], row["arm"], row["task"], row["metric"])
+        == ("data-full_cot_seed-2", "trained", "intent_zh", "micro_f1")
+    )
+    assert (
+        float(one["value"])
+        == json.loads((sweep / one["job"] / "metrics.json").read_text())["tasks"]["intent_zh"]["metrics"]["micro_f1"][
+            "value"
+        ]
+    )
     assert one["overrides"] == "data=full_cot seed=2" and one["relation"] == "cross_task"
 
 
 def test_what_belongs_in_a_report_is_there(sweep: Path) -> None:
     page, text, _ = read(sweep)
     for fact in (
-        "python -m ecomgpt --multirun data=no_atomic,full_cot seed=1,2,3 name=abl", "9f2c61d07be34a55", "3695598d2a71", "not readable here", "0.01 kWh",
-        "1.9 GB", "1 min 24 s", "data.kinds", "raw, atomic", "majority", "66 / 32 / 2", "read off a figure", "1, 2, 3", "untrained",
-    ):  # fmt: skip
+        "python -m ecomgpt --multirun data=no_atomic,full_cot seed=1,2,3 name=abl",
+        "9f2c61d07be34a55",
+        "3695598d2a71",
+        "not readable here",
+        "0.01 kWh",
+        "1.9 GB",
+        "1 min 24 s",
+        "data.kinds",
+        "raw, atomic",
+        "majority",
+        "66 / 32 / 2",
+        "read off a figure",
+        "1, 2, 3",
+        "untrained",
+    ):
         assert fact in page.text, fact
     source = (sweep / "report.html").read_text("utf-8")
     assert not page.tags & {"script", "link", "iframe", "img", "object", "foreignobject"}
-    assert set(re.findall(r"https?://[^\"\s]+", source)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r"https?://[^\"\s]+", source)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
     identifiers = re.findall(r'\bid="([^"]*)"', source)
     assert len(identifiers) == len(set(identifiers)) and source.count("<svg") == len(FIGURES)
     for name in FIGURES:
@@ -95,7 +132,9 @@ def test_nothing_is_written_again_unless_something_changed(tmp_path: Path) -> No
     folder = make_sweep(tmp_path / "abl", seeds=(1,), rows=20)
     assert study_unchanged([folder], folder) is None
     write_study([folder], folder)
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent in (folder, folder / "figures")]
+    files = [
+        path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent in (folder, folder / "figures")
+    ]
     before = [path.read_bytes() for path in files]
     assert "no_atomic" in str(study_unchanged([folder], folder))
     write_study([folder], folder)
@@ -117,7 +156,9 @@ def test_arms_that_answer_alike_cannot_be_told_apart(tmp_path: Path) -> None:
     assert "One seed an arm" in page.text and "beats" not in page.text
 
 
-def test_two_runs_give_what_a_paired_comparison_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_two_runs_give_what_a_paired_comparison_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     make_sweep(tmp_path / "abl", seeds=(1,), rows=30)
     first, second = (tmp_path / "abl" / f"data-{arm}_seed-1" for arm in ("no_atomic", "full_cot"))
     monkeypatch.chdir(tmp_path)
@@ -126,7 +167,9 @@ def test_two_runs_give_what_a_paired_comparison_gives(tmp_path: Path, monkeypatc
     numbers = read(tmp_path / "outputs" / "both")[2]
     for task, known in between(Run(second), Run(first)).items():
         found = numbers["tasks"][task]["changes"]["full_cot"]
-        assert (found["value"], found["low"], found["high"], found["p"]) == pytest.approx((known.value, known.low, known.high, known.p_holm), abs=1e-6)
+        assert (found["value"], found["low"], found["high"], found["p"]) == pytest.approx(
+            (known.value, known.low, known.high, known.p_holm), abs=1e-6
+        )
     assert "full_cot beats no_atomic" in " ".join(shown.split()) and "客户意图" in shown
 
 
@@ -138,13 +181,19 @@ def test_jobs_without_a_result_are_named_with_their_cause(tmp_path: Path) -> Non
     write_json(folder / "sweep.json", content)
     write_study([folder], folder)
     page, text, numbers = read(folder)
-    assert "2 of 3 jobs without a result (1 failed, 1 waiting)" in page.text and "data-golden_only_seed-1: waiting" in page.text
+    assert (
+        "2 of 3 jobs without a result (1 failed, 1 waiting)" in page.text
+        and "data-golden_only_seed-1: waiting" in page.text
+    )
     assert "killed by signal 9 (SIGKILL)" in page.text and "killed by signal 9" in text
     assert "full_cot beats untrained" in page.text and numbers["reference"] == "untrained"
 
 
 def test_a_sweep_in_which_nothing_ended_still_has_a_report(tmp_path: Path) -> None:
-    write_json(tmp_path / "sweep.json", {"command": "c", "jobs": [{"name": "a", "overrides": [], "state": "failed", "error": "no memory"}]})
+    write_json(
+        tmp_path / "sweep.json",
+        {"command": "c", "jobs": [{"name": "a", "overrides": [], "state": "failed", "error": "no memory"}]},
+    )
     write_study([tmp_path], tmp_path)
     page = read(tmp_path)[0].text
     assert "No evaluation task has a score." in page and "a: failed, no memory" in page
@@ -152,8 +201,19 @@ def test_a_sweep_in_which_nothing_ended_still_has_a_report(tmp_path: Path) -> No
 
 def test_the_reference_can_be_chosen(tmp_path: Path) -> None:
     arms = {"full_cot": 0.7, "no_atomic": 0.45, "golden_only": 0.6}
-    folder = make_sweep(tmp_path / "abl", arms, seeds=(1, 2), rows=25, settings={"golden_only": {"data": {"name": "golden_only", "kinds": ["raw", "atomic"]}}})
-    for reference, expected in ((None, "no_atomic"), ("golden_only", "golden_only"), ("untrained", "untrained"), (str(folder / "data-full_cot_seed-2"), "data-full_cot_seed-2")):
+    folder = make_sweep(
+        tmp_path / "abl",
+        arms,
+        seeds=(1, 2),
+        rows=25,
+        settings={"golden_only": {"data": {"name": "golden_only", "kinds": ["raw", "atomic"]}}},
+    )
+    for reference, expected in (
+        (None, "no_atomic"),
+        ("golden_only", "golden_only"),
+        ("untrained", "untrained"),
+        (str(folder / "data-full_cot_seed-2"), "data-full_cot_seed-2"),
+    ):
         write_study([folder], folder, reference)
         assert read(folder)[2]["reference"] == expected
     assert len(read(folder)[2]["arms"]) == 7  # Six runs, each an arm of its own, and the models before training.
@@ -172,11 +232,17 @@ def test_a_number_that_was_swept_becomes_a_curve(tmp_path: Path) -> None:
 
 
 def test_runs_that_answered_other_rows_are_shown_and_not_compared(tmp_path: Path) -> None:
-    one, other = make_member(tmp_path / "one", "no_atomic", 1, 0.5, rows=20), make_member(tmp_path / "other", "full_cot", 1, 0.6, rows=25)
+    one, other = (
+        make_member(tmp_path / "one", "no_atomic", 1, 0.5, rows=20),
+        make_member(tmp_path / "other", "full_cot", 1, 0.6, rows=25),
+    )
     write_study([one, other], tmp_path / "both")
     page, _, numbers = read(tmp_path / "both")
     assert set(numbers["not_compared"]) == {task[0] for task in TASKS} and not numbers["tasks"]["titles"]["changes"]
-    assert "there is nothing to compare it with row by row" in page.text and "answered different rows (20 and 25 of them)" in page.text
+    assert (
+        "there is nothing to compare it with row by row" in page.text
+        and "answered different rows (20 and 25 of them)" in page.text
+    )
 
 
 JOB = "data-full_cot_seed-1"
@@ -201,7 +267,11 @@ def test_a_task_that_no_arm_has_with_all_its_seeds_is_shown_and_not_compared(tmp
     ("file", "content", "said"),
     [
         (f"{JOB}/metrics.json", b'{"tasks": {', "metrics.json:1: not valid JSON"),
-        (f"{JOB}/metrics.json", b'{"tasks": {"titles": {"n": "x", "metrics": 3}}, "averages": {"all": {"tasks": 3, "metrics": {"primary": 1}}}}', "there is nothing to compare"),
+        (
+            f"{JOB}/metrics.json",
+            b'{"tasks": {"titles": {"n": "x", "metrics": 3}}, "averages": {"all": {"tasks": 3, "metrics": {"primary": 1}}}}',
+            "there is nothing to compare",
+        ),
         (f"{JOB}/data/manifest.json", b'{"tasks": 5}', "full_cot and no_atomic"),
         (f"{JOB}/environment.json", b'{"gpus": 3, "packages": 3}', "full_cot and no_atomic"),
         (f"{JOB}/logs/metrics.csv", b"step,loss\n1," + b"9" * 200_000, "full_cot and no_atomic"),
@@ -210,8 +280,10 @@ def test_a_task_that_no_arm_has_with_all_its_seeds_is_shown_and_not_compared(tmp
         (f"{JOB}/predictions/titles.jsonl", b'{"id":', "averaged over 2 cross-task tasks, 95 % interval"),
         ("sweep.json", b'{"jobs": [3]}', "'jobs' is no list of jobs"),
     ],
-)  # fmt: skip
-def test_broken_files_are_told_of_and_cost_no_more_than_they_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: bytes, said: str) -> None:
+)
+def test_broken_files_are_told_of_and_cost_no_more_than_they_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: bytes, said: str
+) -> None:
     monkeypatch.setattr("ecomgpt.report.study.page.draw", lambda *_: {})
     folder = make_sweep(tmp_path / "abl", seeds=(1,), rows=8)
     (folder / file).write_bytes(content)
@@ -224,7 +296,12 @@ def test_broken_files_are_told_of_and_cost_no_more_than_they_hold(tmp_path: Path
 
 
 def test_hostile_texts_are_shown_and_never_obeyed(tmp_path: Path) -> None:
-    folder = make_sweep(tmp_path / "abl", seeds=(1,), rows=15, settings={"full_cot": {"data": {"name": HOSTILE, "kinds": ["raw", "atomic"]}}})
+    folder = make_sweep(
+        tmp_path / "abl",
+        seeds=(1,),
+        rows=15,
+        settings={"full_cot": {"data": {"name": HOSTILE, "kinds": ["raw", "atomic"]}}},
+    )
     for name in ("data-full_cot_seed-1", "data-no_atomic_seed-1"):
         content = json.loads((folder / name / "metrics.json").read_text())
         content["tasks"]["titles"]["title"] = HOSTILE
@@ -236,7 +313,9 @@ def test_hostile_texts_are_shown_and_never_obeyed(tmp_path: Path) -> None:
     summary = write_study([folder], folder)
     page, text, _ = read(folder)
     assert "script" not in page.tags and "alert(1)" in page.text and "\\u202e" in page.text
-    assert "<script" not in re.sub(r"```.*?```", "", text, flags=re.DOTALL) and "\x1b" not in text  # A block of code shows what it holds.
+    assert (
+        "<script" not in re.sub(r"```.*?```", "", text, flags=re.DOTALL) and "\x1b" not in text
+    )  # A block of code shows what it holds.
     console = Console(width=200, force_terminal=True)
     with console.capture() as shown:
         console.print(summary)
@@ -251,7 +330,9 @@ def test_the_latex_table_compiles_alone_and_inside_a_document(sweep: Path, tmp_p
     assert r"\toprule" in table and r"\textbf{" in table and r"$^{\uparrow}$" in table and "intent\\_zh" in table
     compiled(sweep)
     shutil.copy(sweep / "table.tex", tmp_path / "table.tex")
-    (tmp_path / "paper.tex").write_text(r"\documentclass{article}\usepackage{booktabs,textcomp}\begin{document}Before.\input{table}After.\end{document}")
+    (tmp_path / "paper.tex").write_text(
+        r"\documentclass{article}\usepackage{booktabs,textcomp}\begin{document}Before.\input{table}After.\end{document}"
+    )
     compiled(tmp_path, "paper.tex")
 
 
@@ -259,12 +340,21 @@ def compiled(folder: Path, name: str = "table.tex") -> None:
     """Compiles a file where there is a TeX."""
     if shutil.which("pdflatex") is None:
         return
-    line = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", f"-output-directory={folder}", name]
+    line = [
+        "pdflatex",
+        "-interaction=nonstopmode",
+        "-halt-on-error",
+        "-no-shell-escape",
+        f"-output-directory={folder}",
+        name,
+    ]
     result = subprocess.run(line, cwd=folder, capture_output=True, text=True, errors="replace", timeout=120)
     assert result.returncode == 0, result.stdout[-2000:]
 
 
-def test_mistakes_are_told_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_mistakes_are_told_in_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.chdir(tmp_path)
     run = make_member(tmp_path / "one", "no_atomic", 1, 0.5, rows=5)
     for arguments, message in (
@@ -281,5 +371,3 @@ def test_mistakes_are_told_in_one_message(tmp_path: Path, monkeypatch: pytest.Mo
     (run / "config.yaml").write_text("a: [")
     with pytest.raises(UserError, match=r"config\.yaml:1: not valid YAML"):
         write_study([run, tmp_path / "outputs" / "taken"], tmp_path / "x")
-
-

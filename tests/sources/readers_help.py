@@ -11,9 +11,16 @@ from ecomgpt.sources.records import Record
 def declare(reader: str, records: list[str], **fields: Any) -> Dataset:
     """A declaration with one training file, ``data``, unless the fields say otherwise."""
     common = {
-        "name": "shop", "title": "Shop", "language": "en", "licence": "none", "citation": "none", "homepage": "none",
-        "obtain": "Write it.", "family": "sentiment_classification", "files": {"train": ["data*"]},
-    }  # fmt: skip
+        "name": "shop",
+        "title": "Shop",
+        "language": "en",
+        "licence": "none",
+        "citation": "none",
+        "homepage": "none",
+        "obtain": "Write it.",
+        "family": "sentiment_classification",
+        "files": {"train": ["data*"]},
+    }
     return Dataset(**{**common, "reader": reader, "records": records, **fields})
 
 

@@ -46,8 +46,9 @@ def test_unknown_names_get_the_nearest():
     with pytest.raises(UserError) as caught:
         load_catalog(["waimai", "ae110k", "mams"])
     assert caught.value.problems == (
-        "there is no dataset 'waimai'; did you mean 'waimai_10k'?", "there is no dataset 'mams'; did you mean 'mams_absa'?",
-    )  # fmt: skip
+        "there is no dataset 'waimai'; did you mean 'waimai_10k'?",
+        "there is no dataset 'mams'; did you mean 'mams_absa'?",
+    )
 
 
 def test_all_problems_of_all_files_at_once(tmp_path):
@@ -64,10 +65,12 @@ def test_all_problems_of_all_files_at_once(tmp_path):
         load_catalog(None, str(tmp_path))
     text = "\n".join(caught.value.problems)
     for words in (
-        "'cvs' is unknown; did you mean 'csv'?", "no record kind 'LabeledText'; did you mean 'LabelledText'?",
-        "'trian' is no split; did you mean 'train'?", "has no option 'delimeter'; did you mean 'delimiter'?",
+        "'cvs' is unknown; did you mean 'csv'?",
+        "no record kind 'LabeledText'; did you mean 'LabelledText'?",
+        "'trian' is no split; did you mean 'train'?",
+        "has no option 'delimeter'; did you mean 'delimiter'?",
         "unknown key 'license'; did you mean 'licence'?",
-    ):  # fmt: skip
+    ):
         assert words in text
 
 
@@ -75,7 +78,11 @@ def test_all_problems_of_all_files_at_once(tmp_path):
     ("old", "new", "words"),
     [
         ("text: review", "txt: review", "'columns' fills 'txt', which no record has; did you mean 'text'?"),
-        ("sentiment: score", "sentimnt: score", "'columns' fills 'sentimnt', which no record has; did you mean 'sentiment'?"),
+        (
+            "sentiment: score",
+            "sentimnt: score",
+            "'columns' fills 'sentimnt', which no record has; did you mean 'sentiment'?",
+        ),
         ("  sentiment: {", "  sentimnt: {", "'labels' names 'sentimnt', which is no axis; did you mean 'sentiment'?"),
         ("  sentiment: {", "  sentiment.fr: {", "'fr' is no language"),
         ('delimiter: "\\t"', "delimiter: '||'", "'options.delimiter' is '||', expected one character"),
@@ -83,9 +90,13 @@ def test_all_problems_of_all_files_at_once(tmp_path):
         ("drop: {author: {shop: the shop's own answer}}", "keep: {author: guest}", "expected {column: [values]}"),
         ("drop: {author: {shop: the shop's own answer}}", "absent: n/a", "'options.absent' is 'n/a', expected a list"),
         ("drop: {author: {shop: the shop's own answer}}", "extract: {text: '('}", "expected patterns with one group"),
-        ("drop: {author: {shop: the shop's own answer}}", "encoding: latin9x", "'options.encoding' is 'latin9x', which is no encoding"),
+        (
+            "drop: {author: {shop: the shop's own answer}}",
+            "encoding: latin9x",
+            "'options.encoding' is 'latin9x', which is no encoding",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_would_silently_be_ignored_is_refused(tmp_path, old, new, words):
     declaration = re.search(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL).group(1)
     assert old in declaration
@@ -101,7 +112,9 @@ def test_what_would_silently_be_ignored_is_refused(tmp_path, old, new, words):
 def test_two_files_of_one_name_are_refused(tmp_path):
     folder = tmp_path / "sources" / "datasets"
     folder.mkdir(parents=True)
-    shipped = (SHIPPED[0].parent / "waimai_10k.yaml").read_text(encoding="utf-8").replace("name: waimai_10k", "name: mine")
+    shipped = (
+        (SHIPPED[0].parent / "waimai_10k.yaml").read_text(encoding="utf-8").replace("name: waimai_10k", "name: mine")
+    )
     for name in ("a", "b"):
         (folder / f"{name}.yaml").write_text(shipped, encoding="utf-8")
     with pytest.raises(UserError, match=r"b\.yaml: the name 'mine' is also that of .*a\.yaml"):
@@ -129,8 +142,10 @@ def test_files_are_found_in_reading_order_and_once(tmp_path):
         put(tmp_path, "text\nx\n", name)
     dataset = declare("csv", ["LabelledText"], files={"": ["*.csv"], "train": ["a.csv", "b.csv"], "test": ["test.csv"]})
     assert [(split, path.name) for split, path in locate(dataset, tmp_path)] == [
-        ("test", "test.csv"), ("train", "a.csv"), ("train", "b.csv"),
-    ]  # fmt: skip
+        ("test", "test.csv"),
+        ("train", "a.csv"),
+        ("train", "b.csv"),
+    ]
 
 
 def test_groups_do_not_depend_on_the_order():
@@ -196,5 +211,5 @@ def test_the_worked_example_of_the_documentation(tmp_path):
     assert [(record.text, record.labels) for record in records] == [
         ("Fresh and mild, I'd buy it again.", {"sentiment": ("positive",), "category": ("green tea",)}),
         ("Tastes of dust.", {"sentiment": ("negative",), "category": ("black tea",)}),
-    ]  # fmt: skip
+    ]
     assert counts.dropped == {"the shop's own answer": 1}

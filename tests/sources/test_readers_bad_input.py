@@ -19,12 +19,12 @@ XML = declare("semeval14", ["Review"])
 OPINIONS = declare("semeval15", ["Review"])
 TRIPLES = declare("triples", ["Review"], labels={"polarity": {"Positive": "positive"}})
 DITTO = declare("ditto", ["TextPair"], labels={"relation": {"1": "same"}})
-SPANS = declare(
-    "csv", ["Question"], columns={"question": "q", "context": "c", "answers": "a"}, options={"span": True}
-)  # fmt: skip
+SPANS = declare("csv", ["Question"], columns={"question": "q", "context": "c", "answers": "a"}, options={"span": True})
 STARS = declare("csv", ["Review"], columns={"text": "text", "rating": "label"})
 SCORED = declare("jsonl", ["LabelledText"], columns={"text": "t", "intent": "i"})
-NAMED = declare("jsonl", ["Product"], columns={"title": "t", "attributes": "a"}, options={"attributes": {"form": "name_value"}})
+NAMED = declare(
+    "jsonl", ["Product"], columns={"title": "t", "attributes": "a"}, options={"attributes": {"form": "name_value"}}
+)
 PLACED = declare("jsonl", ["EntityText"], columns={"text": "t", "entities": "e"})
 MAVE = declare("jsonl", ["EntityText"], columns={"text": "p", "attributes": "a"}, options={"paragraphs": True})
 SENTENCE = "<s><sentence><text>A fan.</text><aspectTerms><aspectTerm {}/></aspectTerms></sentence></s>"
@@ -32,13 +32,28 @@ SENTENCE = "<s><sentence><text>A fan.</text><aspectTerms><aspectTerm {}/></aspec
 BAD = {
     "cell too many": (CSV, "text,label\nfine,1\nbad,1,2\n", 3, "has 3 cells, but there are 2 columns"),
     "unknown label": (CSV, "text,label\nfine,1\nbad,positiv\n", 3, "the sentiment 'positiv' is none of its labels"),
-    "missing column": (CSV, "text,lable\nfine,1\n", 1, "there is no column 'label' (for 'sentiment'); did you mean 'lable'?"),
-    "open quote": (CSV, 'text,label\nfine,1\n"never closed,1\nnext,1\n', 3, "lines 3 to 4, from an opened quotation mark"),
+    "missing column": (
+        CSV,
+        "text,lable\nfine,1\n",
+        1,
+        "there is no column 'label' (for 'sentiment'); did you mean 'lable'?",
+    ),
+    "open quote": (
+        CSV,
+        'text,label\nfine,1\n"never closed,1\nnext,1\n',
+        3,
+        "lines 3 to 4, from an opened quotation mark",
+    ),
     "only a header": (CSV, "text,label\n", None, "holds no rows"),
     "empty csv": (CSV, "", None, "holds no rows"),
     "NUL bytes": (CSV, b"text,label\nfine,1\n\x00\x01\x02,1\n", 3, "holds NUL bytes"),
     "UTF-16": (CSV, "text,label\nfine,1\n".encode("utf-16"), 1, "binary or UTF-16"),
-    "mixed encodings": (CSV, "text,label\nCafé,1\n".encode() + "Café,0\n".encode("latin-1"), 3, "is not utf-8 (byte 0xe9 at position 4)"),
+    "mixed encodings": (
+        CSV,
+        "text,label\nCafé,1\n".encode() + "Café,0\n".encode("latin-1"),
+        3,
+        "is not utf-8 (byte 0xe9 at position 4)",
+    ),
     "no stars": (STARS, "text,label\nfine,5\nbad,six\n", 3, "the rating 'six' is not a number"),
     "six stars": (STARS, "text,label\nfine,5\nbad,6\n", 3, "not one of 1 to 5 stars"),
     "cut JSON line": (JSONL, '{"text": "fine", "label": 1}\n{"text": "cu', 2, "broken JSON"),
@@ -66,23 +81,53 @@ BAD = {
     "broken XML": (XML, "<s>\n<sentence><text>A & B</text></sentence></s>", 2, "broken XML"),
     "empty XML": (XML, "", 1, "is empty or cut off"),
     "other XML": (XML, "<html></html>", None, "holds no <sentence> element"),
-    "wrong offsets": (XML, SENTENCE.format('term="fan" polarity="good" from="1" to="4"'), 1, "'fan' does not stand at (1, 4)"),
+    "wrong offsets": (
+        XML,
+        SENTENCE.format('term="fan" polarity="good" from="1" to="4"'),
+        1,
+        "'fan' does not stand at (1, 4)",
+    ),
     "no offsets": (XML, SENTENCE.format('term="fan" polarity="good"'), 1, "<aspectTerm> has no 'from' (line 1)"),
     "no text": (XML, "<s>\n<sentence></sentence></s>", 2, "the sentence has no <text>"),
-    "no category": (OPINIONS, '<s><sentence><text>A</text>\n<Opinion polarity="good"/></sentence></s>', 1, "<Opinion> has no 'category' (line 2)"),
+    "no category": (
+        OPINIONS,
+        '<s><sentence><text>A</text>\n<Opinion polarity="good"/></sentence></s>',
+        1,
+        "<Opinion> has no 'category' (line 2)",
+    ),
     "cut triple": (TRIPLES, "a $T$\nfan\nPositive\nthe $T$\n", 4, "the last example is cut off"),
     "triple out of step": (TRIPLES, "fan\nPositive\na $T$\n", 1, "the text holds no $T$"),
     "empty aspect": (TRIPLES, "a $T$\n \nPositive\n", 1, "the aspect is empty"),
     "unknown polarity": (TRIPLES, "a $T$\nfan\nPositiv\n", 1, "the polarity 'Positiv' is none of its labels"),
     "pair without label": (DITTO, "COL t VAL a\tCOL t VAL b\n", 1, "has 2 tab-separated parts"),
     "pair without columns": (DITTO, "cap\tCOL t VAL b\t1\n", 1, "'cap' does not begin with 'COL name VAL'"),
-    "offsets outside": (SPANS, 'q,c,a\nlong?,ab,"(1, 9)"\n', 2, "the offsets (1, 9) lie outside the context of 2 characters"),
-    "score that is none": (SCORED, '{"t": "x", "i": [["a", "b"]]}', 1, "the score 'b' of a label on 'intent' is not a number"),
-    "attributes without names": (NAMED, '{"t": "x", "a": [{"value": "b"}]}', 1, "are not a list of {name: ..., value: ...}"),
-    "entities without offsets": (PLACED, '{"t": "x", "e": [{"start": null, "end": 1}]}', 1, "are not a list of {start, end, label}"),
+    "offsets outside": (
+        SPANS,
+        'q,c,a\nlong?,ab,"(1, 9)"\n',
+        2,
+        "the offsets (1, 9) lie outside the context of 2 characters",
+    ),
+    "score that is none": (
+        SCORED,
+        '{"t": "x", "i": [["a", "b"]]}',
+        1,
+        "the score 'b' of a label on 'intent' is not a number",
+    ),
+    "attributes without names": (
+        NAMED,
+        '{"t": "x", "a": [{"value": "b"}]}',
+        1,
+        "are not a list of {name: ..., value: ...}",
+    ),
+    "entities without offsets": (
+        PLACED,
+        '{"t": "x", "e": [{"start": null, "end": 1}]}',
+        1,
+        "are not a list of {start, end, label}",
+    ),
     "labels without evidence": (MAVE, '{"p": [{"text": "x"}], "a": [{"key": "k"}]}', 1, "are not as MAVE writes them"),
     "no pair of offsets": (SPANS, "q,c,a\nlong?,ab,[1]\n", 2, "are not a pair of numbers"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -99,11 +144,17 @@ def test_one_message_with_file_and_line(tmp_path, name):
 DEEPMATCHER = declare("deepmatcher", ["TextPair"])
 RETRIEVAL = declare("retrieval", ["Search"], options={"queries": {"data": "queries.tsv"}})
 ENDLESS = {
-    "csv": (CSV, b"text,label\n", 2), "jsonl": (JSONL, b'{"text": "a", "label": 1}\n{"text": "', 2),
-    "json": (JSON, b'[{"text": "', 1), "conll": (CONLL, b"a O\n", 2), "semeval14": (XML, b"<s>\n<sentence><text>", 2),
-    "semeval15": (OPINIONS, b"<s>\n<sentence><text>", 2), "triples": (TRIPLES, b"a $T$\n", 2), "ditto": (DITTO, b"COL t VAL ", 1),
-    "deepmatcher": (DEEPMATCHER, b"left_t,right_t,label\n", 2), "retrieval": (RETRIEVAL, b"q1\t0\tp1\t1\n", 2),
-}  # fmt: skip
+    "csv": (CSV, b"text,label\n", 2),
+    "jsonl": (JSONL, b'{"text": "a", "label": 1}\n{"text": "', 2),
+    "json": (JSON, b'[{"text": "', 1),
+    "conll": (CONLL, b"a O\n", 2),
+    "semeval14": (XML, b"<s>\n<sentence><text>", 2),
+    "semeval15": (OPINIONS, b"<s>\n<sentence><text>", 2),
+    "triples": (TRIPLES, b"a $T$\n", 2),
+    "ditto": (DITTO, b"COL t VAL ", 1),
+    "deepmatcher": (DEEPMATCHER, b"left_t,right_t,label\n", 2),
+    "retrieval": (RETRIEVAL, b"q1\t0\tp1\t1\n", 2),
+}
 
 
 @pytest.mark.parametrize("name", ENDLESS)

@@ -30,8 +30,12 @@ ROWS = {
     ],
     "amazon_products_2023": [
         {
-            "title": "Soft Soap, 3 Bars", "store": "Zorb", "description": ["Mild."], "parent_asin": "B1",
-            "details": {"Scent": "Lemon", "Best Sellers Rank": {"Beauty": 12}, "Item Form": "Bar"}, "main_category": "All Beauty",
+            "title": "Soft Soap, 3 Bars",
+            "store": "Zorb",
+            "description": ["Mild."],
+            "parent_asin": "B1",
+            "details": {"Scent": "Lemon", "Best Sellers Rank": {"Beauty": 12}, "Item Form": "Bar"},
+            "main_category": "All Beauty",
         }
     ],
     "amazon_reviews_2023": [{"rating": 5.0, "title": "Nice", "text": "Soft and warm.", "parent_asin": "B1"}],
@@ -74,22 +78,36 @@ def test_local_copies_of_catalogued_schemas(tmp_path, declared, name, form):
 WRITTEN = {
     "amazonqa": (
         "train-qar.jsonl",
-        json.dumps({
-            "questionText": "Is it red?", "review_snippets": ["Nice red.", "Warm."], "is_answerable": 1, "asin": "B1",
-            "answers": [{"answerText": "Yes", "answerType": "Y"}, {"answerText": "Yes"}],
-        }) + "\n",
+        json.dumps(
+            {
+                "questionText": "Is it red?",
+                "review_snippets": ["Nice red.", "Warm."],
+                "is_answerable": 1,
+                "asin": "B1",
+                "answers": [{"answerText": "Yes", "answerType": "Y"}, {"answerText": "Yes"}],
+            }
+        )
+        + "\n",
     ),
     "mave": (
         "mave.jsonl",
-        json.dumps({
-            "id": "B1", "category": "Caps", "paragraphs": [{"text": "Red cap", "source": "title"}],
-            "attributes": [{"key": "Color", "evidences": [{"value": "Red", "pid": 0, "begin": 0, "end": 3}]}],
-        }) + "\n",
+        json.dumps(
+            {
+                "id": "B1",
+                "category": "Caps",
+                "paragraphs": [{"text": "Red cap", "source": "title"}],
+                "attributes": [{"key": "Color", "evidences": [{"value": "Red", "pid": 0, "begin": 0, "end": 3}]}],
+            }
+        )
+        + "\n",
     ),
-    "jddc": ("chat.txt", "s1\tu1\t0\t0\t0\t什么时候发货\ns1\tu1\t1\t0\t0\t今天\"发\"货\n"),
+    "jddc": ("chat.txt", 's1\tu1\t0\t0\t0\t什么时候发货\ns1\tu1\t1\t0\t0\t今天"发"货\n'),
     "mepave": ("jdai.jave.fashion.train", "c1\ts1\t红色帽子\t<颜色>红色</颜色>帽子\n"),
-    "xpqa": ("train.csv", 'lang,question,ASIN,candidate,title,label\nzh,有多重？,B1,"weight: { value:""3"" }",Cap,2\nde,Wie?,B2,x,y,0\n'),
-}  # fmt: skip
+    "xpqa": (
+        "train.csv",
+        'lang,question,ASIN,candidate,title,label\nzh,有多重？,B1,"weight: { value:""3"" }",Cap,2\nde,Wie?,B2,x,y,0\n',
+    ),
+}
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -128,9 +146,12 @@ def test_fetch_loads_through_datasets_and_is_then_read(tmp_path):
     (source / "train.jsonl").write_text('{"text": "good", "label": "1"}\n')
     (source / "test.jsonl").write_text('{"text": "bad", "label": "0"}\n')
     dataset = declare(
-        "hub", ["LabelledText"], hub=str(source), columns={"text": "text", "sentiment": "label"},
+        "hub",
+        ["LabelledText"],
+        hub=str(source),
+        columns={"text": "text", "sentiment": "label"},
         files={"train": ["train.parquet"], "test": ["test.parquet"]},
-    )  # fmt: skip
+    )
     written = fetch(dataset, tmp_path / "raw" / "shop")
     assert sorted(path.name for path in written) == ["test.parquet", "train.parquet"]
     records, _ = take(tmp_path, dataset)
@@ -140,9 +161,13 @@ def test_fetch_loads_through_datasets_and_is_then_read(tmp_path):
 def test_fetch_takes_single_files(tmp_path):
     (tmp_path / "reviews.jsonl").write_text('{"text": "good", "label": "1"}\n')
     dataset = declare(
-        "hub", ["LabelledText"], hub="x/y", columns={"text": "text", "sentiment": "label"}, files={"": ["full.parquet"]},
+        "hub",
+        ["LabelledText"],
+        hub="x/y",
+        columns={"text": "text", "sentiment": "label"},
+        files={"": ["full.parquet"]},
         options={"remote": {"full": str(tmp_path / "reviews.jsonl")}, "local": {"full": "full"}},
-    )  # fmt: skip
+    )
     fetch(dataset, tmp_path / "raw" / "shop")
     assert [record.text for record in take(tmp_path, dataset)[0]] == ["good"]
 

@@ -8,16 +8,7 @@ import pytest
 
 from ecomgpt.sources.catalog import folder, load_catalog, locate, read
 from ecomgpt.sources.keep import ReadCounts
-from ecomgpt.sources.records import (
-    Dialogue,
-    EntityText,
-    LabelledText,
-    Product,
-    Question,
-    Review,
-    Search,
-    TextPair,
-)
+from ecomgpt.sources.records import Dialogue, EntityText, LabelledText, Product, Question, Review, Search, TextPair
 
 CATALOG = {dataset.name: dataset for dataset in load_catalog() if dataset.reader != "demo"}
 NOT_DATA = {"abcd_sample/guidelines.json"}

@@ -56,27 +56,43 @@ def test_deepmatcher_table(tmp_path):
 
 
 def test_dialogues_as_objects_and_as_pairs(tmp_path):
-    put(tmp_path, json.dumps([
-        {"id": "Caps:1", "turns": [
-            {"who": "Client", "said": "Hi\nthere", "intents": [["greet", 3.0], ["ask", 1.0]]},
-            {"who": "Client", "said": " ", "intents": []},
-        ]},
-    ], indent=1))  # fmt: skip
+    put(
+        tmp_path,
+        json.dumps(
+            [
+                {
+                    "id": "Caps:1",
+                    "turns": [
+                        {"who": "Client", "said": "Hi\nthere", "intents": [["greet", 3.0], ["ask", 1.0]]},
+                        {"who": "Client", "said": " ", "intents": []},
+                    ],
+                }
+            ],
+            indent=1,
+        ),
+    )
     dataset = declare(
-        "json", ["Dialogue"], labels={"speaker": {"Client": "Customer"}, "intent": {"greet": "greeting", "ask": "question"}},
-        columns={"id": "id", "topic": "id", "turns": "turns", "turn.speaker": "who", "turn.text": "said", "turn.intent": "intents"},
+        "json",
+        ["Dialogue"],
+        labels={"speaker": {"Client": "Customer"}, "intent": {"greet": "greeting", "ask": "question"}},
+        columns={
+            "id": "id",
+            "topic": "id",
+            "turns": "turns",
+            "turn.speaker": "who",
+            "turn.text": "said",
+            "turn.intent": "intents",
+        },
         options={"min_score": 2, "extract": {"topic": "^([^:]+)"}},
-    )  # fmt: skip
+    )
     (record,), counts = take(tmp_path, dataset)
     assert [(turn.speaker, turn.text, turn.labels) for turn in record.turns] == [
-        ("Customer", "Hi\nthere", (("intent", ("greeting",)),)),
-    ]  # fmt: skip
+        ("Customer", "Hi\nthere", (("intent", ("greeting",)),))
+    ]
     assert record.labels == {"topic": ("Caps",)}
     assert counts.left_out == {"intent below the score of 2": 1, "turns without text": 1}
     put(tmp_path, json.dumps([{"id": 7, "scenario": {"flow": "returns"}, "original": [["agent", "Hello"]]}]))
-    dataset.columns = {
-        "id": "id", "flow": "scenario.flow", "turns": "original", "turn.speaker": "0", "turn.text": "1",
-    }  # fmt: skip
+    dataset.columns = {"id": "id", "flow": "scenario.flow", "turns": "original", "turn.speaker": "0", "turn.text": "1"}
     dataset.labels = {}
     (record,), _ = take(tmp_path, dataset)
     assert record.labels == {"flow": ("returns",)} and record.turns[0].speaker == "agent" and record.id == "data:7"
@@ -86,28 +102,36 @@ def test_dialogue_lines_and_searches_gather_neighbours(tmp_path):
     put(tmp_path, "1\t0\thi\n1\t1\thello\n1\t1\t \n2\t0\tbye\n")
     options = {"delimiter": "\t", "header": ["s", "w", "t"]}
     dataset = declare(
-        "csv", ["Dialogue"], columns={"dialogue": "s", "speaker": "w", "text": "t"}, options=options,
+        "csv",
+        ["Dialogue"],
+        columns={"dialogue": "s", "speaker": "w", "text": "t"},
+        options=options,
         labels={"speaker": {"0": "Customer", "1": "Agent"}},
-    )  # fmt: skip
+    )
     records, counts = take(tmp_path, dataset)
     assert [[(turn.speaker, turn.text) for turn in record.turns] for record in records] == [
-        [("Customer", "hi"), ("Agent", "hello")], [("Customer", "bye")],
-    ]  # fmt: skip
+        [("Customer", "hi"), ("Agent", "hello")],
+        [("Customer", "bye")],
+    ]
     assert counts.dropped == {"empty text": 1}
     put(tmp_path, "cap\tE\tred cap\ncap\tI\tlamp\nmug\tE\tmug\n")
     dataset = declare("csv", ["Search"], columns={"query": "s", "relevance": "w", "title": "t"}, options=options)
     records, _ = take(tmp_path, dataset)
     assert [(record.query, record.results) for record in records] == [
-        ("cap", (("red cap", "E"), ("lamp", "I"))), ("mug", (("mug", "E"),)),
-    ]  # fmt: skip
+        ("cap", (("red cap", "E"), ("lamp", "I"))),
+        ("mug", (("mug", "E"),)),
+    ]
 
 
 def test_aspect_columns_and_stars(tmp_path):
     put(tmp_path, b"\xef\xbb\xbfid,text,star,taste,price\n1,good,5.0,1,-2\n")
     dataset = declare(
-        "csv", ["Review"], columns={"text": "text", "rating": "star", "aspects": "taste"}, options={"absent": ["-2"]},
+        "csv",
+        ["Review"],
+        columns={"text": "text", "rating": "star", "aspects": "taste"},
+        options={"absent": ["-2"]},
         labels={"category": {"taste": "Taste", "price": "Price"}, "polarity": {"1": "positive"}},
-    )  # fmt: skip
+    )
     (record,), _ = take(tmp_path, dataset)
     assert record.rating == 5
     assert record.aspects == (Aspect("positive", category="Taste"),)
@@ -125,9 +149,12 @@ def test_products_that_share_a_title_are_joined_over_clusters(tmp_path):
 def test_written_attributes_become_a_source(tmp_path):
     put(tmp_path, json.dumps({"content": "类型#裙*颜色#红色", "summary": "红色的裙"}, ensure_ascii=False) + "\n")
     dataset = declare(
-        "jsonl", ["Transfer", "Product"], language="zh", options={"attributes": {"form": "pairs"}},
+        "jsonl",
+        ["Transfer", "Product"],
+        language="zh",
+        options={"attributes": {"form": "pairs"}},
         columns={"source": "content", "target": "summary", "attributes": "content", "description": "summary"},
-    )  # fmt: skip
+    )
     transfer, product = take(tmp_path, dataset)[0]
     assert (transfer.source, transfer.target) == ("类型：裙；颜色：红色", "红色的裙")
     assert product.attributes == (("类型", "裙"), ("颜色", "红色")) and product.description == "红色的裙"
@@ -137,26 +164,34 @@ def test_written_attributes_become_a_source(tmp_path):
     ("text", "pairs"),
     [
         ('brand: { value:"ACME" }', [("brand", "ACME")]),
-        ('item_type:  { value:"a" }; { value:\'b, c\' }', [("item type", "a"), ("item type", "b, c")]),
-        ("w: { unit:kilograms, normalized_value:{ unit:pounds, value:77 }, value:35. }", [("w", "35 kilograms (77 pounds)")]),
-        ('strap: { depth:[ { unit:feet, string_value:"7.2 feet", decimal_value:7.2 } ] }', [("strap depth", "7.2 feet")]),
+        ("item_type:  { value:\"a\" }; { value:'b, c' }", [("item type", "a"), ("item type", "b, c")]),
+        (
+            "w: { unit:kilograms, normalized_value:{ unit:pounds, value:77 }, value:35. }",
+            [("w", "35 kilograms (77 pounds)")],
+        ),
+        (
+            'strap: { depth:[ { unit:feet, string_value:"7.2 feet", decimal_value:7.2 } ] }',
+            [("strap depth", "7.2 feet")],
+        ),
         (r'fits: { value:"easel (9\")" }', [("fits", 'easel (9")')]),
         ('size: { value:"7”-9”" }', [("size", "7”-9”")]),
         ("lining: { }", []),
     ],
-)  # fmt: skip
+)
 def test_pseudo_json(text, pairs):
     assert parse_pseudo_json(text) == pairs
 
 
 def test_mave_and_inline_tags(tmp_path):
     row = {
-        "id": "p1", "category": "Caps", "paragraphs": [{"text": "Red cap", "source": "title"}, {"text": "Wool", "source": "d"}],
+        "id": "p1",
+        "category": "Caps",
+        "paragraphs": [{"text": "Red cap", "source": "title"}, {"text": "Wool", "source": "d"}],
         "attributes": [
             {"key": "Color", "evidences": [{"value": "Red", "pid": 0, "begin": 0, "end": 3}]},
             {"key": "Material", "evidences": [{"value": "Wool", "pid": 1, "begin": 0, "end": 4}]},
         ],
-    }  # fmt: skip
+    }
     put(tmp_path, json.dumps(row) + "\n")
     columns = {"id": "id", "text": "paragraphs", "attributes": "attributes"}
     (record,), counts = take(tmp_path, declare("jsonl", ["EntityText"], columns=columns, options={"paragraphs": True}))
@@ -170,9 +205,12 @@ def test_retrieval_collection(tmp_path):
     put(tmp_path, "q1\tred cap\nq2\tunused\n", "train.query.txt")
     put(tmp_path, "p1\tcap\np2\tcap, red\np3\tlamp\n", "corpus.tsv")
     dataset = declare(
-        "retrieval", ["Search"], files={"train": ["qrels.train.tsv"]}, labels={"relevance": {"1": "relevant"}},
+        "retrieval",
+        ["Search"],
+        files={"train": ["qrels.train.tsv"]},
+        labels={"relevance": {"1": "relevant"}},
         options={"queries": {"qrels.train.tsv": "train.query.txt"}},
-    )  # fmt: skip
+    )
     (record,), counts = take(tmp_path, dataset)
     assert record.query == "red cap" and record.results == (("cap, red", "relevant"), ("cap", "relevant"))
     assert counts.read == 2
@@ -181,9 +219,12 @@ def test_retrieval_collection(tmp_path):
 def test_a_bilingual_file_tells_its_languages_apart(tmp_path):
     put(tmp_path, "text,label\n好的,1\nfine,1\n")
     dataset = declare(
-        "csv", ["LabelledText"], language="mul", columns={"text": "text", "sentiment": "label"},
+        "csv",
+        ["LabelledText"],
+        language="mul",
+        columns={"text": "text", "sentiment": "label"},
         labels={"sentiment.zh": {"1": "正面"}, "sentiment": {"1": "positive"}},
-    )  # fmt: skip
+    )
     records, _ = take(tmp_path, dataset)
     assert [(record.language, record.labels["sentiment"]) for record in records] == [
         ("zh", ("正面",)),

@@ -52,7 +52,7 @@ def test_csv(rows):
     records, _ = back(stream.getvalue(), dataset)
     assert [(record.text, record.labels["sentiment"]) for record in records] == [
         (text, (LABELS["sentiment"][label],)) for text, label in rows
-    ]  # fmt: skip
+    ]
 
 
 @FEW
@@ -159,7 +159,11 @@ def test_semeval15(rows):
     parts = []
     for number, (before, term, after, polarity) in enumerate(rows):
         start = len(before) + 1
-        target = f'target={quoteattr(term)} from="{start}" to="{start + len(term)}"' if number % 2 else 'target="NULL" from="0" to="0"'
+        target = (
+            f'target={quoteattr(term)} from="{start}" to="{start + len(term)}"'
+            if number % 2
+            else 'target="NULL" from="0" to="0"'
+        )
         parts.append(
             f"<sentence><text>{escape(f'{before} {term} {after}')}</text><Opinions>"
             f'<Opinion {target} category="FOOD#QUALITY" polarity="{polarity}"/></Opinions></sentence>'
@@ -179,7 +183,9 @@ def test_deepmatcher(rows):
     stream = io.StringIO()
     header = ("left_title", "left_brand", "right_title", "right_brand", "label")
     csv.writer(stream).writerows([header, *rows])
-    records, counts = back(stream.getvalue(), declare("deepmatcher", ["TextPair"], labels={"relation": {"1": "same", "0": "other"}}))
+    records, counts = back(
+        stream.getvalue(), declare("deepmatcher", ["TextPair"], labels={"relation": {"1": "same", "0": "other"}})
+    )
     expected = {(f"title: {a}; brand: {b}", f"title: {c}; brand: {d}") for a, b, c, d, _ in rows}
     assert counts.read == len(rows) and {(record.left, record.right) for record in records} == expected
 
@@ -190,7 +196,9 @@ LINE = st.text(CHARACTERS, min_size=1, max_size=30).map(lambda text: " ".join(te
 @FEWER
 @given(st.lists(st.tuples(LINE, st.lists(LINE, min_size=1, max_size=4, unique=True)), min_size=1, max_size=5))
 def test_retrieval(searches):
-    dataset = declare("retrieval", ["Search"], files={"train": ["qrels.tsv"]}, options={"queries": {"qrels.tsv": "queries.tsv"}})
+    dataset = declare(
+        "retrieval", ["Search"], files={"train": ["qrels.tsv"]}, options={"queries": {"qrels.tsv": "queries.tsv"}}
+    )
     with tempfile.TemporaryDirectory() as folder:
         judged, corpus = [], []
         for number, (_, passages) in enumerate(searches):
@@ -222,17 +230,25 @@ def test_hub(rows):
 
 
 KIND = {
-    "conll": "EntityText", "semeval14": "Review", "semeval15": "Review", "triples": "Review", "ditto": "TextPair",
-    "deepmatcher": "TextPair", "retrieval": "Search",
-}  # fmt: skip
+    "conll": "EntityText",
+    "semeval14": "Review",
+    "semeval15": "Review",
+    "triples": "Review",
+    "ditto": "TextPair",
+    "deepmatcher": "TextPair",
+    "retrieval": "Search",
+}
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([name for name in READERS if name != "demo"]))
 def test_any_bytes_end_in_records_or_one_clear_error(content, reader):
     dataset = declare(
-        reader, [KIND.get(reader, "LabelledText")], columns={"text": "text"}, options={"queries": {"data": "data"}, "corpus": "data"} if reader == "retrieval" else {}
-    )  # fmt: skip
+        reader,
+        [KIND.get(reader, "LabelledText")],
+        columns={"text": "text"},
+        options={"queries": {"data": "data"}, "corpus": "data"} if reader == "retrieval" else {},
+    )
     try:
         back(content, dataset)
     except UserError as error:

@@ -10,9 +10,11 @@ def test_answers_by_offsets_and_the_end_marker(tmp_path):
     rows = [["long?", context, f"({a}, {b})"] for a, b in ((3, 17), (19, 27), (9, 27))]
     put(tmp_path, "q,c,a\n" + "".join(f'{q},{c},"{a}"\n' for q, c, a in rows))
     dataset = declare(
-        "csv", ["Question"], columns={"question": "q", "context": "c", "answers": "a"},
+        "csv",
+        ["Question"],
+        columns={"question": "q", "context": "c", "answers": "a"},
         options={"span": True, "marker": "NOANSWER"},
-    )  # fmt: skip
+    )
     records, counts = take(tmp_path, dataset)
     assert [record.answers for record in records] == [("lasts two days",), (), ("two days.",)]
     assert {record.context for record in records} == {"It lasts two days."}
@@ -55,8 +57,10 @@ def test_semeval14(tmp_path):
     records, counts = take(tmp_path, declare("semeval14", ["Review"], labels=labels))
     assert records[0].text == "The fan & the lid work."
     assert records[0].aspects == (
-        Aspect("good", "fan", "", 4, 7), Aspect("mixed", "lid", "", 14, 17), Aspect("good", category="quality"),
-    )  # fmt: skip
+        Aspect("good", "fan", "", 4, 7),
+        Aspect("mixed", "lid", "", 14, 17),
+        Aspect("good", category="quality"),
+    )
     assert records[1].aspects == ()
     assert counts.dropped == {"aspects without polarity": 1}
 
@@ -77,8 +81,9 @@ def test_semeval15(tmp_path):
     labels = {"category": {"FOOD#QUALITY": "food: quality", "SERVICE#GENERAL": "service: general"}}
     records, counts = take(tmp_path, declare("semeval15", ["Review"], labels=labels))
     assert records[0].aspects == (
-        Aspect("negative", "soup", "food: quality", 4, 8), Aspect("negative", category="service: general"),
-    )  # fmt: skip
+        Aspect("negative", "soup", "food: quality", 4, 8),
+        Aspect("negative", category="service: general"),
+    )
     assert counts.dropped == {"out of scope, so its authors marked no opinions": 1}
 
 
@@ -88,7 +93,7 @@ def test_triples_are_joined_by_sentence(tmp_path):
         "$T$ is fine, screen is dark\nsound\nPositive\n"
         "other $T$\nlamp\nNegative\n"
         "sound is fine, $T$ is dark\nscreen\nNegative\n",
-    )  # fmt: skip
+    )
     records, counts = take(tmp_path, declare("triples", ["Review"]))
     assert [record.text for record in records] == ["sound is fine, screen is dark", "other lamp"]
     assert records[0].aspects == (Aspect("Positive", "sound", "", 0, 5), Aspect("Negative", "screen", "", 15, 21))

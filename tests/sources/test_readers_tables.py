@@ -29,9 +29,12 @@ def test_lines_are_split_at_line_feeds_only(tmp_path):
 def test_tabs_in_a_file_called_csv_without_header_and_with_lone_quotes(tmp_path):
     put(tmp_path, 'lamp 24" black\t1\n"mug\t0\n')
     dataset = declare(
-        "csv", ["LabelledText"], columns={"text": "t", "sentiment": "l"}, labels=SENTIMENT,
+        "csv",
+        ["LabelledText"],
+        columns={"text": "t", "sentiment": "l"},
+        labels=SENTIMENT,
         options={"delimiter": "\t", "header": ["t", "l"], "quotes": False},
-    )  # fmt: skip
+    )
     assert [record.text for record in take(tmp_path, dataset)[0]] == ['lamp 24" black', '"mug']
 
 
@@ -45,17 +48,22 @@ def test_empty_texts_repeats_and_lost_characters_are_dropped_by_reason(tmp_path)
     ]
     assert len({record.group for record in records}) == 1
     assert counts.dropped == {
-        "empty text": 1, "exact repeat": 1, "a character was lost in conversion (U+FFFD or a control character)": 1,
-    }  # fmt: skip
+        "empty text": 1,
+        "exact repeat": 1,
+        "a character was lost in conversion (U+FFFD or a control character)": 1,
+    }
 
 
 def test_a_training_row_that_repeats_a_test_text_is_dropped_whatever_its_label(tmp_path):
     put(tmp_path, "text,label\nSame  text,1\nother,1\n", "train.csv")
     put(tmp_path, "text,label\nsame text,0\n", "test.csv")
     dataset = declare(
-        "csv", ["LabelledText"], columns={"text": "text", "sentiment": "label"}, labels=SENTIMENT,
+        "csv",
+        ["LabelledText"],
+        columns={"text": "text", "sentiment": "label"},
+        labels=SENTIMENT,
         files={"train": ["train.csv"], "test": ["test.csv"]},
-    )  # fmt: skip
+    )
     records, counts = take(tmp_path, dataset)
     assert [(record.split, record.text) for record in records] == [("test", "same text"), ("train", "other")]
     assert counts.dropped == {"its text or product is in the test split": 1}
@@ -70,9 +78,11 @@ def test_a_training_pair_on_a_product_of_the_test_split_is_dropped(tmp_path):
         "train.txt",
     )
     dataset = declare(
-        "ditto", ["TextPair"], labels={"relation": {"1": "same", "0": "different"}},
+        "ditto",
+        ["TextPair"],
+        labels={"relation": {"1": "same", "0": "different"}},
         files={"train": ["train.txt"], "test": ["test.txt"]},
-    )  # fmt: skip
+    )
     records, counts = take(tmp_path, dataset)
     assert [(record.split, record.left) for record in records] == [("test", "red shoe"), ("train", "green shoe")]
     assert counts.dropped == {"its text or product is in the test split": 2}
@@ -81,9 +91,12 @@ def test_a_training_pair_on_a_product_of_the_test_split_is_dropped(tmp_path):
 def test_rows_are_dropped_and_kept_as_declared(tmp_path):
     put(tmp_path, "text,label,lang\na,1,en\nb,9,en\nc,1,fr\nd <UNK>,1,en\n")
     dataset = declare(
-        "csv", ["LabelledText"], columns={"text": "text", "sentiment": "label"}, labels=SENTIMENT,
+        "csv",
+        ["LabelledText"],
+        columns={"text": "text", "sentiment": "label"},
+        labels=SENTIMENT,
         options={"drop": {"label": {"9": "no label"}}, "keep": {"lang": ["en"]}, "drop_marks": {"<UNK>": "lost word"}},
-    )  # fmt: skip
+    )
     records, counts = take(tmp_path, dataset)
     assert [record.text for record in records] == ["a"]
     assert counts.dropped == {"no label": 1, "'lang' is none of those kept": 1, "lost word": 1}
@@ -92,9 +105,12 @@ def test_rows_are_dropped_and_kept_as_declared(tmp_path):
 def test_paraphrases_of_a_template_share_a_group(tmp_path):
     put(tmp_path, "text,label\nI want to cancel order 12,1\ncan I cancel orders 7?,1\ntrack my order,1\n")
     dataset = declare(
-        "csv", ["LabelledText"], columns={"text": "text", "sentiment": "label"}, labels=SENTIMENT,
+        "csv",
+        ["LabelledText"],
+        columns={"text": "text", "sentiment": "label"},
+        labels=SENTIMENT,
         options={"template": ["i", "want", "to", "can", "my"]},
-    )  # fmt: skip
+    )
     first, second, third = take(tmp_path, dataset)[0]
     assert first.group == second.group != third.group
 
@@ -107,9 +123,11 @@ def test_one_row_becomes_a_product_and_a_marked_text(tmp_path):
     }
     put(tmp_path, json.dumps(row) + "\n")
     dataset = declare(
-        "jsonl", ["Product", "EntityText"], columns={"title": "input", "category": "category", "attributes": "scores"},
+        "jsonl",
+        ["Product", "EntityText"],
+        columns={"title": "input", "category": "category", "attributes": "scores"},
         options={"attributes": {"form": "scores"}, "absent": ["n/a"]},
-    )  # fmt: skip
+    )
     (product, text), counts = take(tmp_path, dataset)
     assert product.attributes == (("Brand", "RedFox"), ("Color", "red"))
     assert product.category == ("Caps",)

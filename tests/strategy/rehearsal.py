@@ -18,11 +18,28 @@ from ecomgpt.rundir import Run, open_run, read_json
 STEPS, HALF = 8, 4
 # One process accumulates four micro-batches a step, two accumulate two; gradients have a norm of over 1 and are clipped at 0.5.
 TINY = (
-    "job=run", "model.hidden_size=32", "model.layers=2", "model.heads=2", "model.vocabulary=600", "trainer.batch_tokens=2048",
-    "trainer.row_tokens=256", "trainer.micro_rows=2", f"trainer.max_steps={STEPS}", f"trainer.checkpoint_every={HALF}",
-    "trainer.keep_checkpoints=5", "trainer.clip_norm=0.5", "trainer.loggers=[]", "trainer.log_every=100", "trainer.precision=fp32",
-    "trainer.accelerator=cpu", "eval.limit=3", "eval.bootstrap=100", "eval.untrained=false", "eval.baselines=false",
-    "eval.tasks=[en-demo-product_category,zh-demo-intent_of_text]", "sources.options.demo_store.products=30",
+    "job=run",
+    "model.hidden_size=32",
+    "model.layers=2",
+    "model.heads=2",
+    "model.vocabulary=600",
+    "trainer.batch_tokens=2048",
+    "trainer.row_tokens=256",
+    "trainer.micro_rows=2",
+    f"trainer.max_steps={STEPS}",
+    f"trainer.checkpoint_every={HALF}",
+    "trainer.keep_checkpoints=5",
+    "trainer.clip_norm=0.5",
+    "trainer.loggers=[]",
+    "trainer.log_every=100",
+    "trainer.precision=fp32",
+    "trainer.accelerator=cpu",
+    "eval.limit=3",
+    "eval.bootstrap=100",
+    "eval.untrained=false",
+    "eval.baselines=false",
+    "eval.tasks=[en-demo-product_category,zh-demo-intent_of_text]",
+    "sources.options.demo_store.products=30",
 )
 REAL = ("sources=open", "sources.datasets=[semeval14_laptops,eprstmt,demo_store]", "data.max_examples_per_task=20")
 DEMO = ("sources=demo", "data.tasks=[product_category,intent_of_text,polarity_of_aspect]")

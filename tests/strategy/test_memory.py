@@ -69,19 +69,30 @@ def test_offloading_moves_memory_to_the_host() -> None:
     kept = estimate(config("7b1", "strategy=deepspeed_zero3", "trainer.devices=2"), True, True, gpu=True)
     moved = estimate(config("7b1", "strategy=deepspeed_zero3_offload", "trainer.devices=2"), True, True, gpu=True)
     assert kept is not None and moved is not None
-    assert kept.host == 0 and moved.host > 80e9 and moved.device + moved.host / 2 == pytest.approx(kept.device, rel=0.01)
+    assert (
+        kept.host == 0 and moved.host > 80e9 and moved.device + moved.host / 2 == pytest.approx(kept.device, rel=0.01)
+    )
 
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [(0, "0 B"), (999, "999 B"), (18_400_000, "18 MB"), (999_700_000, "1.0 GB"), (9_440_000_000, "9.4 GB"), (119e9, "119 GB"), (1.2e12, "1.2 TB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (18_400_000, "18 MB"),
+        (999_700_000, "1.0 GB"),
+        (9_440_000_000, "9.4 GB"),
+        (119e9, "119 GB"),
+        (1.2e12, "1.2 TB"),
+    ],
 )
 def test_bytes_for_people(amount: float, text: str) -> None:
     assert size(amount) == text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min"), (7200, "2 h 0 min"), (19_200, "5 h 20 min"), (273_600, "3 d 4 h")]
+    ("seconds", "text"),
+    [(0.4, "0 s"), (119, "119 s"), (600, "10 min"), (7200, "2 h 0 min"), (19_200, "5 h 20 min"), (273_600, "3 d 4 h")],
 )
 def test_seconds_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text

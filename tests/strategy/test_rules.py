@@ -11,9 +11,15 @@ from ecomgpt.needs import Machine
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kind": "fsdp", "offload_optimizer": True}, "strategy.offload_parameters=true moves the optimiser's states too"),
+        (
+            {"kind": "fsdp", "offload_optimizer": True},
+            "strategy.offload_parameters=true moves the optimiser's states too",
+        ),
         ({"kind": "ddp", "offload_optimizer": True}, "strategy.offload_optimizer is DeepSpeed's"),
-        ({"kind": "ddp", "offload_parameters": True}, "strategy.offload_parameters needs strategy=fsdp or deepspeed_zero3"),
+        (
+            {"kind": "ddp", "offload_parameters": True},
+            "strategy.offload_parameters needs strategy=fsdp or deepspeed_zero3",
+        ),
         ({"kind": "deepspeed", "stage": 2, "offload_parameters": True}, "needs strategy=fsdp or deepspeed_zero3"),
         ({"kind": "deepspeed", "stage": 0}, "strategy.stage is 0"),
     ],
@@ -23,7 +29,13 @@ def test_offloading_that_is_not_there(settings: dict, message: str) -> None:
     assert len(found) == 1 and message in found[0]
 
 
-@pytest.mark.parametrize("settings", [{"kind": "fsdp", "offload_parameters": True}, {"kind": "deepspeed", "stage": 3, "offload_optimizer": True, "offload_parameters": True}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "fsdp", "offload_parameters": True},
+        {"kind": "deepspeed", "stage": 3, "offload_optimizer": True, "offload_parameters": True},
+    ],
+)
 def test_offloading_that_is(settings: dict) -> None:
     assert not list(rules._devices(Config(strategy=StrategyConfig(name="mine", **settings))))
 

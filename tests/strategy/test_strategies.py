@@ -111,8 +111,13 @@ def test_export_of_a_checkpoint(strategy: str, rehearsal: Rehearsal, plain: Outc
     cells[strategy]["export"] = "yes"
 
 
-@pytest.mark.parametrize(("writer", "reader", "processes"), [("auto-1", "ddp", 2), ("auto-1", "fsdp", 2), ("ddp-2", "auto", 1), ("fsdp-2", "fsdp", 1)])
-def test_going_on_with_another_number_of_processes(writer: str, reader: str, processes: int, rehearsal: Rehearsal, plain: Outcome) -> None:
+@pytest.mark.parametrize(
+    ("writer", "reader", "processes"),
+    [("auto-1", "ddp", 2), ("auto-1", "fsdp", 2), ("ddp-2", "auto", 1), ("fsdp-2", "fsdp", 1)],
+)
+def test_going_on_with_another_number_of_processes(
+    writer: str, reader: str, processes: int, rehearsal: Rehearsal, plain: Outcome
+) -> None:
     name = f"{writer}-then-{reader}-{processes}"
     rehearsal.killed_half_way(writer, name)
     same(plain, rehearsal.train(name, f"strategy={reader}", f"trainer.devices={processes}"))
@@ -143,8 +148,12 @@ def test_the_table_in_the_docs(request: pytest.FixtureRequest) -> None:
     """All cells hold, and the page says so."""
     if any(set(row) != set(COLUMNS) for row in cells.values()) and request.session.testscollected < 2 * len(STRATEGIES):
         pytest.skip("the table is made by the tests before it; run them all")
-    rows = [f"| `{name}` | " + " | ".join(cells[name].get(column, "NO") for column in COLUMNS) + " |" for name in STRATEGIES]
-    table = "\n".join([START, "| strategy | " + " | ".join(COLUMNS) + " |", "| - " * (len(COLUMNS) + 1) + "|", *rows, END])
+    rows = [
+        f"| `{name}` | " + " | ".join(cells[name].get(column, "NO") for column in COLUMNS) + " |" for name in STRATEGIES
+    ]
+    table = "\n".join(
+        [START, "| strategy | " + " | ".join(COLUMNS) + " |", "| - " * (len(COLUMNS) + 1) + "|", *rows, END]
+    )
     before, rest = DOCS.read_text(encoding="utf-8").split(START)
     page = before + table + rest.split(END, 1)[1]
     assert "NO" not in table, table

@@ -12,9 +12,22 @@ from pathlib import Path
 import pytest
 
 LINE = [
-    sys.executable, "-m", "ecomgpt", "--multirun", "data=no_atomic,full_cot", "name=abl", "trainer.max_steps=2", "model.hidden_size=32",
-    "model.layers=2", "model.heads=2", "model.vocabulary=600", "sources.options.demo_store.products=12",
-    "data.tasks=[product_category,intent_of_text]", "eval.limit=2", "eval.bootstrap=100", "eval.tasks=[en-demo-product_category]",
+    sys.executable,
+    "-m",
+    "ecomgpt",
+    "--multirun",
+    "data=no_atomic,full_cot",
+    "name=abl",
+    "trainer.max_steps=2",
+    "model.hidden_size=32",
+    "model.layers=2",
+    "model.heads=2",
+    "model.vocabulary=600",
+    "sources.options.demo_store.products=12",
+    "data.tasks=[product_category,intent_of_text]",
+    "eval.limit=2",
+    "eval.bootstrap=100",
+    "eval.tasks=[en-demo-product_category]",
 ]
 
 

@@ -22,7 +22,12 @@ def planned(*overrides: str) -> Sweep:
 
 def test_jobs_are_the_product_in_the_order_of_the_command() -> None:
     sweep = planned("data=no_atomic,full_cot", "seed=1,2", "trainer.max_steps=5", "name=abl")
-    assert sweep.names == ["data-no_atomic_seed-1", "data-no_atomic_seed-2", "data-full_cot_seed-1", "data-full_cot_seed-2"]
+    assert sweep.names == [
+        "data-no_atomic_seed-1",
+        "data-no_atomic_seed-2",
+        "data-full_cot_seed-1",
+        "data-full_cot_seed-2",
+    ]
     assert sweep.folder == Path("multirun/abl").absolute()
     assert all("trainer.max_steps=5" in job for job in sweep.jobs or [])
 
@@ -52,7 +57,9 @@ def test_keys_that_all_jobs_share_stand_in_no_name_however_they_are_quoted() -> 
     assert named(["seed=1", "eval.tasks=['a', 'b']", "trainer.max_steps=5"], shared) == "seed-1"
 
 
-@pytest.mark.parametrize(("given", "shown"), [("true", True), ("True", True), ("'TRUE'", True), ("1", True), ("false", False), ("0", False)])
+@pytest.mark.parametrize(
+    ("given", "shown"), [("true", True), ("True", True), ("'TRUE'", True), ("1", True), ("false", False), ("0", False)]
+)
 def test_a_preview_is_asked_for_in_several_spellings(given: str, shown: bool) -> None:
     assert asks_preview(["seed=1,2", f"preview={given}"]) is shown and not asks_preview(["seed=1,2"])
 
@@ -99,7 +106,11 @@ def test_mistakes_are_told_before_any_work(line: list[str]) -> None:
 
 
 def test_differences_name_a_swept_option_once() -> None:
-    configs = [compose.checked(compose.composed([f"data={name}", f"seed={seed}"], ROOTS)) for name in ("no_atomic", "full_cot") for seed in (1, 2)]
+    configs = [
+        compose.checked(compose.composed([f"data={name}", f"seed={seed}"], ROOTS))
+        for name in ("no_atomic", "full_cot")
+        for seed in (1, 2)
+    ]
     assert differences(configs) == ["data.name", "seed"]
 
 

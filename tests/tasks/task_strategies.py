@@ -43,13 +43,21 @@ NAMES = {
 def dataset(**changes: object) -> Dataset:
     """A made-up dataset with all kinds of records, all axes, and both kinds of labels."""
     fields = {
-        "name": "toy", "title": "Toy", "language": "mul", "licence": "none", "citation": "none",
-        "homepage": "none", "obtain": "none",
-        "family": "product_classification", "records": list(KINDS), "reader": "demo", "files": {},
+        "name": "toy",
+        "title": "Toy",
+        "language": "mul",
+        "licence": "none",
+        "citation": "none",
+        "homepage": "none",
+        "obtain": "none",
+        "family": "product_classification",
+        "records": list(KINDS),
+        "reader": "demo",
+        "files": {},
         "sides": ["Offer 1", "Offer 2"],
         "labels": {axis: {name: name for name in names} for axis, names in NAMES.items()},
         "options": {"pseudo": "also"},
-    }  # fmt: skip
+    }
     return Dataset(**{**fields, **changes})  # type: ignore[arg-type]
 
 
@@ -105,10 +113,14 @@ def _question(draw: st.DrawFn, head: dict) -> Question:
     answers = draw(st.lists(texts, max_size=2).map(tuple))
     context = draw(texts) + draw(st.sampled_from(["", ". "])) + (answers[0] if answers and draw(st.booleans()) else "")
     return Question(
-        **head, question=draw(texts), context=context, answers=answers,
+        **head,
+        question=draw(texts),
+        context=context,
+        answers=answers,
         relevance=draw(st.sampled_from(["", *NAMES["relevance"]])),
-        product=draw(words), extractive=bool(answers) and all(answer in context for answer in answers),
-    )  # fmt: skip
+        product=draw(words),
+        extractive=bool(answers) and all(answer in context for answer in answers),
+    )
 
 
 @st.composite
@@ -139,10 +151,15 @@ def _record(draw: st.DrawFn, kind: str, head: dict) -> Record:
     if kind == "Product":
         category = draw(st.sampled_from([(), ("Home", "Pans & pots"), ("Media", "Books"), ("Phones",)]))
         return Product(
-            **head, title=draw(texts), category=category, brand=draw(words), attributes=draw(pairs),
+            **head,
+            title=draw(texts),
+            category=category,
+            brand=draw(words),
+            attributes=draw(pairs),
             description=draw(words),
-            cluster=draw(st.sampled_from(["", "a", "b"])), absent=draw(st.sampled_from([(), ("Sleeve",)])),
-        )  # fmt: skip
+            cluster=draw(st.sampled_from(["", "a", "b"])),
+            absent=draw(st.sampled_from([(), ("Sleeve",)])),
+        )
     if kind == "LabelledText":
         axes = ("sentiment", "category", "coarse_category", "intent", "rating", "subjectivity", "subject")
         return LabelledText(**head, text=draw(texts), labels=draw(_labels(*axes)))

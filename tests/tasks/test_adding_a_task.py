@@ -51,10 +51,14 @@ def test_an_own_function_is_a_task(tmp_path, examples, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "my_shop", raising=False)
     yaml = (
-        examples["yaml"].replace("worth_buying", "longest").replace("record: Review", "record: Product")
-        .replace("reviews.satisfied", "my_shop.tasks.longest_word").replace("form: label", "form: spans")
-        .replace("{candidates}", "").replace("candidates: {en: ['yes', 'no'], zh: [是, 否]}\n", "")
-    )  # fmt: skip
+        examples["yaml"]
+        .replace("worth_buying", "longest")
+        .replace("record: Review", "record: Product")
+        .replace("reviews.satisfied", "my_shop.tasks.longest_word")
+        .replace("form: label", "form: spans")
+        .replace("{candidates}", "")
+        .replace("candidates: {en: ['yes', 'no'], zh: [是, 否]}\n", "")
+    )
     (task,) = load_tasks(["longest"], own(tmp_path, yaml, "longest"))
     products = [Product(id=title, group=title, language="en", title=title) for title in ("Red Kettle", "Kettle")]
     counts = {}

@@ -26,9 +26,11 @@ def head(number: int) -> dict[str, str]:
 def test_a_common_answer_is_thinned_to_the_rarest():
     """Nine in ten questions can't be answered; of the rows, half can."""
     questions = [
-        Question(**head(n), question=f"how long is cable {n}", context=f"text {n}", relevance="none" if n % 10 else "full")
+        Question(
+            **head(n), question=f"how long is cable {n}", context=f"text {n}", relevance="none" if n % 10 else "full"
+        )
         for n in range(2000)
-    ]  # fmt: skip
+    ]
     counts: dict[str, TaskCounts] = {}
     found = Counter(row.target for row in rows(questions, "answerable", counts))
     assert 170 < found["no"] < 230 and found["yes"] == 200
@@ -39,7 +41,12 @@ def test_a_common_answer_is_thinned_to_the_rarest():
 
 
 def test_one_answer_alone_teaches_no_check():
-    reviews = [Review(**head(n), text=f"r{n}", aspects=(Aspect("positive", category="food"), Aspect("negative", category="price"))) for n in range(30)]
+    reviews = [
+        Review(
+            **head(n), text=f"r{n}", aspects=(Aspect("positive", category="food"), Aspect("negative", category="price"))
+        )
+        for n in range(30)
+    ]
     assert rows(reviews, "opinions_differ") == []
     # A dataset's own task stays, even if a block holds one label only.
     pairs = [TextPair(**head(n), left=f"left {n}", right=f"right {n}", relation="match") for n in range(5)]
@@ -48,8 +55,9 @@ def test_one_answer_alone_teaches_no_check():
 
 def test_wrong_opinions_are_turned_opinions_too():
     reviews = [
-        Review(**head(n), text=f"The food is good, visit {n}.", aspects=(Aspect("positive", "food", "", 4, 8),)) for n in range(300)
-    ]  # fmt: skip
+        Review(**head(n), text=f"The food is good, visit {n}.", aspects=(Aspect("positive", "food", "", 4, 8),))
+        for n in range(300)
+    ]
     found = rows(reviews, "opinions_fit_review")
     shown = Counter(("positive" in row.prompt.input.rsplit("Opinions", 1)[1], row.target) for row in found)
     assert set(shown) == {(True, "match"), (False, "not match")} and min(shown.values()) > 100
@@ -59,8 +67,13 @@ def test_absent_types_are_asked_for():
     open_set = dataset(labels={})
     text = EntityText(**head(0), text="Acme lamp", entities=(Entity("Brand", 0, 4, "Acme"),), absent=("Color",))
     for row in rows([text], "entity_recognition", source=open_set):
-        assert parse("typed_spans", row.target, row.candidates).items == (("Brand", "Acme"),) and "Color: None" in row.target
-    assert rows([EntityText(**head(1), text="Acme lamp", entities=text.entities)], "types_in_text", source=open_set) == []
+        assert (
+            parse("typed_spans", row.target, row.candidates).items == (("Brand", "Acme"),)
+            and "Color: None" in row.target
+        )
+    assert (
+        rows([EntityText(**head(1), text="Acme lamp", entities=text.entities)], "types_in_text", source=open_set) == []
+    )
     (row,) = rows([text], "types_in_text", source=open_set)
     assert row.target == "Brand" and set(row.candidates) == {"Brand", "Color"}
     product = Product(**head(2), title="Acme lamp", attributes=(("Brand", "Acme"),), absent=("Color",))
@@ -71,10 +84,16 @@ def test_absent_types_are_asked_for():
 
 def test_the_first_message_is_more_than_a_greeting():
     labelled = (("intent", ("greeting",)),)
-    turns = (Turn("Customer", "Good evening, are you open today?", labelled), Turn("Agent", "Yes."), Turn("Customer", "My lamp broke.", (("intent", ("refund",)),)))
+    turns = (
+        Turn("Customer", "Good evening, are you open today?", labelled),
+        Turn("Agent", "Yes."),
+        Turn("Customer", "My lamp broke.", (("intent", ("refund",)),)),
+    )
     (row,) = rows([Dialogue(**head(0), turns=turns, labels={"topic": ("toys",)})], "first_message_topic")
     assert "My lamp broke." in row.prompt.input and "Good evening" not in row.prompt.input
-    short = Dialogue(**head(1), turns=(Turn("Customer", "Hello there"), Turn("Agent", "Hi")), labels={"topic": ("toys",)})
+    short = Dialogue(
+        **head(1), turns=(Turn("Customer", "Hello there"), Turn("Agent", "Hi")), labels={"topic": ("toys",)}
+    )
     assert rows([short], "first_message_topic") == []
 
 
@@ -92,4 +111,8 @@ def test_what_a_text_states():
 
 
 def test_measures_are_no_model_numbers():
-    assert _models("sony 16gb dsc-h50b 1080p usb3.0 3-season 27inch win10 暖阳K30 TN360") == ["dsc-h50b", "K30", "TN360"]
+    assert _models("sony 16gb dsc-h50b 1080p usb3.0 3-season 27inch win10 暖阳K30 TN360") == [
+        "dsc-h50b",
+        "K30",
+        "TN360",
+    ]

@@ -69,11 +69,14 @@ def messages(count: int) -> list[LabelledText]:
     axis = {"intent": ("refund", "track", "cancel"), "sentiment": ("positive", "negative")}
     return [
         LabelledText(
-            id=f"m{number}", group=f"m{number}", language="zh" if number % 2 else "en", text=f"message {number}",
+            id=f"m{number}",
+            group=f"m{number}",
+            language="zh" if number % 2 else "en",
+            text=f"message {number}",
             labels={name: (labels[number % len(labels)],) for name, labels in axis.items()},
         )
         for number in range(count)
-    ]  # fmt: skip
+    ]
 
 
 _PRINT = """
@@ -88,9 +91,12 @@ def test_rows_are_the_same_in_every_process():
     for hash_seed in ("1", "2"):
         paths = os.pathsep.join([str(here), str(here.parents[1])])
         run = subprocess.run(
-            [sys.executable, "-c", _PRINT], env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": paths},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            [sys.executable, "-c", _PRINT],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         found.add(run.stdout)
     assert len(found) == 1 and rows_of(messages(60)) != rows_of(messages(60), seed=1)
 

@@ -25,10 +25,7 @@ TASKS = {task.name: task for task in load_tasks()}
 STORE = load_catalog(["demo_store"])[0]
 RECORDS = [record for language in ("en", "zh") for record in store(3, 0, 200, language)]
 BY_ID = {record.id: record for record in RECORDS}
-YES_NO = [
-    task.name for task in TASKS.values()
-    if task.candidates and task.label == "golden" and applies(task, STORE)
-]  # fmt: skip
+YES_NO = [task.name for task in TASKS.values() if task.candidates and task.label == "golden" and applies(task, STORE)]
 
 
 @pytest.fixture(scope="module")
@@ -164,12 +161,21 @@ def test_shown_products_keep_their_judgement(rows):
 def test_chinese_queries_that_share_a_word_are_no_distractors():
     queries = ["男士运动鞋", "运动鞋透气", "陶瓷茶壶"]
     records = [
-        Search(id=query, group=query, language="zh", query=query, results=((f"{query} 新款", "相关"), (f"手机壳 {query}", "不相关")))
+        Search(
+            id=query,
+            group=query,
+            language="zh",
+            query=query,
+            results=((f"{query} 新款", "相关"), (f"手机壳 {query}", "不相关")),
+        )
         for query in queries
-    ]  # fmt: skip
+    ]
     labels = {**STORE.labels, "relevance.zh": {"相关": "相关", "不相关": "不相关"}}
     dataset = replace(STORE, labels=labels)
-    rows = {row.id.split("/")[1]: row.candidates for row in instructions(dataset, records, [TASKS["product_among_others"]], 0, {})}
+    rows = {
+        row.id.split("/")[1]: row.candidates
+        for row in instructions(dataset, records, [TASKS["product_among_others"]], 0, {})
+    }
     assert set(rows["男士运动鞋"]) == {"男士运动鞋 新款", "陶瓷茶壶 新款"}
 
 
@@ -210,9 +216,17 @@ def test_the_same_text_is_never_its_own_distractor():
 
 def test_a_test_record_is_no_distractor_of_a_training_record():
     records = [
-        Product(id=f"{split}{n}", group=f"{split}{n}", language="en", split=split, title=f"{split} kettle {n}",
-                category=("Pans",), attributes=(("Color", f"c{n}"), ("Size", f"s{n}")))
-        for n in range(10) for split in ("train", "test")
-    ]  # fmt: skip
+        Product(
+            id=f"{split}{n}",
+            group=f"{split}{n}",
+            language="en",
+            split=split,
+            title=f"{split} kettle {n}",
+            category=("Pans",),
+            attributes=(("Color", f"c{n}"), ("Size", f"s{n}")),
+        )
+        for n in range(10)
+        for split in ("train", "test")
+    ]
     rows = list(instructions(STORE, records, [TASKS["pick_title"]], 0, {}))
     assert len(rows) == 20 and all(candidate.startswith(row.split) for row in rows for candidate in row.candidates)

@@ -17,9 +17,20 @@ from pathlib import Path
 from typing import Any
 
 TINY = (
-    "job=fit", "eval=none", "model.hidden_size=16", "model.layers=2", "model.heads=2", "model.vocabulary=400",
-    "sources.options.demo_store.products=12", "data.tasks=[product_category,intent_of_text]", "trainer.batch_tokens=512",
-    "trainer.micro_rows=1", "trainer.row_tokens=256", "trainer.max_steps=150", "trainer.log_every=1000", "trainer.loggers=[]",
+    "job=fit",
+    "eval=none",
+    "model.hidden_size=16",
+    "model.layers=2",
+    "model.heads=2",
+    "model.vocabulary=400",
+    "sources.options.demo_store.products=12",
+    "data.tasks=[product_category,intent_of_text]",
+    "trainer.batch_tokens=512",
+    "trainer.micro_rows=1",
+    "trainer.row_tokens=256",
+    "trainer.max_steps=150",
+    "trainer.log_every=1000",
+    "trainer.loggers=[]",
 )
 SAME = ("step", "loss", "learning_rate", "grad_norm", "examples", "tokens", "target_tokens")
 
@@ -138,14 +149,20 @@ def main(folder: str, kills: int, *arguments: str) -> None:
             break
         struck += 1
         unfinished += any(Path("outputs/war/checkpoints").glob(".writing-*"))
-        steps.append(max((int(path.stem[5:]) for path in Path("outputs/war/checkpoints").glob("step-*.ckpt")), default=0))
+        steps.append(
+            max((int(path.stem[5:]) for path in Path("outputs/war/checkpoints").glob("step-*.ckpt")), default=0)
+        )
     last = os.waitpid(attempt("war", list(arguments), mixture), 0)[1]
     print(json.dumps({"kills": struck, "in_writing": unfinished, "steps": steps, "last": last, **compare()}))
 
 
 def warm() -> None:
     """Imports what every attempt needs."""
-    for name in (*(f"ecomgpt.trainer.{part}" for part in ("build", "interrupt", "loggers", "module")), "ecomgpt.model.export", "peft"):
+    for name in (
+        *(f"ecomgpt.trainer.{part}" for part in ("build", "interrupt", "loggers", "module")),
+        "ecomgpt.model.export",
+        "peft",
+    ):
         importlib.import_module(name)
 
 

@@ -30,7 +30,9 @@ def test_the_newest_is_found_by_number_and_unfinished_ones_are_not(folder: Path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "folder"])
-def test_a_torn_checkpoint_falls_back_to_the_one_before(folder: Path, damage: str, capsys: pytest.CaptureFixture) -> None:
+def test_a_torn_checkpoint_falls_back_to_the_one_before(
+    folder: Path, damage: str, capsys: pytest.CaptureFixture
+) -> None:
     newest = folder / "step-20.ckpt"
     whole = newest.read_bytes()
     if damage == "folder":
@@ -38,7 +40,9 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(folder: Path, damage: st
         newest.mkdir()
     else:
         middle = len(whole) // 2
-        newest.write_bytes({"cut": whole[:middle], "empty": b"", "flipped": whole[:middle] + bytes(50) + whole[middle + 50 :]}[damage])
+        newest.write_bytes(
+            {"cut": whole[:middle], "empty": b"", "flipped": whole[:middle] + bytes(50) + whole[middle + 50 :]}[damage]
+        )
     assert newest_readable(folder) == folder / "step-10.ckpt"
     assert "step-20.ckpt can't be read" in capsys.readouterr().err
 

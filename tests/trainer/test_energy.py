@@ -19,7 +19,10 @@ def zone(root: Path, name: str, called: str, value: int) -> Path:
 
 
 def test_counters_that_overlap_count_once_and_wrap(tmp_path: Path) -> None:
-    package, memory = zone(tmp_path, "intel-rapl:0", "package-0", 999_000_000), zone(tmp_path, "intel-rapl:0:1", "dram", 0)
+    package, memory = (
+        zone(tmp_path, "intel-rapl:0", "package-0", 999_000_000),
+        zone(tmp_path, "intel-rapl:0:1", "dram", 0),
+    )
     core, whole = zone(tmp_path, "intel-rapl:0:0", "core", 5), zone(tmp_path, "intel-rapl:1", "psys", 5)
     assert set(energy.counters(tmp_path)) == {package, memory}
     with Energy(tmp_path, lambda: None) as meter:

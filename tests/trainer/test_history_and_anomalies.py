@@ -54,11 +54,24 @@ def train(folder: Path, values: list[float], action: str, spike: float | None = 
     run = Run(folder)
     run.logs.mkdir(parents=True)
     run.update(state="running", stage="fit")
-    anomaly = Anomaly(action, spike, skip_step, lambda step: [{"id": f"row-{step}", "task": "shop.task"}], run.logs / "anomalies.jsonl")
+    anomaly = Anomaly(
+        action,
+        spike,
+        skip_step,
+        lambda step: [{"id": f"row-{step}", "task": "shop.task"}],
+        run.logs / "anomalies.jsonl",
+    )
     module = Line()
     trainer = L.Trainer(
-        accelerator="cpu", max_epochs=1, accumulate_grad_batches=2, gradient_clip_val=1.0, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[anomaly, History(run, Data(), anomaly, 5)],  # type: ignore[arg-type]
+        accelerator="cpu",
+        max_epochs=1,
+        accumulate_grad_batches=2,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[anomaly, History(run, Data(), anomaly, 5)],  # type: ignore[arg-type]
         default_root_dir=folder,
     )
     trainer.fit(module, DataLoader(torch.tensor(values), batch_size=None))
@@ -66,7 +79,9 @@ def train(folder: Path, values: list[float], action: str, spike: float | None = 
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e30])
-def test_a_bad_step_is_left_out_and_its_examples_named(tmp_path: Path, bad: float, capsys: pytest.CaptureFixture) -> None:
+def test_a_bad_step_is_left_out_and_its_examples_named(
+    tmp_path: Path, bad: float, capsys: pytest.CaptureFixture
+) -> None:
     values = [1.0] * 40
     spoilt = [*values[:31], bad, *values[32:]]
     module, anomaly, run = train(tmp_path / "run", spoilt, "skip", spike=5.0)
@@ -75,14 +90,21 @@ def test_a_bad_step_is_left_out_and_its_examples_named(tmp_path: Path, bad: floa
     without, _, _ = train(tmp_path / "without", values[:38], "skip", spike=5.0)
     assert module.trace[:15] + module.trace[16:] == without.trace
     event = json.loads((run.logs / "anomalies.jsonl").read_text())
-    assert event["step"] == 16 and event["action"] == "skip" and event["examples"] == [{"id": "row-15", "task": "shop.task"}]
+    assert (
+        event["step"] == 16
+        and event["action"] == "skip"
+        and event["examples"] == [{"id": "row-15", "task": "shop.task"}]
+    )
     assert "step 16" in capsys.readouterr().out
     rows = read_history(run.logs / "metrics.csv")
     assert len(rows) == 20 and [row["step"] for row in rows if not row["loss"] < 2] == [16]
 
 
 def test_training_stops_before_the_update_and_says_what_was_in_the_batch(tmp_path: Path) -> None:
-    with pytest.raises(FloatingPointError, match=r"step 3: the loss is nan; its batch held 1 examples of shop.task \(1\); the first: row-2"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"step 3: the loss is nan; its batch held 1 examples of shop.task \(1\); the first: row-2",
+    ):
         train(tmp_path, [1.0] * 4 + [math.nan, 1.0] + [1.0] * 4, "stop")
     assert json.loads((tmp_path / "logs" / "anomalies.jsonl").read_text())["action"] == "stop"
 
@@ -96,8 +118,15 @@ def test_a_gradient_that_overflows_under_a_finite_loss_counts(tmp_path: Path) ->
     anomaly = Anomaly("skip", None, skip_step, lambda step: [], tmp_path / "anomalies.jsonl")
     module = Steep()
     trainer = L.Trainer(
-        accelerator="cpu", max_epochs=1, accumulate_grad_batches=2, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, callbacks=[anomaly], default_root_dir=tmp_path,
+        accelerator="cpu",
+        max_epochs=1,
+        accumulate_grad_batches=2,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[anomaly],
+        default_root_dir=tmp_path,
     )
     trainer.fit(module, DataLoader(torch.tensor([1.0, 1.0, 1.0, 2.0, 1.0, 1.0]), batch_size=None))
     assert anomaly.skipped == 1 and module.trace[1] == module.trace[0] and math.isfinite(module.trace[2])
@@ -139,8 +168,14 @@ def test_the_heartbeat_is_true_and_rare(tmp_path: Path, monkeypatch: pytest.Monk
     # The first step, then nothing for five seconds, then the last.
     assert [beat["step"] for beat in beats] == [1, 20] and beats[1]["seconds_left"] == 0.0
     status = Run(tmp_path / "slow").status()
-    assert status["state"] == "running" and status["heartbeat"]["steps"] == 20 and status["heartbeat"]["tokens_per_second"] > 0
-    assert abs(time.time() - __import__("datetime").datetime.fromisoformat(status["heartbeat"]["time"]).timestamp()) < 60
+    assert (
+        status["state"] == "running"
+        and status["heartbeat"]["steps"] == 20
+        and status["heartbeat"]["tokens_per_second"] > 0
+    )
+    assert (
+        abs(time.time() - __import__("datetime").datetime.fromisoformat(status["heartbeat"]["time"]).timestamp()) < 60
+    )
     written.clear()
     monkeypatch.setattr(history, "BEAT_SECONDS", 0.0)
     train(tmp_path / "often", [1.0] * 40, "skip")

@@ -23,7 +23,9 @@ def test_norms_and_biases_have_no_decay_and_frozen_weights_no_states() -> None:
     module[3].weight.requires_grad_(False)
     optimizer = make_optimizer(module, config())  # type: ignore[arg-type]
     decayed, rest = optimizer.param_groups
-    assert {id(weight) for weight in decayed["params"]} == {id(module[0].weight), id(module[2].weight)} and decayed["weight_decay"] == 0.1
+    assert {id(weight) for weight in decayed["params"]} == {id(module[0].weight), id(module[2].weight)} and decayed[
+        "weight_decay"
+    ] == 0.1
     assert len(rest["params"]) == 4 and rest["weight_decay"] == 0.0
 
 

@@ -71,15 +71,30 @@ def test_every_second_is_counted_once(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(profile, "time", clock)
     measured = profile.Profile(run)
     trainer = L.Trainer(
-        accelerator="cpu", max_epochs=1, accumulate_grad_batches=ACCUMULATE, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, callbacks=[measured, profile.ProfileEnd(measured)],
+        accelerator="cpu",
+        max_epochs=1,
+        accumulate_grad_batches=ACCUMULATE,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        callbacks=[measured, profile.ProfileEnd(measured)],
     )
     rows = torch.ones(STEPS * ACCUMULATE, 2)
     trainer.fit(Module(clock), DataLoader(rows, batch_size=1), DataLoader(rows[:1], batch_size=1))
     with (run.logs / "profile.csv").open(encoding="utf-8") as file:
         found = {row["phase"]: float(row["seconds_per_step"]) for row in csv.DictReader(file)}
     # The first step is left out; the validation at the end is shared out over the others.
-    expected = {"data": 0.0, "forward": 4.0, "head": 1.0, "backward": 8.0, "optimiser": 0.25, "validation": 250.0 / (STEPS - 1), "other": 0.0}
+    expected = {
+        "data": 0.0,
+        "forward": 4.0,
+        "head": 1.0,
+        "backward": 8.0,
+        "optimiser": 0.25,
+        "validation": 250.0 / (STEPS - 1),
+        "other": 0.0,
+    }
     assert found == pytest.approx(expected, abs=1e-5)
     assert (run.path / "figures" / "profile.png").stat().st_size > 5000
     assert "| forward | 4.0000 |" in (run.logs / "profile.md").read_text(encoding="utf-8")

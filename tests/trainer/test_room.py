@@ -49,7 +49,10 @@ def test_the_expected_size_is_the_real_one(tmp_path: Path, settings: Config) -> 
     step(Checkpoints(tmp_path, settings, "f"), trainer)
     real = (tmp_path / "step-1.ckpt").stat().st_size
     assert real <= expected_bytes(trainer.lightning_module, settings) <= real * 1.05 + room.SMALL
-    assert expected_bytes(trainer.lightning_module, Config(strategy=StrategyConfig(kind="deepspeed", stage=2))) > real * 1.3
+    assert (
+        expected_bytes(trainer.lightning_module, Config(strategy=StrategyConfig(kind="deepspeed", stage=2)))
+        > real * 1.3
+    )
 
 
 @pytest.fixture
@@ -57,7 +60,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 13 MB: room for two checkpoints of 4.8 MB, or for one and one that is expected (5.9 MB)."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    if shutil.which("mount") is None or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=13m", "tmpfs", str(folder)], capture_output=True).returncode:
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=13m", "tmpfs", str(folder)], capture_output=True
+        ).returncode
+    ):
         pytest.skip("mounting a small file system needs root")
     yield folder / "checkpoints"
     subprocess.run(["umount", "-l", str(folder)], check=True)
@@ -74,7 +82,11 @@ def test_on_a_real_full_disk(small_disk: Path, settings: Config) -> None:
     with pytest.raises(JobFailure) as error:
         step(saver, trainer)
     assert names(small_disk) == ["other-peoples-file", "step-4.ckpt"]
-    assert "it needs 5.9 MB" in str(error.value) and "room for" in str(error.value) and "continues from step-4.ckpt" in str(error.value)
+    assert (
+        "it needs 5.9 MB" in str(error.value)
+        and "room for" in str(error.value)
+        and "continues from step-4.ckpt" in str(error.value)
+    )
     torch.load(small_disk / "step-4.ckpt", weights_only=True)
 
 
@@ -98,12 +110,16 @@ def test_other_trouble_in_writing_is_told_as_it_is(tmp_path: Path, settings: Con
         raise OSError(5, "Input/output error")
 
     trainer.save_checkpoint = fail
-    with pytest.raises(JobFailure, match=r"cannot write .*Input/output error; The same command then continues from step-1.ckpt"):
+    with pytest.raises(
+        JobFailure, match=r"cannot write .*Input/output error; The same command then continues from step-1.ckpt"
+    ):
         step(saver, trainer)
     assert names(tmp_path) == ["step-1.ckpt"]
 
 
-def test_a_run_is_refused_at_its_start_where_no_checkpoint_fits(tmp_path: Path, settings: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_refused_at_its_start_where_no_checkpoint_fits(
+    tmp_path: Path, settings: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1_000_000))
     trainer = Trainer()
     with pytest.raises(JobFailure, match="There is no earlier checkpoint"):

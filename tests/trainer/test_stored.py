@@ -14,8 +14,12 @@ from ecomgpt.trainer.stored import newest_readable, resume_point, seal
 STRATEGIES = {
     name: StrategyConfig(name=name, **settings)
     for name, settings in {
-        "auto": {}, "ddp": {"kind": "ddp"}, "fsdp": {"kind": "fsdp"}, "zero1": {"kind": "deepspeed", "stage": 1},
-        "zero2": {"kind": "deepspeed", "stage": 2}, "zero3": {"kind": "deepspeed", "stage": 3},
+        "auto": {},
+        "ddp": {"kind": "ddp"},
+        "fsdp": {"kind": "fsdp"},
+        "zero1": {"kind": "deepspeed", "stage": 1},
+        "zero2": {"kind": "deepspeed", "stage": 2},
+        "zero3": {"kind": "deepspeed", "stage": 3},
         "zero3_offload": {"kind": "deepspeed", "stage": 3, "offload_optimizer": True, "offload_parameters": True},
     }.items()
 }
@@ -40,10 +44,20 @@ def written(folder: Path, step: int, by: Config) -> Path:
 @pytest.mark.parametrize(
     ("writer", "reader", "fits"),
     [
-        (("auto", 1), ("auto", 1), True), (("auto", 1), ("ddp", 2), True), (("ddp", 2), ("auto", 1), True), (("ddp", 4), ("ddp", 2), True),
-        (("auto", 1), ("fsdp", 2), True), (("fsdp", 4), ("fsdp", 2), True), (("fsdp", 2), ("auto", 1), False), (("fsdp", 2), ("zero3", 2), False),
-        (("auto", 1), ("zero2", 1), False), (("zero2", 2), ("zero2", 2), True), (("zero2", 2), ("zero2", 1), False),
-        (("zero2", 2), ("zero1", 2), False), (("zero3", 2), ("zero3_offload", 2), False), (("zero3", 2), ("fsdp", 2), False),
+        (("auto", 1), ("auto", 1), True),
+        (("auto", 1), ("ddp", 2), True),
+        (("ddp", 2), ("auto", 1), True),
+        (("ddp", 4), ("ddp", 2), True),
+        (("auto", 1), ("fsdp", 2), True),
+        (("fsdp", 4), ("fsdp", 2), True),
+        (("fsdp", 2), ("auto", 1), False),
+        (("fsdp", 2), ("zero3", 2), False),
+        (("auto", 1), ("zero2", 1), False),
+        (("zero2", 2), ("zero2", 2), True),
+        (("zero2", 2), ("zero2", 1), False),
+        (("zero2", 2), ("zero1", 2), False),
+        (("zero3", 2), ("zero3_offload", 2), False),
+        (("zero3", 2), ("fsdp", 2), False),
     ],
     ids=str,
 )
@@ -60,7 +74,9 @@ def test_who_goes_on_from_whose_checkpoint(writer: tuple, reader: tuple, fits: b
     assert path.is_file() or f"strategy={by.strategy.name}" in text
 
 
-@pytest.mark.parametrize("damage", ["a shard is missing", "a shard is cut", "the list is missing", "the list is torn", "a file is flipped"])
+@pytest.mark.parametrize(
+    "damage", ["a shard is missing", "a shard is cut", "the list is missing", "the list is torn", "a file is flipped"]
+)
 def test_a_torn_folder_falls_back_to_the_one_before(damage: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     by = config("fsdp", 2)
     good, torn = written(tmp_path, 5, by), written(tmp_path, 10, by)
@@ -113,7 +129,9 @@ def test_deepspeeds_checkpoints_run_no_code(tmp_path: Path, monkeypatch: pytest.
     assert Path("evil").exists(), "the test's own file is harmless"
 
 
-def test_fsdps_list_of_shards_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_fsdps_list_of_shards_runs_no_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.chdir(tmp_path)
     by = config("fsdp", 2)
     good, evil = written(tmp_path, 5, by), written(tmp_path, 10, by)

@@ -1,6 +1,5 @@
 """Whole trainings: the curve is that of stock transformers, whatever the packing, accumulation or tuning."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -22,12 +21,20 @@ INPUTS = ("input_ids", "positions", "lengths", "target_index", "targets")
 
 def bloom() -> BloomForCausalLM:
     torch.manual_seed(0)
-    return BloomForCausalLM(BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.1))
+    return BloomForCausalLM(
+        BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.1)
+    )
 
 
 def llama() -> LlamaForCausalLM:
     torch.manual_seed(0)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    shape = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
     return LlamaForCausalLM(LlamaConfig(vocab_size=VOCABULARY, tie_word_embeddings=True, **shape))
 
 
@@ -38,7 +45,10 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
     folder = tmp_path_factory.mktemp("examples")
     with TokenWriter(folder) as writer:
         for number in range(160):
-            prompt, answer = generator.integers(4, VOCABULARY, int(generator.integers(8, 50))), int(generator.integers(1, 7))
+            prompt, answer = (
+                generator.integers(4, VOCABULARY, int(generator.integers(8, 50))),
+                int(generator.integers(1, 7)),
+            )
             writer.add([*prompt.tolist(), *prompt[:answer].tolist(), 2], len(prompt), min(2, number % 5), number)
     return Examples(folder)
 
@@ -153,7 +163,9 @@ def test_tuning_trains_what_it_should_and_nothing_else(make, tuning: str, exampl
 
 
 @pytest.mark.parametrize("make", [bloom, llama])
-def test_useful_operations_are_those_that_the_linear_layers_do(make, examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_useful_operations_are_those_that_the_linear_layers_do(
+    make, examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ecomgpt.model.linear.onednn_is_faster", lambda: False)  # PyTorch does not count oneDNN's,
     monkeypatch.setattr("ecomgpt.model.network.MULTIPLE", 1)  # and what fills a row up is of no use.
     model = make()

@@ -75,14 +75,18 @@ def read_texts(path: Path, rows: Sequence[EvalRow]) -> tuple[dict[str, tuple[str
     try:
         content = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
-        return texts, [f"{path}: cannot be read: {error.strerror}; it must hold the answers to this task's {len(rows)} rows"]
+        return texts, [
+            f"{path}: cannot be read: {error.strerror}; it must hold the answers to this task's {len(rows)} rows"
+        ]
     for number, line in enumerate(content, start=1):
         if not line.strip():
             continue
         try:
             id_, text, cut, given = _fields(line)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            problems.append(f"{path}:{number}: is no object with the texts 'id' and 'prediction' ({type(error).__name__}: {error})")
+            problems.append(
+                f"{path}:{number}: is no object with the texts 'id' and 'prediction' ({type(error).__name__}: {error})"
+            )
             continue
         if id_ in lines:
             problems.append(f"{path}:{number}: answers '{id_}' again, after line {lines[id_]}; leave one of them out")
@@ -115,7 +119,8 @@ def write_questions(path: Path, rows: Sequence[EvalRow]) -> None:
     """What there is to answer: ``id``, ``prompt``, ``candidates`` and ``target``, one row a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (
-        encode_line({"id": row.id, "prompt": row.prompt.text, "candidates": row.candidates, "target": row.target}) for row in rows
+        encode_line({"id": row.id, "prompt": row.prompt.text, "candidates": row.candidates, "target": row.target})
+        for row in rows
     )
     path.write_bytes(b"".join(lines))
 
@@ -124,5 +129,7 @@ def make(subject: Subject) -> Predictions:
     """The backend of ``model=predictions``."""
     path = subject.config.model.path
     if path is None or not Path(path).expanduser().is_dir():
-        raise UserError(f"model.path: '{path}' is no folder with a <task>.jsonl for each task; give model.path=<folder>")
+        raise UserError(
+            f"model.path: '{path}' is no folder with a <task>.jsonl for each task; give model.path=<folder>"
+        )
     return Predictions(Path(path).expanduser())

@@ -57,8 +57,11 @@ class Transformers:
         """In low precision scores move with the batches, so their size stands beside them."""
         settings = self.subject.config.eval
         return {
-            "decoding": settings.decoding, "beams": settings.beams, "batch_tokens": self.batch_tokens,
-            "max_prompt_tokens": settings.max_prompt_tokens, "max_new_tokens": settings.max_new_tokens,
+            "decoding": settings.decoding,
+            "beams": settings.beams,
+            "batch_tokens": self.batch_tokens,
+            "max_prompt_tokens": settings.max_prompt_tokens,
+            "max_new_tokens": settings.max_new_tokens,
             "dtype": str(number_format(self.subject.config)).removeprefix("torch."),
         }
 

@@ -49,8 +49,11 @@ class Vllm:
 
         settings = self.subject.config.eval
         return {
-            "backend": f"vllm {version('vllm')}", "decoding": settings.decoding, "beams": settings.beams,
-            "max_prompt_tokens": settings.max_prompt_tokens, "max_new_tokens": settings.max_new_tokens,
+            "backend": f"vllm {version('vllm')}",
+            "decoding": settings.decoding,
+            "beams": settings.beams,
+            "max_prompt_tokens": settings.max_prompt_tokens,
+            "max_new_tokens": settings.max_new_tokens,
             "dtype": str(number_format(self.subject.config)).removeprefix("torch."),
         }
 
@@ -66,8 +69,13 @@ class Vllm:
         path = str(folder) if folder else require_weights(config)
         tokenizer = read_tokenizer(folder) if folder else load_tokenizer(config)
         engine = LLM(
-            model=path, tokenizer=path, revision=None if folder else config.model.revision, trust_remote_code=False,
-            dtype=str(number_format(config)).removeprefix("torch."), seed=config.seed, tensor_parallel_size=config.trainer.devices,
+            model=path,
+            tokenizer=path,
+            revision=None if folder else config.model.revision,
+            trust_remote_code=False,
+            dtype=str(number_format(config)).removeprefix("torch."),
+            seed=config.seed,
+            tensor_parallel_size=config.trainer.devices,
         )
         return engine, tokenizer
 
@@ -83,11 +91,17 @@ def make(subject: Subject) -> Vllm:
     config = subject.config
     problems = []
     if importlib.util.find_spec("vllm") is None:
-        problems.append("eval.backend=vllm needs vllm, which is not installed: pip install vllm, or use eval.backend=transformers")
+        problems.append(
+            "eval.backend=vllm needs vllm, which is not installed: pip install vllm, or use eval.backend=transformers"
+        )
     if config.eval.beams > 1 or config.eval.decoding == "rank":
-        problems.append("eval.backend=vllm decodes greedily; for beams and eval.decoding=rank use eval.backend=transformers")
+        problems.append(
+            "eval.backend=vllm decodes greedily; for beams and eval.decoding=rank use eval.backend=transformers"
+        )
     if subject.folder is None and (config.model.source == "build" or config.model.gguf_file):
-        problems.append(f"eval.backend=vllm takes a folder of weights, which model={config.model.name} has not; use eval.backend=transformers")
+        problems.append(
+            f"eval.backend=vllm takes a folder of weights, which model={config.model.name} has not; use eval.backend=transformers"
+        )
     if problems:
         raise UserError(*problems)
     return Vllm(subject)

@@ -53,7 +53,9 @@ def attending(attend: Attend) -> Iterator[None]:
 def prepared(model: PreTrainedModel) -> Iterator[None]:
     """Exchanges the attention of a model, which must be `known`, and drops nothing of what training had set."""
     training = model.training
-    classes: list[tuple[nn.Module, type[nn.Module]]] = [(module, type(module)) for module in model.modules() if isinstance(module, tuple(_BLOOM))]
+    classes: list[tuple[nn.Module, type[nn.Module]]] = [
+        (module, type(module)) for module in model.modules() if isinstance(module, tuple(_BLOOM))
+    ]
     linears = faster_linears(model)
     implementation = model.config._attn_implementation
     model.eval()

@@ -194,7 +194,9 @@ class Store:
         if self._triangle.shape[-1] < tokens:
             place = torch.arange(tokens, device=self.device)
             distance = (place[None, :] - place[:, None]).float()
-            bias = self.slopes[:, None, None] * distance if self.slopes is not None else torch.zeros_like(distance)[None]
+            bias = (
+                self.slopes[:, None, None] * distance if self.slopes is not None else torch.zeros_like(distance)[None]
+            )
             self._triangle = bias.masked_fill(distance > 0, -torch.inf).to(dtype)
         return self._triangle[:, :tokens, :tokens]
 
@@ -206,7 +208,9 @@ class _Prefill:
         self.store, self.slots, self.lengths = store, slots, lengths
         self.mask = store.triangle(store.shared + max(lengths), store.model.dtype)
 
-    def __call__(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+    def __call__(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
         start, outputs, old = 0, [], self.store.shared
         keys, values = self.store.keys[layer], self.store.values[layer]
         for slot, length in zip(self.slots, self.lengths, strict=True):
@@ -214,8 +218,12 @@ class _Prefill:
             keys[slot, :, old:end], values[slot, :, old:end] = key[0, :, new], value[0, :, new]
             outputs.append(
                 F.scaled_dot_product_attention(
-                    query[:, :, new], keys[slot, None, :, :end], values[slot, None, :, :end],
-                    attn_mask=self.mask[None, :, old:end, :end], scale=scale, enable_gqa=self.store.group > 1,
+                    query[:, :, new],
+                    keys[slot, None, :, :end],
+                    values[slot, None, :, :end],
+                    attn_mask=self.mask[None, :, old:end, :end],
+                    scale=scale,
+                    enable_gqa=self.store.group > 1,
                 ).transpose(1, 2)
             )
             start += length
@@ -233,7 +241,9 @@ class _Step:
             mask = mask + store.slopes[:, None, None] * distance[:, None, None, :]
         self.mask = mask.repeat_interleave(store.group, dim=2).to(store.model.dtype)
 
-    def __call__(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+    def __call__(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
         store = self.store
         keys, values = store.keys[layer], store.values[layer]
         keys[self.slots, :, self.at], values[self.slots, :, self.at] = key[0].transpose(0, 1), value[0].transpose(0, 1)
@@ -241,8 +251,11 @@ class _Step:
         kv_heads, size = keys.shape[1], keys.shape[3]
         query = query.view(kv_heads, group, rows, width, size).permute(2, 0, 3, 1, 4)
         context = F.scaled_dot_product_attention(
-            query.reshape(rows, kv_heads, width * group, size), keys[:rows, :, : self.end], values[:rows, :, : self.end],
-            attn_mask=self.mask, scale=scale,
+            query.reshape(rows, kv_heads, width * group, size),
+            keys[:rows, :, : self.end],
+            values[:rows, :, : self.end],
+            attn_mask=self.mask,
+            scale=scale,
         )
         context = context.view(rows, kv_heads, width, group, size).transpose(1, 2)
         return context.reshape(1, rows * width, kv_heads * group, size)
@@ -264,7 +277,9 @@ class _Branch:
             mask = mask + store.slopes[:, None, None] * distance
         self.mask = mask[None].to(store.model.dtype)
 
-    def __call__(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+    def __call__(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
         store = self.store
         keys, values = (
             torch.cat([part[layer][:1, :, : self.length], new], dim=2)

@@ -71,7 +71,9 @@ def untrained_arms(arms: Sequence[Arm]) -> list[Arm]:
     known = [arm for arm in arms if any(one.run.untrained for one in arm.members)]
     backbones: dict[tuple[Any, ...], list[Arm]] = {}
     for arm in known:
-        backbones.setdefault(tuple((key, repr(value)) for key, value in arm.config.items() if key.startswith("model.")), []).append(arm)
+        backbones.setdefault(
+            tuple((key, repr(value)) for key, value in arm.config.items() if key.startswith("model.")), []
+        ).append(arm)
     found = []
     for group in backbones.values():
         by_seed = {one.seed: one for arm in reversed(group) for one in arm.members if one.run.untrained}
@@ -95,7 +97,9 @@ def choose_reference(arms: Sequence[Arm], backbones: Sequence[Arm], wanted: str 
         for arm in (*arms, *backbones):
             if wanted == arm.label or (not arm.untrained and name in {one.run.name for one in arm.members}):
                 return arm
-        raise UserError(f"reference: no arm or run is called '{wanted}'{suggestion(wanted, [arm.label for arm in (*arms, *backbones)])}")
+        raise UserError(
+            f"reference: no arm or run is called '{wanted}'{suggestion(wanted, [arm.label for arm in (*arms, *backbones)])}"
+        )
     if len(arms) == 1:
         return backbones[0] if backbones else None
     atomic = [arm for arm in arms if "atomic" in sequence(arm.config.get(KINDS))]
@@ -123,6 +127,8 @@ def _unique(arms: Sequence[Arm]) -> list[Arm]:
     """Labels that occur twice get their first run's name."""
     labels = [arm.label for arm in arms]
     return [
-        arm if labels.count(arm.label) == 1 else Arm(f"{arm.label} ({arm.members[0].name})", arm.members, arm.untrained, arm.values)
+        arm
+        if labels.count(arm.label) == 1
+        else Arm(f"{arm.label} ({arm.members[0].name})", arm.members, arm.untrained, arm.values)
         for arm in arms
     ]

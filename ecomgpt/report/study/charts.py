@@ -44,13 +44,17 @@ def overview(study: Study) -> Drawn | None:
     _rows(axes, [_label(arm.label) for arm in arms])
     axes.set_xlabel("points")
     axes.grid(axis="x")
-    return Drawn(figure, "The arms", f"Mean over {described(group)}; lines are 95 % intervals over rows{_seeds(study)}.")
+    return Drawn(
+        figure, "The arms", f"Mean over {described(group)}; lines are 95 % intervals over rows{_seeds(study)}."
+    )
 
 
 def groups(study: Study) -> Drawn | None:
     """Means over groups of tasks, a bar an arm."""
     shown = [_Named(group.name, group_name(group.name), group.scores) for group in study.groups]
-    return _bars(study, shown, "Means over groups of tasks", f"In points; lines are 95 % intervals over rows{_seeds(study)}.")
+    return _bars(
+        study, shown, "Means over groups of tasks", f"In points; lines are 95 % intervals over rows{_seeds(study)}."
+    )
 
 
 def scores(study: Study) -> Drawn | None:
@@ -71,7 +75,11 @@ def _bars(study: Study, shown: Sequence[_Named], title: str, caption: str) -> Dr
         return None
     tint = colours(study)
     series = [
-        Series(_label(arm.label), tint[arm.label], {one.name: as_score(one.scores[arm.label]) for one in shown if arm.label in one.scores})
+        Series(
+            _label(arm.label),
+            tint[arm.label],
+            {one.name: as_score(one.scores[arm.label]) for one in shown if arm.label in one.scores},
+        )
         for arm in arms
     ]
     return Drawn(grouped_bars(shown, series, first_is_bold=False), title, caption)
@@ -116,7 +124,12 @@ def verdicts(study: Study) -> Drawn | None:
         axes.set_xlim(0, 100)
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
-        axes.set_title(f"{_label(arm.label)} against {_label(study.reference.label)}", loc="left", fontsize=10, color=COLOURS["ink"])
+        axes.set_title(
+            f"{_label(arm.label)} against {_label(study.reference.label)}",
+            loc="left",
+            fontsize=10,
+            color=COLOURS["ink"],
+        )
     legend(figure, list(VERDICTS))
     caption = "Share of rows answered better, equally well and worse, in percent: F1 of an answer's parts, ROUGE-L for free text."
     return Drawn(figure, "Rows won, tied and lost", caption)
@@ -154,18 +167,32 @@ def _against(study: Study) -> list[Arm]:
     arms = [arm for arm in columns(study) if arm is not study.reference and not (arm.untrained and study.challengers)]
     if len(arms) <= MOST or group is None:
         return arms
-    best = sorted(arms, key=lambda arm: -group.changes[arm.label].value if arm.label in group.changes else math.inf)[:MOST]
+    best = sorted(arms, key=lambda arm: -group.changes[arm.label].value if arm.label in group.changes else math.inf)[
+        :MOST
+    ]
     return [arm for arm in arms if arm in best]
 
 
-def _dot(axes: Axes, y: float, value: float, low: float, high: float, colour: str, label: bool = False, filled: bool = True) -> None:
+def _dot(
+    axes: Axes, y: float, value: float, low: float, high: float, colour: str, label: bool = False, filled: bool = True
+) -> None:
     paint = COLOURS[colour]
     if math.isfinite(low):
         axes.plot([low * 100, high * 100], [y, y], color=paint, linewidth=1.6, solid_capstyle="butt")
-    axes.plot([value * 100], [y], "o", markersize=5.5, color=paint, markerfacecolor=paint if filled else COLOURS["paper"])
+    axes.plot(
+        [value * 100], [y], "o", markersize=5.5, color=paint, markerfacecolor=paint if filled else COLOURS["paper"]
+    )
     if label:
         end = high if math.isfinite(high) else value
-        axes.annotate(points(value), (end * 100, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8.5, color=COLOURS["ink"])
+        axes.annotate(
+            points(value),
+            (end * 100, y),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            color=COLOURS["ink"],
+        )
 
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:
@@ -185,5 +212,3 @@ def _label(text: str) -> str:
 
 def _title(task: Outcome, width: int) -> str:
     return drawable(task.title, task.name.rpartition("/")[2], width=width)
-
-

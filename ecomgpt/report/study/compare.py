@@ -114,7 +114,9 @@ def study(gathered: Gathered, reference: str | None = None) -> Study:
         reference: Names the arm to hold the others against; see `ecomgpt.report.study.arms.choose_reference`.
     """
     arms = arms_of(gathered.members)
-    if reference and any(Path(reference).name == one.run.name and len(arm.members) > 1 for arm in arms for one in arm.members):
+    if reference and any(
+        Path(reference).name == one.run.name and len(arm.members) > 1 for arm in arms for one in arm.members
+    ):
         arms = arms_of(gathered.members, each=True)
     backbones = untrained_arms(arms)
     chosen = choose_reference(arms, backbones, reference)
@@ -130,17 +132,25 @@ def study(gathered: Gathered, reference: str | None = None) -> Study:
         if problem:
             uncompared[name] = problem
     outcomes = _holm_over_tasks(outcomes)
-    groups = [_group(name, tasks, everyone, chosen, drawn) for name, tasks in _groups(outcomes, arms, uncompared).items()]
-    return Study(gathered, arms, backbones, chosen, outcomes, groups, groups[0].name if groups else "", samples, uncompared)
+    groups = [
+        _group(name, tasks, everyone, chosen, drawn) for name, tasks in _groups(outcomes, arms, uncompared).items()
+    ]
+    return Study(
+        gathered, arms, backbones, chosen, outcomes, groups, groups[0].name if groups else "", samples, uncompared
+    )
 
 
-def _task(name: str, arms: Sequence[Arm], reference: Arm | None, samples: int) -> tuple[Outcome, dict[str, Seeded], str]:
+def _task(
+    name: str, arms: Sequence[Arm], reference: Arm | None, samples: int
+) -> tuple[Outcome, dict[str, Seeded], str]:
     """One task with the scores over resampled rows, by arm, and why it can't be compared, if so."""
     known = {arm.label: [_scores(one, arm, name) for one in arm.members] for arm in arms}
     holders = [arm for arm in arms if all(known[arm.label])]
     first = next(scores for arm in reversed(arms) for scores in known[arm.label] if scores)
     relations = {scores.relation for arm in arms if not arm.untrained for scores in known[arm.label] if scores}
-    outcome = Outcome(name, (name,), first.n, first.primary, task=first, relation=relations.pop() if len(relations) == 1 else "mixed")
+    outcome = Outcome(
+        name, (name,), first.n, first.primary, task=first, relation=relations.pop() if len(relations) == 1 else "mixed"
+    )
     for arm in holders:
         outcome.scores[arm.label] = _stored(known[arm.label], first.primary)
     answers, problem = _answers(name, holders) if holders else (({}, {}), "no arm has it with all its seeds")
@@ -154,15 +164,21 @@ def _task(name: str, arms: Sequence[Arm], reference: Arm | None, samples: int) -
     drawn = {}
     for arm in holders:
         keys = answers[0][arm.label]
-        drawn[arm.label] = Seeded(arm.seeds, np.array([scored[key][0] for key in keys]), np.stack([scored[key][1] for key in keys]))
+        drawn[arm.label] = Seeded(
+            arm.seeds, np.array([scored[key][0] for key in keys]), np.stack([scored[key][1] for key in keys])
+        )
         if len(keys) > 1:
             outcome.scores[arm.label] = _bounded(estimate(drawn[arm.label]))
     if reference in holders:
         base = answers[0][reference.label]
         for arm in holders:
             if arm is not reference:
-                outcome.changes[arm.label] = _change(difference(drawn[arm.label], drawn[reference.label]), first.primary)
-                outcome.verdicts[arm.label] = _shares([rows[key] for key in answers[0][arm.label]], [rows[key] for key in base])
+                outcome.changes[arm.label] = _change(
+                    difference(drawn[arm.label], drawn[reference.label]), first.primary
+                )
+                outcome.verdicts[arm.label] = _shares(
+                    [rows[key] for key in answers[0][arm.label]], [rows[key] for key in base]
+                )
     return outcome, drawn, ""
 
 
@@ -218,7 +234,11 @@ def _change(found: Estimate, metric: str) -> Change:
 
 def _shares(arm: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> tuple[float, float, float]:
     """Better, equal and worse rows: seed against the same seed where there are as many, else each against each."""
-    pairs = list(zip(arm, reference, strict=True)) if len(arm) == len(reference) else [(a, b) for a in arm for b in reference]
+    pairs = (
+        list(zip(arm, reference, strict=True))
+        if len(arm) == len(reference)
+        else [(a, b) for a in arm for b in reference]
+    )
     gaps = np.concatenate([a - b for a, b in pairs])
     better, worse = float((gaps > 1e-9).mean()), float((gaps < -1e-9).mean())
     return better, 1 - better - worse, worse
@@ -250,20 +270,33 @@ def _groups(outcomes: Sequence[Outcome], arms: Sequence[Arm], uncompared: Collec
         if outcome.relation and outcome.relation not in UNSEEN:
             found.setdefault(outcome.relation, []).append(outcome)
     for language in ("en", "zh"):
-        found[f"language/{language}"] = [outcome for outcome in own if outcome.task and outcome.task.language == language]
+        found[f"language/{language}"] = [
+            outcome for outcome in own if outcome.task and outcome.task.language == language
+        ]
     found[GENERAL] = [outcome for outcome in shared if outcome not in own]
     whole = {outcome.name for outcome in own}
     return {
-        name: tasks for name, tasks in found.items()
+        name: tasks
+        for name, tasks in found.items()
         if tasks and (name == "all" or {one.name for one in tasks} != whole or name in UNSEEN)
-    }  # fmt: skip
+    }
 
 
-def _group(name: str, outcomes: Sequence[Outcome], arms: Sequence[Arm], reference: Arm | None, drawn: Mapping[str, Mapping[str, Seeded]]) -> Outcome:
+def _group(
+    name: str,
+    outcomes: Sequence[Outcome],
+    arms: Sequence[Arm],
+    reference: Arm | None,
+    drawn: Mapping[str, Mapping[str, Seeded]],
+) -> Outcome:
     metrics = {outcome.metric for outcome in outcomes}
     tasks = tuple(outcome.name for outcome in outcomes)
     group = Outcome(name, tasks, sum(outcome.rows for outcome in outcomes), metrics.pop() if len(metrics) == 1 else "")
-    means = {arm.label: mean([drawn[task][arm.label] for task in tasks]) for arm in arms if all(arm.label in drawn[task] for task in tasks)}
+    means = {
+        arm.label: mean([drawn[task][arm.label] for task in tasks])
+        for arm in arms
+        if all(arm.label in drawn[task] for task in tasks)
+    }
     for arm in arms:
         if arm.label in means:
             group.scores[arm.label] = _bounded(estimate(means[arm.label]))
@@ -271,7 +304,9 @@ def _group(name: str, outcomes: Sequence[Outcome], arms: Sequence[Arm], referenc
             value = math.fsum(outcome.scores[arm.label].value for outcome in outcomes) / len(outcomes)
             group.scores[arm.label] = Estimate(value, NAN, NAN, NAN)
     if reference is not None and reference.label in means:
-        found = {label: difference(one, means[reference.label]) for label, one in means.items() if label != reference.label}
+        found = {
+            label: difference(one, means[reference.label]) for label, one in means.items() if label != reference.label
+        }
         # The untrained models are shown for scale; they are no candidates among which the best is picked.
         rivals = {arm.label for arm in arms if not arm.untrained} or set(found)
         ps = corrected({label: one.p for label, one in found.items() if label in rivals})

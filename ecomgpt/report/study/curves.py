@@ -32,7 +32,11 @@ def curve(study: Study) -> Drawn | None:
             rest = ", ".join(worded(*item) for item in arm.values if item[0] != key) or "trained"
             lines.setdefault(rest, []).append((x, arm))
     known = {name: sorted(items, key=lambda item: item[0]) for name, items in lines.items()}
-    before = [(x, arm) for arm in study.backbones if key.startswith("model.") and (x := place(arm, key)) is not None and arm.label in group.scores]
+    before = [
+        (x, arm)
+        for arm in study.backbones
+        if key.startswith("model.") and (x := place(arm, key)) is not None and arm.label in group.scores
+    ]
     if len(before) >= POINTS:
         known["untrained"] = sorted(before, key=lambda item: item[0])
     if not any(len(items) >= POINTS for items in known.values()) or len(known) > MOST + 1:
@@ -78,7 +82,11 @@ def _parameters(arm: Arm) -> float | None:
     from ecomgpt.config.schema import ModelConfig
     from ecomgpt.strategy.memory import parameters
 
-    known: dict[str, Any] = {one.name: arm.config.get(f"model.{one.name}") for one in fields(ModelConfig) if f"model.{one.name}" in arm.config}
+    known: dict[str, Any] = {
+        one.name: arm.config.get(f"model.{one.name}")
+        for one in fields(ModelConfig)
+        if f"model.{one.name}" in arm.config
+    }
     try:
         return parameters(ModelConfig(**known))
     except TypeError:  # A shape that holds something else than numbers.
@@ -88,7 +96,14 @@ def _parameters(arm: Arm) -> float | None:
 def _band(axes: Any, items: Sequence[tuple[float, Arm]], group: Outcome, colour: str) -> None:
     xs = [x for x, _ in items]
     found = [group.scores[arm.label] for _, arm in items]
-    axes.fill_between(xs, [one.low * 100 for one in found], [one.high * 100 for one in found], color=COLOURS[colour], alpha=0.18, linewidth=0)
+    axes.fill_between(
+        xs,
+        [one.low * 100 for one in found],
+        [one.high * 100 for one in found],
+        color=COLOURS[colour],
+        alpha=0.18,
+        linewidth=0,
+    )
     axes.plot(xs, [one.value * 100 for one in found], color=COLOURS[colour], marker="o", markersize=4.5, linewidth=1.8)
 
 
@@ -103,7 +118,11 @@ def _short(x: float) -> str:
 def training(study: Study) -> Drawn | None:
     """Loss and throughput over optimiser steps, a colour an arm, a line a seed."""
     wanted = [("loss", "loss"), ("tokens_per_second", "tokens a second")]
-    shown = [(name, title) for name, title in wanted if any(one.run.curve.get(name) for arm in study.arms for one in arm.members)]
+    shown = [
+        (name, title)
+        for name, title in wanted
+        if any(one.run.curve.get(name) for arm in study.arms for one in arm.members)
+    ]
     if not shown:
         return None
     tint = colours(study)
@@ -125,7 +144,14 @@ def _line(axes: Any, curve: Sequence[tuple[float, float]], colour: str, seeds: i
     steps, values = zip(*curve, strict=True)
     means = smooth(values) if len(values) >= 20 else values
     # A point that was logged alone would be invisible as a line.
-    axes.plot(steps, means, color=colour, linewidth=1.6 if seeds == 1 else 1.1, alpha=1.0 if seeds == 1 else 0.75, marker="o" if len(steps) < 3 else "")
+    axes.plot(
+        steps,
+        means,
+        color=colour,
+        linewidth=1.6 if seeds == 1 else 1.1,
+        alpha=1.0 if seeds == 1 else 0.75,
+        marker="o" if len(steps) < 3 else "",
+    )
 
 
 def chain(study: Study) -> Drawn | None:
@@ -133,5 +159,3 @@ def chain(study: Study) -> Drawn | None:
     runs = [arm.members[0].run for arm in study.arms if arm.members[0].run.manifest]
     most = max(runs, key=lambda run: len(run.manifest.tasks) if run.manifest else 0, default=None)
     return of_run.chain(most) if most else None
-
-

@@ -18,14 +18,24 @@ def headline(study: Study) -> str:
     """The answer in one sentence; with several arms, the others follow in a second one."""
     group, reference = study.answer, study.reference
     if group is None:
-        return "No task has a score in every arm: there is nothing to compare." if len(study.arms) > 1 else "No evaluation task has a score."
-    rivals = sorted((arm for arm in study.challengers if arm.label in group.changes), key=lambda arm: -group.changes[arm.label].value)
+        return (
+            "No task has a score in every arm: there is nothing to compare."
+            if len(study.arms) > 1
+            else "No evaluation task has a score."
+        )
+    rivals = sorted(
+        (arm for arm in study.challengers if arm.label in group.changes),
+        key=lambda arm: -group.changes[arm.label].value,
+    )
     if reference is None or not rivals:
         return _alone(study, group)
     best, *others = rivals
     sentence = f"{_verdict(best.label, reference.label, group.changes[best.label])}{_basis(study, group, best)}."
     if others:
-        listed = [f"{arm.label} {points(group.changes[arm.label].value, signed=True)} ({_word(group.changes[arm.label])})" for arm in others]
+        listed = [
+            f"{arm.label} {points(group.changes[arm.label].value, signed=True)} ({_word(group.changes[arm.label])})"
+            for arm in others
+        ]
         sentence += f" The others against {reference.label}: {', '.join(listed)}."
     return sentence
 
@@ -43,8 +53,16 @@ def _basis(study: Study, group: Outcome, arm: Arm) -> str:
     """What the difference is a mean of, its interval, and the verdicts on the tasks."""
     assert study.reference is not None
     change = group.changes[arm.label]
-    verdicts = Counter(task.changes[arm.label].verdict for task in study.tasks if task.name in group.tasks and arm.label in task.changes)
-    corrected = f" (p {probability(change.p)}, corrected for {len(study.challengers)} arms)" if len(study.challengers) > 1 else ""
+    verdicts = Counter(
+        task.changes[arm.label].verdict
+        for task in study.tasks
+        if task.name in group.tasks and arm.label in task.changes
+    )
+    corrected = (
+        f" (p {probability(change.p)}, corrected for {len(study.challengers)} arms)"
+        if len(study.challengers) > 1
+        else ""
+    )
     return (
         f"{_measure(group)}, 95 % interval {points(change.low)} to {points(change.high)}{corrected}, paired over "
         f"{plural(group.rows, 'row')}{_seeds(arm, study.reference)}; wins {verdicts['win']}, ties {verdicts['tie']}, loses {verdicts['loss']}"
@@ -81,7 +99,9 @@ def _word(change: Change) -> str:
 
 def _alone(study: Study, group: Outcome) -> str:
     """Scores without a comparison."""
-    ranked = sorted((arm for arm in study.arms if arm.label in group.scores), key=lambda arm: -group.scores[arm.label].value)
+    ranked = sorted(
+        (arm for arm in study.arms if arm.label in group.scores), key=lambda arm: -group.scores[arm.label].value
+    )
     if not ranked:
         return "No task has a score in every arm: there is nothing to compare."
     best = ranked[0]
@@ -126,16 +146,18 @@ def notes(study: Study) -> list[str]:
     out = "" if len(study.uncompared) == len(study.tasks) else " Means leave it out."
     found += [f"Not compared: “{_title(study, task)}”: {reason}.{out}" for task, reason in study.uncompared.items()]
     if any(task.relation == "mixed" for task in study.tasks):
-        found.append("Some tasks are nearer to the training data of one arm than of another; the groups of unseen tasks leave them out.")
+        found.append(
+            "Some tasks are nearer to the training data of one arm than of another; the groups of unseen tasks leave them out."
+        )
     mixed = {group.name for group in study.groups if not group.metric and len(group.tasks) > 1}
     if mixed:
         found.append("A mean over tasks with different metrics averages each task's metric of record.")
     if any(task.task and task.task.published for task in study.tasks):
-        found.append("The paper's points are those of EcomGPT-7B1, read off a figure (±2 points); its script scored other rows and prompts.")
+        found.append(
+            "The paper's points are those of EcomGPT-7B1, read off a figure (±2 points); its script scored other rows and prompts."
+        )
     return found
 
 
 def _title(study: Study, name: str) -> str:
     return next(task.title for task in study.tasks if task.name == name)
-
-

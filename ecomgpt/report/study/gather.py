@@ -89,7 +89,9 @@ def gather(entries: Sequence[str | Path], title: str = "") -> Gathered:
     if problems:
         raise UserError(*problems)
     in_sweeps = {folder for folder in folders if (folder / "sweep.json").is_file()}
-    commands += [str(one.run.environment.get("command") or "") for one in members if one.run.path.parent not in in_sweeps]
+    commands += [
+        str(one.run.environment.get("command") or "") for one in members if one.run.path.parent not in in_sweeps
+    ]
     name = title or (folders[0].name if len(folders) == 1 else " + ".join(folder.name for folder in folders))
     return Gathered(name, members, absent, list(dict.fromkeys(filter(None, commands))))
 
@@ -123,7 +125,14 @@ def _members(folders: Sequence[Path], problems: list[str]) -> list[Member]:
             problems += error.problems
             continue
         name = folder.name if names.count(folder.name) == 1 else f"{folder.parent.name}/{folder.name}"
-        members.append(Member(name, run, flat({key: value for key, value in config.items() if key != "seed"}), str(config.get("seed", ""))))
+        members.append(
+            Member(
+                name,
+                run,
+                flat({key: value for key, value in config.items() if key != "seed"}),
+                str(config.get("seed", "")),
+            )
+        )
     return members
 
 

@@ -46,9 +46,22 @@ def unchanged(entries: Sequence[str | Path], folder: Path, reference: str | None
 
 def made_from(gathered: Gathered, reference: str | None) -> str:
     """A hash of all that a report depends on: the runs' files, what is absent, and the code."""
-    parts: list[Any] = [code("report"), code("eval"), reference, [vars(one) for one in gathered.absent], gathered.commands]
+    parts: list[Any] = [
+        code("report"),
+        code("eval"),
+        reference,
+        [vars(one) for one in gathered.absent],
+        gathered.commands,
+    ]
     for one in gathered.members:
-        files = ["metrics.json", "status.json", "config.yaml", "environment.json", "data/manifest.json", "logs/metrics.csv"]
+        files = [
+            "metrics.json",
+            "status.json",
+            "config.yaml",
+            "environment.json",
+            "data/manifest.json",
+            "logs/metrics.csv",
+        ]
         parts.append([one.name, *(file_hash(one.run.path / name) for name in files)])
         answers = sorted((one.run.path / "predictions").rglob("*.jsonl"))
         parts.append([(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in answers])

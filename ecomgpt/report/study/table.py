@@ -26,19 +26,39 @@ def as_latex(study: Study) -> str:
         [([f"mean: {row.title}", row.metric], _cells(row, study)) for row in group_rows(study)],
     ]
     paper = [
-        ([row.title, row.metric], [*(latex.Cell(points(cell.value) if cell else "–") for cell in row.cells), *_baseline(study, "–"), latex.Cell(points(row.paper))])
+        (
+            [row.title, row.metric],
+            [
+                *(latex.Cell(points(cell.value) if cell else "–") for cell in row.cells),
+                *_baseline(study, "–"),
+                latex.Cell(points(row.paper)),
+            ],
+        )
         for row in paper_rows(study)
     ]
     against = f" Arrows: p below 0.05 against {study.reference.label}, Holm-corrected." if study.reference else ""
     read_off = " The paper's points are read off a figure." if paper else ""
-    titles = ["task", "metric", *(arm.label for arm in columns(study)), *(["best baseline"] if _baseline(study, "") else []), *(["paper"] if paper else [])]
+    titles = [
+        "task",
+        "metric",
+        *(arm.label for arm in columns(study)),
+        *(["best baseline"] if _baseline(study, "") else []),
+        *(["paper"] if paper else []),
+    ]
     if paper:
         sections = [[(texts, [*cells, latex.Cell("–")]) for texts, cells in rows] for rows in sections] + [paper]
-    return latex.table(titles, [rows for rows in sections if rows], f"{study.gathered.title}: points, 0 to 100.{against}{read_off}")
+    return latex.table(
+        titles, [rows for rows in sections if rows], f"{study.gathered.title}: points, 0 to 100.{against}{read_off}"
+    )
 
 
 def _cells(row: Row, study: Study) -> list[latex.Cell]:
-    cells = [latex.Cell("–") if cell is None else latex.Cell(points(cell.score.value), cell.best, mark(cell.change.verdict) if cell.change else "") for cell in row.cells]
+    cells = [
+        latex.Cell("–")
+        if cell is None
+        else latex.Cell(points(cell.score.value), cell.best, mark(cell.change.verdict) if cell.change else "")
+        for cell in row.cells
+    ]
     return [*cells, *_baseline(study, points(row.baseline[1].value) if row.baseline else "–")]
 
 

@@ -83,7 +83,10 @@ def _row(study: Study, outcome: Outcome) -> Row:
     if task is None:
         title, note = group_name(outcome.name), ""
     else:
-        title, note = task.title, " · ".join(filter(None, (task.language, task.family.replace("_", " "), relation_name(outcome.relation))))
+        title, note = (
+            task.title,
+            " · ".join(filter(None, (task.language, task.family.replace("_", " "), relation_name(outcome.relation)))),
+        )
     metric = metric_name(outcome.metric) if outcome.metric else "mean"
     return Row(title, note, outcome.rows, len(outcome.tasks), metric, cells, baseline)
 
@@ -158,11 +161,15 @@ def origin_rows(study: Study) -> list[tuple[str, str, str, str, str]]:
     """(run, arm, commit, data fingerprint, directory) of every run."""
     return [
         (
-            one.name, arm.label, str(one.run.environment.get("git_commit") or "–"),
-            one.run.manifest.fingerprint if one.run.manifest else "–", one.run.path.name,
+            one.name,
+            arm.label,
+            str(one.run.environment.get("git_commit") or "–"),
+            one.run.manifest.fingerprint if one.run.manifest else "–",
+            one.run.path.name,
         )
-        for arm in study.arms for one in arm.members
-    ]  # fmt: skip
+        for arm in study.arms
+        for one in arm.members
+    ]
 
 
 def origin_facts(study: Study) -> list[tuple[str, str]]:
@@ -171,10 +178,19 @@ def origin_facts(study: Study) -> list[tuple[str, str]]:
     packages: dict[str, set[str]] = {}
     for run in runs:
         known = run.environment.get("packages")
-        for name, version in {"python": run.environment.get("python"), **(known if isinstance(known, dict) else {})}.items():
+        for name, version in {
+            "python": run.environment.get("python"),
+            **(known if isinstance(known, dict) else {}),
+        }.items():
             packages.setdefault(str(name), set()).add(str(version))
-    versions = ", ".join(f"{name} {' / '.join(sorted(values))}" for name, values in packages.items() if values != {"None"})
-    machines = {f"{run.environment.get('cpu')}, {run.environment.get('cores')} cores" for run in runs if run.environment.get("cpu")}
+    versions = ", ".join(
+        f"{name} {' / '.join(sorted(values))}" for name, values in packages.items() if values != {"None"}
+    )
+    machines = {
+        f"{run.environment.get('cpu')}, {run.environment.get('cores')} cores"
+        for run in runs
+        if run.environment.get("cpu")
+    }
     gpus = {str(gpu) for run in runs for gpu in sequence(run.environment.get("gpus"))}
     facts = [("Versions", versions), ("Machine", "; ".join(sorted(machines | gpus)))]
     return [(name, value) for name, value in facts if value]
@@ -185,16 +201,24 @@ def as_json(study: Study) -> dict[str, Any]:
 
     def plain(outcome: Outcome) -> dict[str, Any]:
         return {
-            "metric": outcome.metric or None, "rows": outcome.rows, "tasks": list(outcome.tasks),
+            "metric": outcome.metric or None,
+            "rows": outcome.rows,
+            "tasks": list(outcome.tasks),
             "scores": {label: _rounded(score._asdict(), "p") for label, score in outcome.scores.items()},
-            "changes": {label: _rounded({**vars(change), "verdict": change.verdict}) for label, change in outcome.changes.items()},
-            "rows_won_tied_lost": {label: [round(share, 6) for share in shares] for label, shares in outcome.verdicts.items()},
-        }  # fmt: skip
+            "changes": {
+                label: _rounded({**vars(change), "verdict": change.verdict})
+                for label, change in outcome.changes.items()
+            },
+            "rows_won_tied_lost": {
+                label: [round(share, 6) for share in shares] for label, shares in outcome.verdicts.items()
+            },
+        }
 
     return {
         "reference": study.reference.label if study.reference else None,
         "arms": {
-            arm.label: {"runs": [one.name for one in arm.members], "seeds": list(arm.seeds), "untrained": arm.untrained} for arm in columns(study)
+            arm.label: {"runs": [one.name for one in arm.members], "seeds": list(arm.seeds), "untrained": arm.untrained}
+            for arm in columns(study)
         },
         "answer": study.headline,
         "resamples": study.samples,
@@ -202,9 +226,12 @@ def as_json(study: Study) -> dict[str, Any]:
         "tasks": {task.name: plain(task) for task in study.tasks},
         "not_compared": study.uncompared,
         "absent": [vars(one) for one in study.gathered.absent],
-    }  # fmt: skip
+    }
 
 
 def _rounded(values: dict[str, Any], *without: str) -> dict[str, Any]:
     kept = {key: value for key, value in values.items() if key not in without}
-    return {key: (round(value, 6) if math.isfinite(value) else None) if isinstance(value, float) else value for key, value in kept.items()}
+    return {
+        key: (round(value, 6) if math.isfinite(value) else None) if isinstance(value, float) else value
+        for key, value in kept.items()
+    }

@@ -48,7 +48,11 @@ def _table(*names: str) -> Table:
     for place, name in enumerate(names):
         fixed = name in FIXED
         table.add_column(
-            Text(visible(name)), justify="right" if place else "left", overflow="fold", no_wrap=fixed, min_width=4 if place else 12
+            Text(visible(name)),
+            justify="right" if place else "left",
+            overflow="fold",
+            no_wrap=fixed,
+            min_width=4 if place else 12,
         )
     return table
 
@@ -62,11 +66,17 @@ def _arms(study: Study, group: Outcome) -> Table:
             continue
         cells = [visible(arm.label), str(len(arm.seeds)), points(score.value), interval(as_score(score))]
         if change is not None:
-            verdicts = Counter(task.changes[arm.label].verdict for task in study.tasks if task.name in group.tasks and arm.label in task.changes)
+            verdicts = Counter(
+                task.changes[arm.label].verdict
+                for task in study.tasks
+                if task.name in group.tasks and arm.label in task.changes
+            )
             cells += [
-                points(change.value, signed=True), f"[{points(change.low, True)}, {points(change.high, True)}]", probability(change.p),
+                points(change.value, signed=True),
+                f"[{points(change.low, True)}, {points(change.high, True)}]",
+                probability(change.p),
                 f"{verdicts['win']}/{verdicts['tie']}/{verdicts['loss']}",
-            ]  # fmt: skip
+            ]
         else:
             cells += ["", "(reference)" if arm is study.reference else "–", "", ""]
         table.add_row(*map(Text, cells), style=STYLES[change.verdict] if change and not arm.untrained else "")
@@ -83,7 +93,11 @@ def _tasks(study: Study, arm: str, reference: str) -> Table:
         if change is None:
             cells += ["–", "not compared", ""]
         else:
-            cells += [points(change.value, signed=True), f"[{points(change.low, True)}, {points(change.high, True)}]", probability(change.p)]
+            cells += [
+                points(change.value, signed=True),
+                f"[{points(change.low, True)}, {points(change.high, True)}]",
+                probability(change.p),
+            ]
         table.add_row(*map(Text, cells), style=STYLES[change.verdict] if change else "dim")
     table.caption = "Points; 95 % intervals of the difference; p-values by Holm's method over the tasks."
     table.caption_justify = "left"

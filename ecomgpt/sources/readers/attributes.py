@@ -56,7 +56,9 @@ def _all(cells: Cells, value: Any) -> list[tuple[str, str]]:
         try:
             found = [(str(one["name"]), str(one["value"])) for one in value]
         except _OTHER_SHAPE as error:
-            raise Malformed(f"the attributes {str(value)[:60]!r} are not a list of {{name: ..., value: ...}}") from error
+            raise Malformed(
+                f"the attributes {str(value)[:60]!r} are not a list of {{name: ..., value: ...}}"
+            ) from error
     elif isinstance(value, dict):
         # An object as a value lists {value: score} in the form of scores; elsewhere it is no value that a text could state.
         listed = [(name, one) for name, values in value.items() for one in _listed(values, form) if one is not None]
@@ -91,7 +93,9 @@ def occurrences(cells: Cells, text: str) -> tuple[Entity, ...]:
         try:
             return tuple(_given(one, text) for one in cells.raw("entities"))
         except _OTHER_SHAPE as error:
-            raise Malformed(f"the entities {str(cells.raw('entities'))[:60]!r} are not a list of {{start, end, label}}") from error
+            raise Malformed(
+                f"the entities {str(cells.raw('entities'))[:60]!r} are not a list of {{start, end, label}}"
+            ) from error
     found = []
     for name, value in attributes_of(cells, cells.raw("attributes")):
         whole = re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text)

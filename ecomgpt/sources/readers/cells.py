@@ -8,9 +8,18 @@ from ecomgpt.errors import suggestion
 from ecomgpt.sources.readers.item import Malformed, Source, clean, label_text, unescaped
 
 AXES = (
-    "sentiment", "category", "coarse_category", "intent", "rating", "subjectivity", "goal", "topic", "subject",
-    "flow", "subflow",
-)  # fmt: skip
+    "sentiment",
+    "category",
+    "coarse_category",
+    "intent",
+    "rating",
+    "subjectivity",
+    "goal",
+    "topic",
+    "subject",
+    "flow",
+    "subflow",
+)
 """The axes on which texts, dialogues and turns carry labels."""
 
 LOCALES = {"us": "en", "uk": "en", "cn": "zh"}

@@ -137,10 +137,15 @@ def product(cells: Cells, kind: str) -> Record | str:
     cluster = cells.text("cluster")
     head = cells.head(kind, f"cluster {cluster}" if cluster else text)
     return Product(
-        **head, title=title, category=_category(cells, head["language"]), brand=cells.text("brand"),
-        attributes=attributes, description=description, cluster=cluster,
+        **head,
+        title=title,
+        category=_category(cells, head["language"]),
+        brand=cells.text("brand"),
+        attributes=attributes,
+        description=description,
+        cluster=cluster,
         absent=absent_attributes(cells, raw) if raw is not None else (),
-    )  # fmt: skip
+    )
 
 
 def _category(cells: Cells, language: str) -> tuple[str, ...]:

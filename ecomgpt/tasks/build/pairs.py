@@ -9,10 +9,14 @@ from ecomgpt.sources.records import TextPair
 from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, one_line, pick
 from ecomgpt.tasks.pool import draw
 
-_MODEL = re.compile(r"(?<![A-Za-z0-9.-])(?=[A-Za-z0-9.-]*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])(?![A-Za-z0-9])")
+_MODEL = re.compile(
+    r"(?<![A-Za-z0-9.-])(?=[A-Za-z0-9.-]*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])(?![A-Za-z0-9])"
+)
 """A word with a letter in it; `_models` decides whether it looks like a model number."""
 
-_MEASURE = re.compile(r"[\d.,x/-]+-?[a-z]*|[a-z]{2,4}-?\d{1,2}|(usb|ddr|win|windows|mp|core|cat|wi-?fi|[xhi])-?[\d.]+", re.IGNORECASE)
+_MEASURE = re.compile(
+    r"[\d.,x/-]+-?[a-z]*|[a-z]{2,4}-?\d{1,2}|(usb|ddr|win|windows|mp|core|cat|wi-?fi|[xhi])-?[\d.]+", re.IGNORECASE
+)
 """Sizes, counts and standards, which many products share: 16gb, 1080p, 3-season, usb3.0, win10."""
 
 

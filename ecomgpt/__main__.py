@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError, report
+from ecomgpt.plan import configuration
+from ecomgpt.plan.configuration import configured
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,40 +31,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def report(error: UserError) -> None:
-    """Shows a user's mistake without a traceback: every problem on its own line, then the advice."""
-    lines = [problem.replace("\n", "\n      ") for problem in error.problems]
-    if len(lines) == 1:
-        print(f"ecomgpt: {lines[0]}", file=sys.stderr)
-    else:
-        print(f"ecomgpt: {len(lines)} problems:", *(f"  - {line}" for line in lines), sep="\n", file=sys.stderr)
-    if error.advice:
-        print("", *error.advice, sep="\n", file=sys.stderr)
-
-
 def _dispatch(arguments: list[str]) -> int:
     if any(item in ("-h", "--help") for item in arguments):
         from ecomgpt.config.help import text
 
         print(text())
         return 0
-    from ecomgpt.config import compose, files
+    from ecomgpt.config import files
 
     flags, overrides = _flags(arguments)
     roots = files.search_roots(overrides, flags.config_dir)
     if flags.multirun:
-        from ecomgpt.sweep.run import sweep
-        from ecomgpt.torchrun import refuse
+        from ecomgpt.cli.sweep.run import sweep
+        from ecomgpt.run.torchrun import refuse
 
         refuse("--multirun")
         return sweep(overrides, roots)
     if flags.cfg or flags.info or flags.hydra_help or flags.shell_completion:
         return _hydra(arguments, overrides, roots, flags.resolve)
-    from ecomgpt import torchrun
-    from ecomgpt.launch import start
+    from ecomgpt.cli.launch import start
+    from ecomgpt.run import torchrun
 
     overrides = torchrun.overrides(overrides)
-    return start(compose.checked(compose.composed(overrides, roots)), arguments)
+    return start(configured(overrides, roots), arguments)
 
 
 def _flags(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -99,7 +90,7 @@ def _hydra(arguments: list[str], overrides: list[str], roots: list[Path], resolv
 
     raw = compose.composed(overrides, roots)
     if resolve:
-        compose.checked(raw)
+        configuration.checked(raw)
     before = sys.argv
     # Overrides in one piece: Hydra's parser takes no second one after a flag.
     flags = [item for item in arguments if item not in overrides]

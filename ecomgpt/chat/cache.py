@@ -10,8 +10,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from ecomgpt.chat.messages import Reply
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import ChatConfig
-from ecomgpt.errors import UserError
 
 
 def cache_file(settings: ChatConfig, cache: Path) -> Path:

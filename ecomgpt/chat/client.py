@@ -13,8 +13,8 @@ from ecomgpt.chat.endpoint import Endpoint, Refused, Transient
 from ecomgpt.chat.ledger import Ledger, OverBudget
 from ecomgpt.chat.limits import Limiter, Stopped
 from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import ChatConfig
-from ecomgpt.errors import UserError
 
 
 class Chat:

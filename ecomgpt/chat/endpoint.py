@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import ChatConfig
-from ecomgpt.errors import UserError
 
 LONGEST_PAUSE = 600.0
 """Seconds that an endpoint may ask us to wait; more than that is a used-up quota, not a moment's load."""

@@ -5,8 +5,8 @@ from collections import Counter
 
 from ecomgpt.chat.limits import Stopped
 from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import ChatConfig
-from ecomgpt.errors import UserError
 
 MILLION = 1_000_000
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecomgpt.compare.verdicts import VERDICTS
-from ecomgpt.eval.bootstrap import interval, resample
+from ecomgpt.eval.statistics.bootstrap import interval, resample
 
 SAMPLES = 2000
 

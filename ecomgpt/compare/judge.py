@@ -14,11 +14,11 @@ from typing import Any
 
 from ecomgpt.chat.client import Chat
 from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.progress import track
 from ecomgpt.compare.pairs import Pair
 from ecomgpt.config.declare import load, option
 from ecomgpt.config.roots import declarations
-from ecomgpt.errors import UserError
-from ecomgpt.progress import track
 from ecomgpt.pseudo.answer import Rejected, Shape
 from ecomgpt.report.text import clip
 

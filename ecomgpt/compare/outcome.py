@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ecomgpt.common.files import write_json, write_text
 from ecomgpt.compare.agreement import Kappa, agreement, kappa
 from ecomgpt.compare.judge import Bias, Judged, bias
 from ecomgpt.compare.pairs import Pair
 from ecomgpt.compare.results import Tallies, Tally, tallies
 from ecomgpt.report import wins
 from ecomgpt.report.text import NONE, markdown, points, visible
-from ecomgpt.rundir import Run, write_json, write_text
+from ecomgpt.run.directory import Run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

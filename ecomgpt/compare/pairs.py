@@ -8,11 +8,12 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
+from ecomgpt.common.errors import UserError, suggestion
+from ecomgpt.common.files import read_json
 from ecomgpt.config.schema import CompareConfig
-from ecomgpt.errors import UserError, suggestion
 from ecomgpt.eval.predictions import read_answers
 from ecomgpt.eval.rows import Answer
-from ecomgpt.rundir import Run, read_json
+from ecomgpt.run.directory import Run
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ecomgpt.compare.pairs import Pair
 from ecomgpt.compare.verdicts import VERDICTS
-from ecomgpt.eval.bootstrap import interval, resample
+from ecomgpt.eval.statistics.bootstrap import interval, resample
 
 SAMPLES = 10_000
 

@@ -22,9 +22,9 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.compare.pairs import Pair
 from ecomgpt.compare.verdicts import Verdicts, clean_name
-from ecomgpt.errors import UserError
 from ecomgpt.report.text import clip, visible
 
 TEMPLATES = Path(__file__).parent / "templates"

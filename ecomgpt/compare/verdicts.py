@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.log import now
 from ecomgpt.compare.pairs import Pair
-from ecomgpt.errors import UserError
 from ecomgpt.eval.predictions import encode_line
-from ecomgpt.rundir import now
 
 VERDICTS = ("win", "tie", "loss")
 """Of ``run_a``."""

@@ -10,10 +10,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 
+from ecomgpt.common.errors import nearest, suggestion
 from ecomgpt.config import declare, files
 from ecomgpt.config.files import STUDIES, options
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import nearest, suggestion
 
 
 def problems(overrides: list[str], roots: list[Path], multirun: bool) -> list[str]:

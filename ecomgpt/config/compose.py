@@ -1,5 +1,6 @@
 """From a command line to one checked `Config`."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -8,10 +9,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config import command, files, rules, suites
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
 
 
 def register() -> None:
@@ -42,8 +43,12 @@ def composed(overrides: list[str], roots: list[Path]) -> DictConfig:
         raise UserError("configuration: " + " ".join(str(error.__cause__ or error).split())) from error
 
 
-def checked(raw: DictConfig) -> Config:
+def checked(raw: DictConfig, further: Callable[[Config], Iterable[str]] = lambda config: ()) -> Config:
     """The configuration as a dataclass, after every rule about combinations.
+
+    Args:
+        raw: As Hydra composed it.
+        further: Rules of rooms above this one, whose problems stand in the same list.
 
     Raises:
         UserError: With everything that is wrong.
@@ -58,7 +63,7 @@ def checked(raw: DictConfig) -> Config:
         raise UserError("configuration: " + " ".join(str(error).split())) from error
     assert isinstance(config, Config)
     config.eval = suites.joined(config.eval, config.paths.conf)
-    found = rules.problems(config)
+    found = [*rules.problems(config), *further(config)]
     if found:
         raise UserError(*found)
     return config

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from ecomgpt.errors import UserError, suggestion
+from ecomgpt.common.errors import UserError, suggestion
 
 T = TypeVar("T")
 FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
+from ecomgpt.common.errors import nearest
 from ecomgpt.config import declare
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import GROUPS, Config
-from ecomgpt.errors import nearest
 
 STUDIES = "experiments"
 # Folders of a configuration folder that hold YAML files, Hydra's or declarations.

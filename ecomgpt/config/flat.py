@@ -1,6 +1,6 @@
 """Configurations side by side: every key on one level, and in which keys several configurations differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 QUIET = (
@@ -60,3 +60,14 @@ def telling(configs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[s
             chosen.append(key)
             classes = split
     return chosen
+
+
+def differences(old: Any, new: Any, free: Sequence[str], key: str = "") -> Iterator[str]:
+    """Sentences on where two nested dictionaries differ, apart from the keys that may."""
+    if key in free:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted({*old, *new}):
+            yield from differences(old.get(name), new.get(name), free, f"{key}.{name}" if key else name)
+    elif old != new:
+        yield f"{key} was {'null' if old is None else old}, is now {'null' if new is None else new}"

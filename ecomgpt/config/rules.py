@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.common.errors import suggestion
 from ecomgpt.config import declare
 from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError, suggestion
 
 NEEDS_RUN = ("rescore", "report", "export", "predict")
 # One folder below paths.output, on every file system; letters of any script.
@@ -24,20 +24,7 @@ SECRET = re.compile(r"(?i)(^|_)(api_?key|token|secret|password)s?$")
 
 def problems(config: Config) -> list[str]:
     """Every combination of keys that can't work."""
-    rules = (
-        _limits,
-        _job,
-        _model,
-        _declarations,
-        _names,
-        _devices,
-        _batch,
-        _precision,
-        _lists,
-        _folders,
-        _secrets,
-        _chat,
-    )
+    rules = (_limits, _job, _model, _names, _devices, _batch, _precision, _lists, _folders, _secrets)
     return [problem for rule in rules for problem in rule(config)]
 
 
@@ -125,41 +112,6 @@ def _model(config: Config) -> Iterator[str]:
         }
         want = wants.get(model.source, "a folder in Hugging Face format, or a hub id")
         yield f"model.path is not set; give model.path=<{want}>"
-
-
-def _chat(config: Config) -> Iterator[str]:
-    from ecomgpt.chat.rules import problems
-
-    asks = config.job.name == "evaluate" and config.model.source == "chat"
-    judges = config.job.name == "compare" and config.compare.judge
-    yield from problems(config.chat, asks or judges or config.job.name == "pseudo_label")
-    if asks and config.eval.backend not in ("auto", "openai", "predictions"):
-        yield f"eval.backend={config.eval.backend} can't ask a chat endpoint; use auto"
-    if asks and (config.eval.decoding == "rank" or config.eval.beams > 1):
-        yield f"model={config.model.name}: a chat endpoint neither ranks candidates nor searches beams; use eval.decoding=generate eval.beams=1"
-    if asks and config.run:
-        yield f"run: '{config.run}' holds its own model; leave model={config.model.name} out, or run="
-    if config.eval.backend == "openai" and config.model.source != "chat":
-        yield f"eval.backend=openai asks a chat endpoint, but model={config.model.name} is none; use model=openai"
-
-
-def _declarations(config: Config) -> Iterator[str]:
-    """Datasets, tasks and evaluation tasks of the user's own folder; the shipped ones are tested with the package."""
-    own = config.paths.conf
-    if not own or not any(
-        any((Path(own) / group).rglob("*.yaml")) for group in ("sources/datasets", "tasks", "eval/tasks", "pseudo")
-    ):
-        return
-    from ecomgpt.eval.task import load_eval_tasks
-    from ecomgpt.pseudo.declaration import load_labellings
-    from ecomgpt.sources.catalog import load_catalog
-    from ecomgpt.tasks.declaration import load_tasks
-
-    for load in (load_catalog, load_tasks, load_eval_tasks, load_labellings):
-        try:
-            load(None, own)
-        except UserError as error:
-            yield from error.problems
 
 
 def _names(config: Config) -> Iterator[str]:

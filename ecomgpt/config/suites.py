@@ -2,9 +2,9 @@
 
 import dataclasses
 
+from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config import declare, files
 from ecomgpt.config.schema import EvalConfig
-from ecomgpt.errors import UserError, suggestion
 
 
 def joined(suite: EvalConfig, own: str | None) -> EvalConfig:

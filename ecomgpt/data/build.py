@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +19,9 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock
 
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import read_json, write_json
+from ecomgpt.common.progress import track
 from ecomgpt.config.schema import Config
 from ecomgpt.data import fingerprint, manifest
 from ecomgpt.data.choose import Chooser, Planned, Shares, first
@@ -26,11 +29,9 @@ from ecomgpt.data.instructions import Block, Counts, Found, blocks, find, planne
 from ecomgpt.data.leaks import Leaks
 from ecomgpt.data.parallel import ordered
 from ecomgpt.data.parts import Part, PartMaker
+from ecomgpt.data.protect import Protection
 from ecomgpt.data.store import Examples, InstructionWriter, TokenWriter, keep_only, read_batches
 from ecomgpt.data.tokens import TOKENIZER, Tokeniser, tally, within_budget
-from ecomgpt.errors import UserError
-from ecomgpt.progress import track
-from ecomgpt.rundir import read_json, write_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -90,38 +91,17 @@ class Prepared:
         write_json(folder / "prepared.json", facts)
 
     @classmethod
-    def handed_over(cls, folder: Path) -> "Prepared":
-        """The mixture that another process has left here."""
-        from ecomgpt.model.backbone import read_tokenizer
+    def handed_over(cls, folder: Path, load: Callable[[Path], "PreTrainedTokenizerFast"]) -> "Prepared":
+        """The mixture that another process has left here.
 
+        Args:
+            folder: Where `hand_over` left it.
+            load: Loads a tokenizer from its folder.
+        """
         facts = read_json(folder / "prepared.json")
         return cls(
-            Path(facts["folder"]),
-            Path(facts["instructions"]),
-            lambda: read_tokenizer(folder / "tokenizer"),
-            facts["manifest"],
+            Path(facts["folder"]), Path(facts["instructions"]), lambda: load(folder / "tokenizer"), facts["manifest"]
         )
-
-
-def _nothing() -> list[tuple[str, str]]:
-    return []
-
-
-@dataclass
-class Protection:
-    """What the evaluation keeps for itself.
-
-    Attributes:
-        suite: The suite's name.
-        tasks: ``<dataset>.<task>`` names that must not be trained on.
-        key: What ``texts`` depends on.
-        texts: Gives (evaluation task, text) pairs that must not occur in training; called only where a mixture is built.
-    """
-
-    suite: str
-    tasks: Sequence[str] = ()
-    key: str = ""
-    texts: Callable[[], list[tuple[str, str]]] = field(default=_nothing)
 
 
 def prepare(config: Config, protection: Protection, tokenizer: TokenizerSource) -> Prepared:

@@ -11,11 +11,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.declare import load
 from ecomgpt.config.roots import PACKAGE, declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import Found, data_root
-from ecomgpt.errors import UserError
 from ecomgpt.sources.catalog import locate
 from ecomgpt.tasks.declaration import Task
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ecomgpt.common.progress import track
 from ecomgpt.config.schema import Config
 from ecomgpt.data.choose import Planned, wanted_tasks
 from ecomgpt.data.split import split_of
-from ecomgpt.progress import track
 from ecomgpt.sources.catalog import ReadCounts, expected, load_catalog, locate, missing, read
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.labelled import labelled_datasets

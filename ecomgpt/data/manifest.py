@@ -13,7 +13,7 @@ from ecomgpt.data.leaks import Leaks
 from ecomgpt.sources.labelled import provenance
 
 if TYPE_CHECKING:
-    from ecomgpt.data.build import Protection
+    from ecomgpt.data.protect import Protection
 
 LEAK = "holds an evaluation text"
 NOT_MADE = "not made: "

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from ecomgpt.common.log import log
+from ecomgpt.common.progress import track
 from ecomgpt.eval.backends import Backend
 from ecomgpt.eval.predictions import answer_missing, finish, missing
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite
-from ecomgpt.progress import track
-from ecomgpt.rundir import log
 
 Passes = Sequence[tuple[Path, Backend]]
 """Models that answer the suite one after the other, each with the folder that its answers go to."""

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import write_text
 from ecomgpt.config.schema import Config
 from ecomgpt.data.encode import TooLong, encode_prompt
-from ecomgpt.errors import UserError
 from ecomgpt.eval.backends.transformers import limits
 from ecomgpt.eval.predictions import encode_line
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.suite import Suite
 from ecomgpt.eval.task import EvalTask
-from ecomgpt.rundir import write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

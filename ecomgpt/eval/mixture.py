@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.declare import load, option
 from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import Counts, catalog, data_root, find, make, planned
-from ecomgpt.errors import UserError, suggestion
 from ecomgpt.eval.task import EvalTask
 from ecomgpt.sources.catalog import locate, missing
 from ecomgpt.tasks.declaration import LANGUAGES, SLOT, Task, load_tasks

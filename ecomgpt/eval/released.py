@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ecomgpt.errors import UserError, suggestion
+from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.eval.rows import KINDS, EvalRow
 from ecomgpt.eval.task import EvalTask
 from ecomgpt.tasks.answers import render

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecomgpt.config.schema import Config
-from ecomgpt.eval.averages import averages
 from ecomgpt.eval.baselines import BASELINES, baseline
-from ecomgpt.eval.compare import compare
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.score import DIGITS, score
+from ecomgpt.eval.statistics.averages import averages
+from ecomgpt.eval.statistics.paired import compare
 from ecomgpt.eval.suite import QUESTIONS_SEED, Suite
 from ecomgpt.eval.trained import Trained
 

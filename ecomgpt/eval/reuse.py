@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.common.log import log
 from ecomgpt.config.schema import Config
 from ecomgpt.data.fingerprint import code, digest, file_hash
 from ecomgpt.eval.backends import Backend, Subject
@@ -18,7 +19,6 @@ from ecomgpt.eval.backends.transformers import limits
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.suite import Suite
 from ecomgpt.eval.task import EvalTask
-from ecomgpt.rundir import log
 
 WEIGHTS = (".safetensors", ".gguf", ".json", ".model", ".txt")
 """Files that decide what a folder's model says."""
@@ -88,7 +88,7 @@ class Reuse:
 
     def model(self) -> str:
         """Names the model with all that decides its answers beside the questions; empty where its weights are not here."""
-        from ecomgpt.strategy.build import on_gpu
+        from ecomgpt.run.machine import on_gpu
 
         config = self.subject.config
         weights = self._built() if config.model.source == "build" else _loaded(config)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ecomgpt.eval.bootstrap import interval, resample
 from ecomgpt.eval.metrics.table import metric
 from ecomgpt.eval.rows import Answer
+from ecomgpt.eval.statistics.bootstrap import interval, resample
 from ecomgpt.eval.task import EvalTask
 
 DIGITS = 6

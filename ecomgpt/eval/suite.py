@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
 from ecomgpt.eval import general
 from ecomgpt.eval.mixture import instructions, mixture_tasks
 from ecomgpt.eval.released import read_released

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.declare import load, option
 from ecomgpt.config.roots import declarations
-from ecomgpt.errors import UserError, suggestion
 from ecomgpt.eval.general import GENERATORS
 from ecomgpt.eval.metrics.names import METRIC_NAMES, defaults
 from ecomgpt.eval.rows import KINDS

@@ -1,9 +1,7 @@
 """job=build: the mixture alone, with a table of what is in it and what is missing."""
 
-import dataclasses
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +9,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import read_json, write_json, write_text
+from ecomgpt.common.log import log
 from ecomgpt.config.schema import Config
-from ecomgpt.data.build import Prepared, Protection, once, prepare
-from ecomgpt.data.fingerprint import changes, code, digest, file_hash
+from ecomgpt.data.build import Prepared, once, prepare
+from ecomgpt.data.fingerprint import changes, code
 from ecomgpt.data.instructions import catalog, data_root, find
-from ecomgpt.errors import UserError
-from ecomgpt.eval.task import EvalTask, load_eval_tasks
+from ecomgpt.eval.protection import protection
 from ecomgpt.report import sources
-from ecomgpt.rundir import Run, log, read_json, write_json, write_text
-from ecomgpt.sources.catalog import folder, locate
+from ecomgpt.run.directory import Run
+from ecomgpt.sources.catalog import folder
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.tasks import chain
 from ecomgpt.tasks.declaration import Task, load_tasks
@@ -96,41 +96,6 @@ def _require_same(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
             ]
         )
     )
-
-
-def protection(config: Config) -> Protection:
-    """What the run's evaluation suite keeps from training: tasks by name, and the texts of its rows."""
-    tasks = load_eval_tasks(config.eval.tasks, config.paths.conf)
-    # Both languages' evaluation tasks hold the same task out.
-    held_out = list(
-        dict.fromkeys(task.task for task in tasks if task.format == "mixture" and task.held_out and task.task)
-    )
-    asked = {key: getattr(config.eval, key) for key in ("mixture", "limit", "candidates", "max_candidates")}
-    key = digest(
-        [asked, [dataclasses.asdict(task) for task in tasks], [file_hash(path) for path in _files(config, tasks)]]
-    )
-    return Protection(config.eval.name, held_out, key, lambda: _texts(config, tasks))
-
-
-def _files(config: Config, tasks: list[EvalTask]) -> Iterator[Path]:
-    """The files that the suite's rows are made from."""
-    for task in tasks:
-        if task.format == "released":
-            yield from sorted((data_root(config) / str(task.folder)).glob("*.json"))
-    names = sorted({task.task.split(".")[0] for task in tasks if task.format == "mixture" and task.task})
-    for dataset in catalog(config, names):
-        yield from (path for _, path in locate(dataset, data_root(config)))
-
-
-def _texts(config: Config, tasks: list[EvalTask]) -> list[tuple[str, str]]:
-    """The suite's texts by task: all rows of released sets, and the rows that are asked of tasks made from the mixture."""
-    from ecomgpt.eval.mixture import mixture_tasks
-    from ecomgpt.eval.suite import load_rows, mixture_rows
-
-    everything = dataclasses.replace(config, eval=dataclasses.replace(config.eval, limit=None))
-    released = {task.name: load_rows(task, everything) for task in tasks if task.format == "released"}
-    made = mixture_rows([*tasks, *mixture_tasks(config, {})], config)
-    return [(name, row.text) for name, rows in {**released, **made}.items() for row in rows]
 
 
 def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Source]) -> list[Path]:

@@ -4,13 +4,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import read_json, write_json, write_text
 from ecomgpt.compare import judge as judging
 from ecomgpt.compare.outcome import outcome, show, write
 from ecomgpt.compare.pairs import Found, Pair, find
 from ecomgpt.compare.verdicts import Verdicts
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
-from ecomgpt.rundir import Run, read_json, settled, write_json, write_text
+from ecomgpt.run.directory import Run, settled
 
 OWN = "compare.json"
 """Tells a comparison's folder from any other."""
@@ -65,7 +66,7 @@ def scores(a: Run, b: Run) -> None:
     """Prints the paired statistics, or why there are none."""
     from rich.console import Console
 
-    from ecomgpt.eval.compare import between
+    from ecomgpt.eval.statistics.paired import between
     from ecomgpt.report.differences import differences_table
 
     try:

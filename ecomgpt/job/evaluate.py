@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecomgpt.common.files import read_json, write_json
 from ecomgpt.config.schema import Config
 from ecomgpt.eval.answering import answer_suite, collect, unanswered
 from ecomgpt.eval.backends import Backend, Subject, backend
@@ -14,7 +15,7 @@ from ecomgpt.eval.reuse import Reuse
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.eval.trained import Trained
-from ecomgpt.rundir import Run, existing_run, read_json, trained_run, write_json
+from ecomgpt.run.directory import Run, existing_run, trained_run
 
 if TYPE_CHECKING:
     from ecomgpt.data.build import Prepared
@@ -84,7 +85,7 @@ def evaluate(
         if recalled:
             print(f"  {recalled} tasks were answered before by the same untrained model", flush=True)
         if config.trainer.devices > 1 and model.shards and unanswered(suite, passes):
-            from ecomgpt.group import run_group
+            from ecomgpt.run.process_group import run_group
 
             run_group(config, run, "ecomgpt.job.evaluate:worker")
         else:
@@ -100,7 +101,7 @@ def evaluate(
 def worker(config: Config, run: Run) -> None:
     """One process of a group: answers its share of the rows."""
     from ecomgpt.data.build import prepare
-    from ecomgpt.job.build import protection
+    from ecomgpt.eval.protection import protection
     from ecomgpt.model.tokenizer import tokenizer_of
 
     before = None

@@ -1,22 +1,22 @@
 """job=fit: builds the mixture and trains on it."""
 
-import logging
 import math
 import os
 import signal
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ecomgpt import torchrun
+from ecomgpt.common.files import write_json
+from ecomgpt.common.log import log
 from ecomgpt.config.schema import Config
 from ecomgpt.data.build import Prepared
-from ecomgpt.group import run_group
 from ecomgpt.job import build
-from ecomgpt.rundir import Run, log, write_json
+from ecomgpt.run import torchrun
+from ecomgpt.run.directory import Run
+from ecomgpt.run.process_group import run_group
 
 
 def main(config: Config, run: Run) -> None:
@@ -31,17 +31,17 @@ def fit(config: Config, run: Run, mixture: Prepared) -> None:
     # A model alone says nothing: job=export may have made it of a checkpoint, before training was interrupted or since.
     if run.training_file.is_file() and (run.model / "config.json").is_file():
         log.info("already trained")
-        torchrun.tell_built(train=False)
-        torchrun.leave()
+        torchrun.publish_mixture_ready(train=False)
+        torchrun.clear_rank_env()
         return
     with run.stage("fit"):
         found = resume_point(run.checkpoints, config)
         if found:
             print(f"  continuing from {found.name}", flush=True)
-        torchrun.tell_built(train=True)
+        torchrun.publish_mixture_ready(train=True)
         if torchrun.joined() or config.strategy.kind == "single":
             train(config, run, mixture)
-            torchrun.leave()
+            torchrun.clear_rank_env()
         else:
             mixture.hand_over(run.path / "data")
             run_group(config, run, "ecomgpt.job.fit:member")
@@ -49,15 +49,18 @@ def fit(config: Config, run: Run, mixture: Prepared) -> None:
 
 def member(config: Config, run: Run) -> None:
     """One process of a group on this machine: trains on what its parent has prepared."""
-    train(config, run, Prepared.handed_over(run.path / "data"))
+    from ecomgpt.model.backbone import read_tokenizer
+
+    train(config, run, Prepared.handed_over(run.path / "data", read_tokenizer))
 
 
 def follower(config: Config, run: Run) -> None:
     """A process under torchrun, perhaps on another machine with a cache of its own."""
     from ecomgpt.data.build import prepare
+    from ecomgpt.eval.protection import protection
     from ecomgpt.model.tokenizer import tokenizer_of
 
-    train(config, run, prepare(config, build.protection(config), tokenizer_of(config)))
+    train(config, run, prepare(config, protection(config), tokenizer_of(config)))
 
 
 def train(config: Config, run: Run, mixture: Prepared) -> None:
@@ -70,7 +73,7 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     from ecomgpt.strategy.build import strategy_module
     from ecomgpt.trainer.allocator import keep_freed_memory
     from ecomgpt.trainer.anomaly import Anomaly
-    from ecomgpt.trainer.build import lightning_trainer
+    from ecomgpt.trainer.build import lightning_trainer, quieten
     from ecomgpt.trainer.checkpoints import Checkpoints
     from ecomgpt.trainer.energy import Energy
     from ecomgpt.trainer.history import History
@@ -166,12 +169,3 @@ def facts(rows: list[dict[str, Any]], data: Any) -> dict[str, Any]:
         },
         "packing": data.totals()[1] / (len(data.plan.rows) * data.row_tokens) if data.plan.steps else None,
     }
-
-
-def quieten() -> None:
-    """Lightning's hints about what we do on purpose are noise to a user."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning.*")
-    # Its new name is not in every version that we work with.
-    warnings.filterwarnings("ignore", message=".*gradient_checkpointing_enable")

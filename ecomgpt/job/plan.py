@@ -6,18 +6,20 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecomgpt.common.errors import JobFailure, UserError
+from ecomgpt.common.units import duration, size
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import JobFailure, UserError
-from ecomgpt.needs import SIZES, Machine, fits, machine, need, of_size
-from ecomgpt.rundir import Run
-from ecomgpt.strategy.memory import Memory, parameters, trained_parameters
-from ecomgpt.units import duration, size
+from ecomgpt.model.size import parameters
+from ecomgpt.plan.memory import Memory, trained_parameters
+from ecomgpt.plan.preflight import SIZES, fits, need, of_size
+from ecomgpt.run.directory import Run
+from ecomgpt.run.machine import Machine, machine
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ecomgpt.job.measure import Measured
+    from ecomgpt.plan.measure import Measured
 
 PARTS = {
     "weights": "weights",
@@ -40,7 +42,7 @@ STRATEGIES = (
 QUICK = 20e6
 """Models up to so many parameters take seconds to measure."""
 QUICK_STEPS = 21
-"""Steps of such a model that are measured, the first to warm up; of others `ecomgpt.job.measure.STEPS`."""
+"""Steps of such a model that are measured, the first to warm up; of others `ecomgpt.plan.measure.STEPS`."""
 FULL_ROWS = 0.97
 """Share of a row's tokens that packing fills."""
 
@@ -76,7 +78,7 @@ def main(config: Config, run: Run | None) -> None:
 
 
 def _batch(config: Config, here: Machine, console: "Console") -> Config:
-    from ecomgpt.strategy.batch import choose
+    from ecomgpt.plan.batch import choose
 
     if config.trainer.batch != "auto":
         return config
@@ -155,7 +157,7 @@ def _show_time(config: Config, here: Machine, console: "Console") -> None:
     if hindered:
         console.print(f"Speed: not measured ({hindered}). Steps: {steps if steps else why}.", highlight=False)
         return
-    from ecomgpt.job.measure import STEPS, measure
+    from ecomgpt.plan.measure import STEPS, measure
 
     quick = (parameters(config.model) or math.inf) <= QUICK
     trial = QUICK_STEPS if quick else STEPS
@@ -216,7 +218,7 @@ def training_time(config: Config, steps: int, found: "Measured") -> str:
 def steps_of(config: Config) -> tuple[int | None, str]:
     """Optimiser steps of the run, or why nobody knows."""
     from ecomgpt.data.build import prepared_before
-    from ecomgpt.job.build import protection
+    from ecomgpt.eval.protection import protection
     from ecomgpt.model.tokenizer import tokenizer_of
 
     if config.trainer.max_steps:

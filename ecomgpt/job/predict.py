@@ -3,18 +3,18 @@
 import json
 from pathlib import Path
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
 from ecomgpt.eval.predictions import predict
 from ecomgpt.eval.rows import EvalRow
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 from ecomgpt.tasks.prompt import instruction_prompt
 
 
 def main(config: Config, run: Run) -> None:
     """Reads ``input``, one object with ``instruction`` and ``input`` a line, and writes the answers beside the run's own."""
     from ecomgpt.eval.backends.transformers import batch_tokens
-    from ecomgpt.eval.decode import Decoding, answer
+    from ecomgpt.eval.decoding.generate import Decoding, answer
     from ecomgpt.model.backbone import read_model, read_tokenizer
 
     assert config.input is not None  # A rule of the configuration.

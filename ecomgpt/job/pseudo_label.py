@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from ecomgpt.chat.client import Chat
 from ecomgpt.chat.estimate import Estimate, estimate
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import write_json
+from ecomgpt.common.log import log
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import find, official_test, pseudo_root
-from ecomgpt.errors import UserError
 from ecomgpt.pseudo.choose import Work, choose
 from ecomgpt.pseudo.declaration import load_labellings
 from ecomgpt.pseudo.label import label, requests, write
-from ecomgpt.rundir import Run, log, write_json
+from ecomgpt.run.directory import Run
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
 from ecomgpt.report import summary, write_report, write_study
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 
 
 def main(config: Config, run: Run | None) -> None:

@@ -3,14 +3,15 @@
 import json
 from pathlib import Path
 
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import read_json, write_json
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
 from ecomgpt.eval.predictions import finish
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.job import report
 from ecomgpt.job.evaluate import UNTRAINED, scored, trained_as
-from ecomgpt.rundir import Run, existing_run, read_json, settled, write_json
+from ecomgpt.run.directory import Run, existing_run, settled
 
 
 def main(config: Config, run: Run) -> None:

@@ -3,7 +3,7 @@
 from ecomgpt.config.schema import Config
 from ecomgpt.job import build, evaluate, fit, report
 from ecomgpt.model.card import write_card
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 
 
 def main(config: Config, run: Run) -> None:

@@ -18,8 +18,8 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
 from ecomgpt.model.locate import require_weights
 
 # Our own progress tells more than a bar for each file; a download of gigabytes shows how far it is.

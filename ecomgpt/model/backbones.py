@@ -24,7 +24,7 @@ from transformers.models.bloom.modeling_bloom import (
     dropout_add,
 )
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.model.attention import Layout, attend, choose_kernel, make_layout
 from ecomgpt.model.recompute import through
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from ecomgpt.common.files import read_json
 from ecomgpt.config.schema import Config
-from ecomgpt.rundir import Run, read_json
+from ecomgpt.run.directory import Run
 
 LICENCES = {"bigscience/bloom": "bigscience-bloom-rail-1.0", "HuggingFaceTB/SmolLM2": "apache-2.0"}
 """Terms of the backbones that the configuration ships, by the start of their hub ids, as the hub names them."""

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from ecomgpt.config.schema import Config, TuningConfig
 from ecomgpt.model.card import card
 from ecomgpt.model.verify import compare, logits, verify
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 from ecomgpt.tuning.apply import apply_tuning, merge_adapters
 
 SHARD = "5GB"

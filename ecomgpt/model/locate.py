@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config, ModelConfig
-from ecomgpt.errors import UserError
 
 SHAPE = {
     "hidden_size": ("hidden_size", "n_embed", "n_embd"),

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 from ecomgpt.model.linear import Linear, product
-from ecomgpt.model.tied import LateGradient
+from ecomgpt.model.tied_embedding import LateGradient
 
 CHUNK = 1024
 """Answer tokens whose logits exist at the same time; BLOOM's 250,880 rows make that about 1 GB in float32."""

@@ -5,12 +5,12 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import BloomForCausalLM, PreTrainedModel
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.model.backbones import PackedBackbone, blocks
 from ecomgpt.model.linear import faster_linears
 from ecomgpt.model.loss import AnswerHead
-from ecomgpt.model.probe import exact
-from ecomgpt.model.tied import late_gradient, tie_gradients
+from ecomgpt.model.packing_check import exact
+from ecomgpt.model.tied_embedding import late_gradient, tie_gradients
 
 SCALES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier")
 """Configuration keys by which some models change their logits behind the head; None or 1 leaves them."""

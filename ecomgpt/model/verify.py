@@ -8,8 +8,8 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from ecomgpt.errors import JobFailure
-from ecomgpt.rundir import log
+from ecomgpt.common.errors import JobFailure
+from ecomgpt.common.log import log
 
 TEXTS = ("A kettle that boils fast. Is it a kitchen product?", "这款水壶烧水很快，外观也好看。")
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from ecomgpt.common.progress import track
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import data_root, official_test
 from ecomgpt.data.split import position, split_of
-from ecomgpt.progress import track
 from ecomgpt.pseudo.declaration import Labelling
 from ecomgpt.pseudo.forms import Text
 from ecomgpt.sources.catalog import read

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.declare import load, option
 from ecomgpt.config.roots import declarations
-from ecomgpt.errors import UserError, suggestion
 from ecomgpt.pseudo.answer import Axes, Rejected
 from ecomgpt.pseudo.forms import FORMS, Form, Text
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.records import KINDS, Dialogue, Product, Record, Search
-from ecomgpt.tasks.build.dialogues import CUSTOMERS
+from ecomgpt.tasks.builders.dialogues import CUSTOMERS
 from ecomgpt.tasks.families import FAMILIES
 
 LANGUAGES = ("en", "zh")

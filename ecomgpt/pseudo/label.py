@@ -10,10 +10,10 @@ from typing import Any
 from ecomgpt.chat.client import Chat
 from ecomgpt.chat.ledger import OverBudget, price
 from ecomgpt.chat.messages import Reply, Request
-from ecomgpt.progress import track
+from ecomgpt.common.files import write_json, write_text
+from ecomgpt.common.progress import track
 from ecomgpt.pseudo.answer import Rejected
 from ecomgpt.pseudo.choose import Work
-from ecomgpt.rundir import write_json, write_text
 from ecomgpt.sources.readers.labelled import to_json
 from ecomgpt.sources.records import Record
 

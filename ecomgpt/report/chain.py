@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.report.charts import Drawn
 from ecomgpt.report.load import Run
 

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from ecomgpt.eval.compare import Difference
+from ecomgpt.eval.statistics.paired import Difference
 from ecomgpt.report.text import metric_name, points, probability, visible
 
 CAPTION = "Points; 95 % intervals of the difference; p-values by Holm's method over the tasks."
@@ -17,7 +17,7 @@ CAPTION = "Points; 95 % intervals of the difference; p-values by Holm's method o
 def differences_table(
     found: Mapping[str, Difference], run: str, other: str, titles: Mapping[str, str] | None = None
 ) -> Table:
-    """What `ecomgpt.eval.compare.between` found; differences that are significant at 5 % are bold.
+    """What `ecomgpt.eval.statistics.paired.between` found; differences that are significant at 5 % are bold.
 
     Args:
         found: By task.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 
 # The metric of record where a task names none: the first of these that it has.
 PRIMARY = ("micro_f1", "accuracy", "macro_f1", "rouge_l", "exact_match")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.report.text import clip
 
 PROMPT_LIMIT, ANSWER_LIMIT, MISTAKE_LIMIT = 1600, 600, 80

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.declare import load
 from ecomgpt.config.roots import declarations
-from ecomgpt.errors import UserError, suggestion
 from ecomgpt.sources import check
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.groups import Groups

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ecomgpt.errors import suggestion
+from ecomgpt.common.errors import suggestion
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.keep import SPLITS
 from ecomgpt.sources.readers import READERS, options

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.readers.item import Item, normal, spoiled
 from ecomgpt.sources.records import EntityText, LabelledText, Question, Record, Review, TextPair

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.records import KINDS
 

@@ -10,9 +10,8 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import torch
-
 from ecomgpt.config.schema import Config
+from ecomgpt.run.machine import multiplies_bfloat16, on_gpu
 
 if TYPE_CHECKING:
     from lightning.fabric.plugins.environments import ClusterEnvironment
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
 def strategy_module(config: Config) -> ModuleType:
     """The file of the configured kind, imported only now: DeepSpeed is heavy."""
     return importlib.import_module(f"ecomgpt.strategy.{config.strategy.kind}")
-
-
-def on_gpu(config: Config) -> bool:
-    """Whether the run uses CUDA devices."""
-    return config.trainer.accelerator != "cpu" and torch.cuda.is_available()
 
 
 def backend(config: Config) -> str:
@@ -73,10 +67,3 @@ def halves(config: Config, gpu: bool, bfloat16: bool) -> bool:
     if config.trainer.precision != "auto":
         return config.trainer.precision != "fp32"
     return gpu or (bfloat16 and (config.model.hidden_size or 0) >= SMALLEST_HALF)
-
-
-def multiplies_bfloat16(gpu: bool) -> bool:
-    """Whether the hardware of this machine does."""
-    if gpu:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

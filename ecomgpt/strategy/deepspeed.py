@@ -10,7 +10,8 @@ import torch
 from lightning.pytorch.strategies import DeepSpeedStrategy
 
 from ecomgpt.config.schema import Config
-from ecomgpt.strategy.build import backend, on_gpu
+from ecomgpt.run.machine import on_gpu
+from ecomgpt.strategy.build import backend
 
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 """PyTorch's variable that overrides even a call with ``weights_only=False``."""

@@ -16,7 +16,8 @@ from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, Offlo
 
 from ecomgpt.config.schema import Config
 from ecomgpt.model.backbones import blocks
-from ecomgpt.strategy.build import backend, on_gpu, precision
+from ecomgpt.run.machine import on_gpu
+from ecomgpt.strategy.build import backend, precision
 
 
 class ShardedStrategy(ModelParallelStrategy):

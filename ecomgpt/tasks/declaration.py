@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.declare import load, option
 from ecomgpt.config.roots import declarations
-from ecomgpt.errors import UserError, suggestion
 from ecomgpt.sources.records import KINDS
 from ecomgpt.tasks.answers import FORMS
 from ecomgpt.tasks.families import FAMILIES
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "zh")
 FEWEST_WORDINGS = 3
-BUILDERS = "ecomgpt.tasks.build"
+BUILDERS = "ecomgpt.tasks.builders"
 SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -36,7 +36,7 @@ class Task:
     family: str = option(help="What the task asks for.", choices=list(FAMILIES))
     record: str = option(help="The kind of record it is made from.", choices=list(KINDS))
     build: str = option(
-        help="The function that makes it: <module>.<function> below ecomgpt.tasks.build, or a full dotted path."
+        help="The function that makes it: <module>.<function> below ecomgpt.tasks.builders, or a full dotted path."
     )
     definition: str = option(help="The task's short English name, for the head line of the prompt.")
     instructions: dict[str, list[str]] = option(

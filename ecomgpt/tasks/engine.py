@@ -12,7 +12,7 @@ from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.records import Record
 from ecomgpt.tasks.answers import parse, render
 from ecomgpt.tasks.declaration import LANGUAGES, SLOT, Task, applies

@@ -16,7 +16,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from ecomgpt.rundir import log
+from ecomgpt.common.log import log
 
 WINDOW = 50
 """Steps whose median loss a spike is measured against."""

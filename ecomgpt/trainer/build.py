@@ -1,5 +1,7 @@
 """Lightning's Trainer, as every training of ours wants it."""
 
+import logging
+import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -41,3 +43,12 @@ def lightning_trainer(
         use_distributed_sampler=False,
         default_root_dir=folder,
     )
+
+
+def quieten() -> None:
+    """Lightning's hints about what we do on purpose are noise to a user."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")
+    # Its new name is not in every version that we work with.
+    warnings.filterwarnings("ignore", message=".*gradient_checkpointing_enable")

@@ -9,9 +9,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from ecomgpt.common.errors import JobFailure, UserError
+from ecomgpt.common.log import log
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import JobFailure, UserError
-from ecomgpt.rundir import log
 from ecomgpt.trainer.stored import checkpoints, flush, remove, seal, size_of
 
 MARGIN = 1.02
@@ -158,5 +158,5 @@ def expected_bytes(module: Any, config: Config) -> int:
 
 
 def _size(number: int) -> str:
-    """Finer than `ecomgpt.units.size`, or what is needed and what is free may look the same."""
+    """Finer than `ecomgpt.common.units.size`, or what is needed and what is free may look the same."""
     return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"

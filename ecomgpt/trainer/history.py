@@ -14,10 +14,11 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ecomgpt.common.log import now
+from ecomgpt.common.units import duration, size
 from ecomgpt.data.datamodule import Mixture
-from ecomgpt.rundir import Run, now
+from ecomgpt.run.directory import Run
 from ecomgpt.trainer.speed import cached_peak
-from ecomgpt.units import duration, size
 
 if TYPE_CHECKING:
     from ecomgpt.trainer.anomaly import Anomaly

@@ -14,8 +14,8 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from ecomgpt.group import orphaned
-from ecomgpt.launch import PREEMPTION
+from ecomgpt.run.process_group import orphaned
+from ecomgpt.run.signals import PREEMPTION
 from ecomgpt.trainer.checkpoints import Checkpoints
 
 

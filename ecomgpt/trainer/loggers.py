@@ -11,8 +11,9 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+from ecomgpt.common.files import write_text
 from ecomgpt.config.schema import Config
-from ecomgpt.rundir import Run, write_text
+from ecomgpt.run.directory import Run
 
 PROJECT = "ecomgpt"
 """The project (Weights & Biases) or experiment (MLflow) that runs are filed under."""

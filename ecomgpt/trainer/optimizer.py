@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim.adamw import adamw
 
 from ecomgpt.config.schema import Config, TrainerConfig
-from ecomgpt.strategy.build import on_gpu
+from ecomgpt.run.machine import on_gpu
 
 
 def make_optimizer(module: nn.Module, config: Config) -> torch.optim.Optimizer:

@@ -10,7 +10,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 
 PHASES = {
     "data": "waiting for the loader",

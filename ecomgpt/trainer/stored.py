@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import read_json, write_json
+from ecomgpt.common.log import log
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
-from ecomgpt.rundir import log, read_json, write_json
 
 NAME = re.compile(r"step-(\d+)\.ckpt")
 ORIGIN = "origin.json"

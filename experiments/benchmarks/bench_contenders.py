@@ -14,10 +14,8 @@ import numpy as np
 import torch
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from ecomgpt.config.compose import checked, composed
-from ecomgpt.config.files import search_roots
-from ecomgpt.config.schema import Config
 from ecomgpt.data.store import Examples
+from ecomgpt.plan.configuration import configured
 
 PAD = 3
 LEARNING_RATE, DECAY, BETAS, CLIP = 1e-5, 0.01, (0.9, 0.95), 1.0
@@ -47,11 +45,6 @@ def build(shape: str) -> PreTrainedModel:
     )
 
 
-def configured(overrides: list[str]) -> Config:
-    """The configuration that this command line gives."""
-    return checked(composed(overrides, search_roots(overrides)))
-
-
 def ours(
     model: PreTrainedModel, examples: Examples, steps: list[list[int]], dtype: str, folder: Path, *callbacks: Any
 ) -> Measured:
@@ -60,9 +53,8 @@ def ours(
 
     from ecomgpt.data.batches import Plan
     from ecomgpt.data.datamodule import Mixture
-    from ecomgpt.job.fit import quieten
     from ecomgpt.trainer.allocator import keep_freed_memory
-    from ecomgpt.trainer.build import lightning_trainer
+    from ecomgpt.trainer.build import lightning_trainer, quieten
     from ecomgpt.trainer.module import InstructionTuner
 
     quieten()

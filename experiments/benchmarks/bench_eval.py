@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.plan.configuration import configured
+
 HERE = Path(__file__).resolve().parent
 SMALL_BATCH = 2
 PAPER_PROMPT, PAPER_ANSWER = 800, 164
@@ -58,12 +60,10 @@ def main(arguments: Sequence[str]) -> None:
 
 def read_suite(options: dict[str, str]) -> list[tuple[Any, list[Any]]]:
     """The twelve held-out tasks with the rows that ``eval.limit`` chooses."""
-    from ecomgpt.config.compose import checked, composed
-    from ecomgpt.config.roots import shipped
     from ecomgpt.eval.suite import load_suite
 
     overrides = ["job=evaluate", "eval=held_out", f"eval.limit={options['rows']}", f"paths.data={options['data']}"]
-    suite = load_suite(checked(composed(overrides, [shipped("conf")])), {})
+    suite = load_suite(configured(overrides), {})
     return [(task, rows) for task, rows in suite if task.name.endswith(tuple(options["tasks"].split(",")))]
 
 
@@ -88,33 +88,20 @@ def read_model(options: dict[str, str], suite: list[tuple[Any, list[Any]]]) -> t
             pad_token_id=3,
         )
         return BloomForCausalLM(shape).eval(), tokenizer
-    from ecomgpt.config.compose import checked, composed
-    from ecomgpt.config.roots import shipped
     from ecomgpt.eval.backends import Subject
     from ecomgpt.eval.backends.transformers import make
 
-    config = checked(
-        composed(
-            ["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"], [shipped("conf")]
-        )
-    )
+    config = configured(["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"])
     return make(Subject(config)).loaded
 
 
 def default_tokens(options: dict[str, str]) -> int:
     """What an evaluation of this model holds at once on this machine."""
-    from ecomgpt.config.compose import checked, composed
-    from ecomgpt.config.roots import shipped
     from ecomgpt.eval.backends.transformers import batch_tokens
 
     name = "bloomz_560m" if options["model"].startswith("bloom:") else options["model"]
     return batch_tokens(
-        checked(
-            composed(
-                ["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"],
-                [shipped("conf")],
-            )
-        )
+        configured(["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"])
     )
 
 
@@ -122,7 +109,7 @@ def measure(
     model: Any, tokenizer: Any, suite: list[tuple[Any, list[Any]]], beams: int, limits: str, batch_tokens: int
 ) -> dict[str, Any]:
     """Times both sides over the whole suite, task by task as an evaluation does."""
-    from ecomgpt.eval.decode import Decoding, encode, end_tokens, shared_prefix, stream
+    from ecomgpt.eval.decoding.generate import Decoding, encode, end_tokens, shared_prefix, stream
     from ecomgpt.eval.decoding.plain import generate
 
     ends = end_tokens(model, tokenizer)

@@ -1,4 +1,4 @@
-"""The memory that `ecomgpt.strategy.memory` estimates, against the peak of real processes.
+"""The memory that `ecomgpt.plan.memory` estimates, against the peak of real processes.
 
     python experiments/benchmarks/bench_memory.py            # all, into bench_memory.csv and bench_memory.md beside this file
     python experiments/benchmarks/bench_memory.py lora       # renews the rows whose name holds "lora"
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import psutil
 import torch
+from allocations import peak_bytes
 
-from ecomgpt.config import compose, files
 from ecomgpt.config.schema import Config
-from ecomgpt.job.measure import measure, random_model
-from ecomgpt.needs import SIZES, of_size
-from ecomgpt.strategy.memory import estimate
-from ecomgpt.strategy.profile import peak_bytes
+from ecomgpt.plan.configuration import configured
+from ecomgpt.plan.measure import measure, random_model
+from ecomgpt.plan.memory import estimate
+from ecomgpt.plan.preflight import SIZES, of_size
 
 HERE = Path(__file__).parent
 SHAPES = {**{name: shape for name, *shape in SIZES}, "110m": (512, 8, 8)}
@@ -79,7 +79,7 @@ def configuration(size: str, row: int, rows: int, more: list[str]) -> Config:
     ]
     devices = 2 if "trainer.devices=2" in more else 1
     overrides.append(f"trainer.batch_tokens={row * rows * devices * 2}")
-    config = compose.checked(compose.composed(overrides, files.search_roots(overrides)))
+    config = configured(overrides)
     return dataclasses.replace(config, model=of_size(config.model, *SHAPES[size]))
 
 

@@ -95,7 +95,7 @@ def demo() -> Iterator[tuple[str, str]]:
     """Prompts and answers of the embedded shop."""
     from ecomgpt.data.build import prepare
     from ecomgpt.data.store import read_instructions
-    from ecomgpt.job.build import protection
+    from ecomgpt.eval.protection import protection
     from ecomgpt.model.tokenizer import tokenizer_of
 
     config = configured(["job=build"])

@@ -14,8 +14,8 @@ from ecomgpt.chat.client import Chat
 from ecomgpt.chat.endpoint import retry_after
 from ecomgpt.chat.ledger import OverBudget
 from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import ChatConfig
-from ecomgpt.errors import UserError
 
 pytest.importorskip("openai")
 

@@ -12,6 +12,7 @@ import pytest
 from two_runs import make, questions, row, two_runs
 
 from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.common.errors import UserError
 from ecomgpt.compare import agreement as agreeing
 from ecomgpt.compare import judge as judging
 from ecomgpt.compare.agreement import agreement, kappa
@@ -19,9 +20,8 @@ from ecomgpt.compare.pairs import Pair, find
 from ecomgpt.compare.results import majority, tallies
 from ecomgpt.compare.verdicts import Verdicts, clean_name
 from ecomgpt.config.schema import ChatConfig, CompareConfig
-from ecomgpt.errors import UserError
 from ecomgpt.eval.rows import Answer
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 
 
 def pairs_of(folder: Path, rows: int = 6, **settings: object) -> list[Pair]:

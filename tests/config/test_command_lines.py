@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from ecomgpt.__main__ import main
+from ecomgpt.common.errors import UserError
 from ecomgpt.config import compose, files
 from ecomgpt.config.roots import shipped
-from ecomgpt.errors import UserError
+from ecomgpt.plan.configuration import configured
 
 
 def caught(*overrides: str) -> str:
     """The message of a command that must be refused."""
     with pytest.raises(UserError) as error:
-        compose.checked(compose.composed(list(overrides), files.search_roots(list(overrides))))
+        configured(list(overrides))
     return "\n".join(error.value.problems)
 
 
@@ -122,9 +123,7 @@ def test_a_name_that_the_package_has_would_not_be_read(tmp_path: Path) -> None:
 def test_a_copy_of_the_whole_configuration_is_harmless(tmp_path: Path) -> None:
     shutil.copytree(shipped("conf"), tmp_path / "conf")
     overrides = [f"paths.conf={tmp_path / 'conf'}"]
-    assert compose.checked(compose.composed(overrides, files.search_roots(overrides))).paths.conf == str(
-        tmp_path / "conf"
-    )
+    assert configured(overrides).paths.conf == str(tmp_path / "conf")
 
 
 def test_folders_and_files_that_nobody_reads(tmp_path: Path) -> None:

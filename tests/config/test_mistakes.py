@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from ecomgpt.__main__ import main
-from ecomgpt.config import compose, files
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.files import options
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import GROUPS, Config
-from ecomgpt.errors import UserError
+from ecomgpt.plan.configuration import configured
 
 
 def keys(cls: type = Config, prefix: str = "") -> list[tuple[str, typing.Any, dataclasses.Field]]:
@@ -37,7 +37,7 @@ OPTIONS = [(group, name) for group in GROUPS for name in options(group, [shipped
 def caught(overrides: list[str]) -> str:
     """The message of a command that must be refused."""
     with pytest.raises(UserError) as error:
-        compose.checked(compose.composed(overrides, files.search_roots(overrides)))
+        configured(overrides)
     return "\n".join(error.value.problems)
 
 

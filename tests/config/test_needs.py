@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ecomgpt import needs
 from ecomgpt.__main__ import main
-from ecomgpt.config import compose, files
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
+from ecomgpt.plan import preflight
+from ecomgpt.plan.configuration import configured
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +25,12 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def lacking(*overrides: str) -> UserError:
     given = ["trainer.accelerator=cpu", *overrides]
     with pytest.raises(UserError) as error:
-        needs.require(compose.checked(compose.composed(given, files.search_roots(given))))
+        preflight.require(configured(given))
     return error.value
 
 
 def test_one_screen(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(needs, "machine", lambda config: needs.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", False))
+    monkeypatch.setattr(preflight, "machine", lambda config: preflight.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", False))
     assert main(["model=bloomz_3b", "data=full_cot"]) == 2
     shown = capsys.readouterr().err
     assert sum(max(1, math.ceil(len(line) / 100)) for line in shown.rstrip("\n").split("\n")) <= 24
@@ -50,16 +50,16 @@ def test_one_screen(tmp_path: Path, monkeypatch, capsys) -> None:
 
 
 def test_what_is_advised_fits(monkeypatch) -> None:
-    monkeypatch.setattr(needs, "machine", lambda config: needs.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", False))
+    monkeypatch.setattr(preflight, "machine", lambda config: preflight.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", False))
     advice = [line.split() for line in lacking("model=bloomz_7b1").advice if line.startswith("  model=")]
     assert advice
     for overrides in advice:
-        config = compose.checked(compose.composed(overrides, files.search_roots(overrides)))
-        assert needs.fits(config, needs.machine(config)), overrides
+        config = configured(overrides)
+        assert preflight.fits(config, preflight.machine(config)), overrides
 
 
 def test_memory_alone(monkeypatch) -> None:
-    monkeypatch.setattr(needs, "machine", lambda config: needs.Machine(1, 10**6, 10**9, "tiny GPU", True))
+    monkeypatch.setattr(preflight, "machine", lambda config: preflight.Machine(1, 10**6, 10**9, "tiny GPU", True))
     error = lacking()
     assert len(error.problems) == 1 and error.problems[0].startswith("memory: ")
 
@@ -77,10 +77,7 @@ def test_the_estimate_takes_the_format_that_training_will(precision: str, bfloat
             "data.max_length=2048",
             "trainer.batch_tokens=2048",
         ]
-        found = needs.need(
-            compose.checked(compose.composed(overrides, files.search_roots(overrides))),
-            needs.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", bfloat16),
-        )
+        found = preflight.need(configured(overrides), preflight.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", bfloat16))
         assert found is not None
         return found.device
 
@@ -112,7 +109,7 @@ def test_a_hub_id_lists_every_place(tmp_path: Path) -> None:
 
 
 def test_the_tiny_model_lacks_nothing() -> None:
-    needs.require(compose.checked(compose.composed([], files.search_roots([]))))
+    preflight.require(configured([]))
 
 
 def test_evaluation_needs_weights(tmp_path: Path) -> None:

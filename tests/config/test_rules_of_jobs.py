@@ -2,9 +2,8 @@
 
 import pytest
 
-from ecomgpt.config.compose import checked, composed
-from ecomgpt.config.files import search_roots
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
+from ecomgpt.plan.configuration import configured
 
 
 def test_an_evaluation_takes_any_number_of_processes() -> None:
@@ -13,7 +12,7 @@ def test_an_evaluation_takes_any_number_of_processes() -> None:
     for job in ("evaluate", "fit"):
         overrides = [f"job={job}", *shape]
         if job == "evaluate":
-            checked(composed(overrides, search_roots(overrides)))
+            configured(overrides)
         else:
             with pytest.raises(UserError, match=r"trainer\.batch_tokens=1000 is no multiple"):
-                checked(composed(overrides, search_roots(overrides)))
+                configured(overrides)

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from ecomgpt import rundir
-from ecomgpt.config import compose, files
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import write_text
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
-from ecomgpt.rundir import Run, existing_run, open_run
+from ecomgpt.plan.configuration import configured
+from ecomgpt.run import directory
+from ecomgpt.run.directory import Run, existing_run, open_run
 
 
 def config(output: Path, *overrides: str) -> Config:
     given = [f"paths.output={output}", "name=first", *overrides]
-    return compose.checked(compose.composed(given, files.search_roots(given)))
+    return configured(given)
 
 
 def started(output: Path, *overrides: str) -> Run:
@@ -74,7 +75,7 @@ def test_what_may_differ_when_a_run_is_continued(tmp_path: Path) -> None:
 def test_a_run_in_work_is_refused(tmp_path: Path, monkeypatch) -> None:
     run = started(tmp_path)
     run.update(state="running", pid=os.getppid(), host=socket.gethostname())
-    monkeypatch.setattr(rundir, "alive", lambda status: True)
+    monkeypatch.setattr(directory, "alive", lambda status: True)
     for extra in ([], ["overwrite=true"]):
         with pytest.raises(UserError, match="is working in"):
             open_run(config(tmp_path, *extra), [])
@@ -120,7 +121,7 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
 
 def test_the_name_is_the_time_where_none_is_given(tmp_path: Path) -> None:
     given = [f"paths.output={tmp_path}"]
-    runs = [open_run(compose.checked(compose.composed(given, files.search_roots(given))), []) for _ in range(2)]
+    runs = [open_run(configured(given), []) for _ in range(2)]
     assert runs[0].path != runs[1].path and all(run.path.is_dir() for run in runs)
 
 
@@ -155,8 +156,8 @@ def test_secrets_of_the_environment_are_in_no_file(tmp_path: Path, monkeypatch) 
 
 def test_text_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
-    rundir.write_text(target, "old")
+    write_text(target, "old")
     with pytest.raises(UnicodeEncodeError):
-        rundir.write_text(target, "new \ud800")
+        write_text(target, "new \ud800")
     assert target.read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["file.txt"]
     assert target.stat().st_mode & 0o777 == 0o644

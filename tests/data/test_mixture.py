@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecomgpt.config import compose, files
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.data.build import SPLITS, Prepared, Protection, prepare
+from ecomgpt.data.build import SPLITS, Prepared, prepare
 from ecomgpt.data.manifest import check
+from ecomgpt.data.protect import Protection
 from ecomgpt.data.store import read_batches, read_instructions, write_instructions
 from ecomgpt.data.tokens import TOKENIZER, Tokeniser, choices_in_input
-from ecomgpt.errors import UserError
 from ecomgpt.model.tokenizer import Trained, train
+from ecomgpt.plan.configuration import configured
 from ecomgpt.tasks.instruction import Instruction
 from ecomgpt.tasks.prompt import instruction_prompt
 
@@ -28,7 +29,7 @@ def config(cache: Path, *overrides: str) -> Config:
         "data.validation=0.1",
         f"paths.cache={cache}",
     ]
-    return compose.checked(compose.composed([*tiny, *overrides], files.search_roots([])))
+    return configured([*tiny, *overrides])
 
 
 def build(cache: Path, *overrides: str, protection: Protection = NOTHING) -> Prepared:

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.data.parallel import AHEAD, ordered
-from ecomgpt.errors import UserError
 
 
 class Work:

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import torch
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
 from ecomgpt.eval.backends.transformers import number_format
-from ecomgpt.eval.decode import Decoding, answer, encode, end_tokens, shared_prefix, text_of
 from ecomgpt.eval.decoding import search, stream
 from ecomgpt.eval.decoding.attention import known, prepared
+from ecomgpt.eval.decoding.generate import Decoding, answer, encode, end_tokens, shared_prefix, text_of
 from ecomgpt.eval.decoding.plain import batches, generate
 from ecomgpt.eval.decoding.search import Beam, Greedy
 from ecomgpt.eval.decoding.store import Store
@@ -224,9 +224,14 @@ def test_shorter_rows_get_more_slots(model: Any, tokenizer: Any, monkeypatch: py
         sizes.clear()
         found = dict(
             stream.decode(
-                model, prompts, lambda: Beam(beams, 8, ends) if beams > 1 else Greedy(8, ends), 8, 700, prefix
+                model,
+                prompts,
+                lambda beams=beams: Beam(beams, 8, ends) if beams > 1 else Greedy(8, ends),
+                8,
+                700,
+                prefix,
             )
-        )  # noqa: B023
+        )
         assert [found[at] for at in range(len(prompts))] == [
             generate(model, [one], 8, beams, ends, 3)[0] for one in prompts
         ]

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from ecomgpt.eval.decode import Decoding, answer
+from ecomgpt.eval.decoding.generate import Decoding, answer
+from ecomgpt.eval.decoding.rank import likelihoods, rank, whole
 from ecomgpt.eval.decoding.tree import Tree
-from ecomgpt.eval.rank import likelihoods, rank, whole
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.tasks.prompt import Prompt
 
@@ -31,10 +31,10 @@ def test_likelihoods_are_those_of_the_whole_texts(model: Any, tokenizer: Any, mo
     questions = [(prompt, candidates) for prompt in prompts]
     for prefix in ([], tokenizer("Select")["input_ids"]):
         for most in (7, 10_000):
-            monkeypatch.setattr("ecomgpt.eval.rank.READ_TOKENS", most)
+            monkeypatch.setattr("ecomgpt.eval.decoding.rank.READ_TOKENS", most)
             for found, one in zip(likelihoods(model, tokenizer, questions, prefix), expected, strict=True):
                 assert found == pytest.approx(one, rel=1e-4, abs=1e-4)
-    monkeypatch.setattr("ecomgpt.eval.rank.known", lambda model: False)
+    monkeypatch.setattr("ecomgpt.eval.decoding.rank.known", lambda model: False)
     for found, one in zip(likelihoods(model, tokenizer, questions), expected, strict=True):
         assert found == pytest.approx(one, rel=1e-4, abs=1e-4)
 
@@ -44,7 +44,7 @@ def test_of_equals_the_first_is_taken(model: Any, tokenizer: Any, monkeypatch: p
     scores = next(likelihoods(model, tokenizer, [(prompt, MANY)]))
     best = MANY[scores.index(max(scores))]
     assert next(rank(model, tokenizer, [(prompt, MANY)])) == (0, best)
-    monkeypatch.setattr("ecomgpt.eval.rank.likelihoods", lambda *_: iter([[-9.0, -2.00001, -2.0, -3.0]]))
+    monkeypatch.setattr("ecomgpt.eval.decoding.rank.likelihoods", lambda *_: iter([[-9.0, -2.00001, -2.0, -3.0]]))
     assert next(rank(model, tokenizer, [(prompt, ("a", "b", "c", "d"))])) == (0, "b")
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
 from ecomgpt.eval.backends import Subject, backend
-from ecomgpt.eval.decode import Decoding, answer
+from ecomgpt.eval.decoding.generate import Decoding, answer
 from ecomgpt.eval.decoding.plain import generate
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.task import EvalTask

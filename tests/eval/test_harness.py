@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
-from ecomgpt.eval.decode import Decoding, answer
+from ecomgpt.eval.decoding.generate import Decoding, answer
 from ecomgpt.eval.harness import export_suite
 from ecomgpt.eval.suite import Suite, load_rows
 from ecomgpt.eval.task import EvalTask

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from ecomgpt.eval import pooled
-from ecomgpt.eval.bootstrap import draws
-from ecomgpt.eval.compare import paired
-from ecomgpt.eval.pooled import Seeded, aligned, difference, estimate, mean, seeded
 from ecomgpt.eval.rows import Answer, EvalRow
+from ecomgpt.eval.statistics import pooled
+from ecomgpt.eval.statistics.bootstrap import draws
+from ecomgpt.eval.statistics.paired import paired
+from ecomgpt.eval.statistics.pooled import Seeded, aligned, difference, estimate, mean, seeded
 from ecomgpt.tasks.prompt import Prompt
 
 

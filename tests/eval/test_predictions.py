@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.eval.predictions import answer_missing, finish, predict, read_answers
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.score import score

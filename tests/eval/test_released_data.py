@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.declare import load
 from ecomgpt.config.roots import declarations, shipped
-from ecomgpt.errors import UserError
 from ecomgpt.eval.released import read_released
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.score import score

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ecomgpt.config import compose, files
+from ecomgpt.config import files
 from ecomgpt.eval.answering import answer_suite
 from ecomgpt.eval.answering import collect as collected
 from ecomgpt.eval.backends import Reply, Subject
@@ -15,6 +15,7 @@ from ecomgpt.eval.reuse import Reuse
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.suite import Suite
 from ecomgpt.eval.task import EvalTask
+from ecomgpt.plan.configuration import configured
 from ecomgpt.tasks.prompt import Prompt
 
 ROOTS = files.search_roots([])
@@ -45,7 +46,7 @@ def suite(rows: int = 3, input_: str = "问题") -> Suite:
 
 
 def parrot(cache: Path, *overrides: str, tokenizer: str = "{}", folder: Path | None = None) -> Parrot:
-    config = compose.checked(compose.composed([f"paths.cache={cache}", *overrides], ROOTS))
+    config = configured([f"paths.cache={cache}", *overrides], ROOTS)
     held = SimpleNamespace(backend_tokenizer=SimpleNamespace(to_str=lambda: tokenizer))
     return Parrot(Subject(config, folder, tokenizer=lambda: held))
 

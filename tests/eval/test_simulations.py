@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ecomgpt.eval.bootstrap import interval, resample
-from ecomgpt.eval.compare import Difference, holm, paired
 from ecomgpt.eval.metrics.items import MICRO_F1
 from ecomgpt.eval.rows import Answer, EvalRow
+from ecomgpt.eval.statistics.bootstrap import interval, resample
+from ecomgpt.eval.statistics.paired import Difference, holm, paired
 from ecomgpt.tasks.prompt import Prompt
 
 pytestmark = pytest.mark.slow

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.eval.analysis import INVALID, analyse
-from ecomgpt.eval.averages import averages
 from ecomgpt.eval.baselines import BASELINES, baseline
-from ecomgpt.eval.bootstrap import interval, resample
-from ecomgpt.eval.compare import Difference, compare, holm, paired
 from ecomgpt.eval.metrics.items import MICRO_F1
-from ecomgpt.eval.pooled import aligned
 from ecomgpt.eval.rows import Answer, EvalRow
 from ecomgpt.eval.score import score
+from ecomgpt.eval.statistics.averages import averages
+from ecomgpt.eval.statistics.bootstrap import interval, resample
+from ecomgpt.eval.statistics.paired import Difference, compare, holm, paired
+from ecomgpt.eval.statistics.pooled import aligned
 from ecomgpt.eval.task import EvalTask
 from ecomgpt.eval.trained import Trained
 from ecomgpt.tasks.prompt import Prompt

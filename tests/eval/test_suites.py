@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from ecomgpt.config.compose import checked, composed
-from ecomgpt.config.files import search_roots
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
 from ecomgpt.eval import general
 from ecomgpt.eval.general import GENERATORS
 from ecomgpt.eval.mixture import instructions, mixture_tasks, unseen_wordings
@@ -19,6 +17,7 @@ from ecomgpt.eval.score import score
 from ecomgpt.eval.suite import Suite, choose, load_suite
 from ecomgpt.eval.task import load_eval_tasks
 from ecomgpt.eval.trained import RELATIONS, Trained
+from ecomgpt.plan import configuration
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.tasks.declaration import SLOT, load_tasks
 
@@ -26,7 +25,7 @@ SMALL = ("sources=demo", "model=bloom_tiny", "sources.options.demo_store.product
 
 
 def configured(*overrides: str) -> Config:
-    return checked(composed([*SMALL, *overrides], search_roots([])))
+    return configuration.configured([*SMALL, *overrides])
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +81,8 @@ def pattern(wording: str) -> re.Pattern[str]:
 
 
 def test_training_never_uses_the_unseen_wordings(tmp_path: Path) -> None:
-    from ecomgpt.data.build import Protection, prepare
+    from ecomgpt.data.build import prepare
+    from ecomgpt.data.protect import Protection
     from ecomgpt.data.store import read_instructions
     from ecomgpt.model.tokenizer import Trained as TrainedTokenizer
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ecomgpt.config import compose, files
+from ecomgpt.common.errors import UserError
+from ecomgpt.config import files
 from ecomgpt.data.preview import ANSWER, preview
-from ecomgpt.errors import UserError
 from ecomgpt.job import build
+from ecomgpt.plan.configuration import configured
 from ecomgpt.report import mixture as pictures
 from ecomgpt.report import sources
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 from ecomgpt.sources.catalog import load_catalog
 from ecomgpt.tasks.chain import SORTS, as_csv
 from ecomgpt.tasks.declaration import load_tasks
@@ -51,21 +52,19 @@ labels: {sentiment: {good: positive, bad: negative}}
     raw.mkdir(parents=True)
     lines = [json.dumps({"text": f"{HOSTILE} number {n}", "mood": "good" if n % 2 else "bad"}) for n in range(60)]
     (raw / "own.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    config = compose.checked(
-        compose.composed(
-            [
-                "job=build",
-                "sources=open",
-                "sources.datasets=[own,jddc,mepave]",
-                "eval=none",
-                f"paths.data={root}",
-                f"paths.conf={root / 'conf'}",
-                f"paths.cache={root / 'cache'}",
-                "data.max_examples_per_task=10",
-                "preview=2",
-            ],
-            files.search_roots([str(root / "conf")]),
-        )
+    config = configured(
+        [
+            "job=build",
+            "sources=open",
+            "sources.datasets=[own,jddc,mepave]",
+            "eval=none",
+            f"paths.data={root}",
+            f"paths.conf={root / 'conf'}",
+            f"paths.cache={root / 'cache'}",
+            "data.max_examples_per_task=10",
+            "preview=2",
+        ],
+        files.search_roots([str(root / "conf")]),
     )
     run = Run(root / "run")
     run.path.mkdir()
@@ -99,9 +98,7 @@ def test_what_is_found_and_missing_and_how_to_get_it(made):
 
 
 def test_nothing_found_still_lists_everything(made, tmp_path, capsys):
-    config = compose.checked(
-        compose.composed(["job=build", "sources=open", f"paths.data={tmp_path}"], files.search_roots([]))
-    )
+    config = configured(["job=build", "sources=open", f"paths.data={tmp_path}"])
     with pytest.raises(UserError, match=r"none of the \d+ datasets is in"):
         build.main(config, Run(tmp_path / "run"))
     text = capsys.readouterr().out

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.data.fingerprint import changes
-from ecomgpt.errors import UserError
 from ecomgpt.job.build import _require_same
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 
 OLD = {
     "fingerprint": "aaa",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ecomgpt import torchrun
-from ecomgpt.errors import JobFailure, UserError
-from ecomgpt.group import INTERRUPTED, _conclude
+from ecomgpt.common.errors import JobFailure, UserError
+from ecomgpt.run import torchrun
+from ecomgpt.run.process_group import INTERRUPTED, _conclude
 
 
 def reason(folder: Path, rank: int, at: float, text: str, user: bool = False) -> None:
@@ -67,7 +67,7 @@ def test_devices_and_nodes_are_torchruns(under_torchrun: None) -> None:
 
 def test_after_training_the_first_process_is_one_of_its_own(under_torchrun: None) -> None:
     assert torchrun.joined()
-    torchrun.leave()
+    torchrun.clear_rank_env()
     assert not torchrun.joined()
 
 

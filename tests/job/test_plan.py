@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ecomgpt import needs
 from ecomgpt.__main__ import main
-from ecomgpt.config.compose import checked, composed
-from ecomgpt.config.files import search_roots
-from ecomgpt.errors import JobFailure
-from ecomgpt.job import measure, plan
+from ecomgpt.common.errors import JobFailure
+from ecomgpt.job import plan
 from ecomgpt.model.locate import shaped
+from ecomgpt.plan import measure, preflight
+from ecomgpt.plan.configuration import configured
 
 SMALL = [
     "data.max_length=64",
@@ -61,7 +60,7 @@ def test_another_model_that_fits_is_measured_unasked(
 
     monkeypatch.setattr(measure, "measure", trial)
     monkeypatch.setattr(plan, "_free", lambda: 10**12)
-    monkeypatch.setattr(needs, "fits", lambda config, here: True)
+    monkeypatch.setattr(preflight, "fits", lambda config, here: True)
     monkeypatch.setattr(plan, "fits", lambda config, here: True)
     line = ["model=bloomz_560m", *SMALL]
     assert "measure=false leaves it out" in planned(capsys, tmp_path, *line) and asked == [measure.STEPS]
@@ -86,7 +85,7 @@ def test_a_trial_has_the_number_format_of_training_and_no_time_limit(
     }
     transformers.LlamaConfig(**shape, dtype="bfloat16").save_pretrained(tmp_path)
     overrides = ["job=plan", "model=hf", f"model.path={tmp_path}", "trainer.max_minutes=0.001"]
-    config = checked(composed(overrides, search_roots(overrides)))
+    config = configured(overrides)
     assert {
         weight.dtype for weight in measure.filled_model(dataclasses.replace(config, model=shaped(config))).parameters()
     } == {torch.float32}

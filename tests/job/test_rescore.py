@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ecomgpt.__main__ import main
-from ecomgpt.eval.compare import between
-from ecomgpt.rundir import Run
+from ecomgpt.eval.statistics.paired import between
+from ecomgpt.run.directory import Run
 
 SUITE = ["job=evaluate", "model=predictions", "eval=general", "eval.limit=5", "eval.bootstrap=100"]
 

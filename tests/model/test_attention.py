@@ -8,7 +8,7 @@ import torch
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.model.attention import attend, make_layout
 from ecomgpt.model.backbones import blocks
 from ecomgpt.model.network import Network

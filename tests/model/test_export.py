@@ -11,13 +11,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, BloomConfig, BloomForCausalLM, PreTrainedModel
 
 import ecomgpt.model.export as exporting
+from ecomgpt.common.errors import JobFailure, UserError
 from ecomgpt.config.schema import Config, DataConfig, ModelConfig, PathsConfig, TuningConfig
-from ecomgpt.errors import JobFailure, UserError
 from ecomgpt.model.export import export, export_adapter
-from ecomgpt.model.push import push
+from ecomgpt.model.hub import push
 from ecomgpt.model.tokenizer import train_tokenizer
 from ecomgpt.model.verify import logits
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 from ecomgpt.tuning.apply import apply_tuning
 
 TOKENIZER = train_tokenizer(["The kettle boils fast and looks good.", "这款水壶烧水很快，外观也好看。"] * 3, 500)

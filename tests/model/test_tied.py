@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from ecomgpt.model import loss, tied
+from ecomgpt.model import loss, tied_embedding
 from ecomgpt.model.network import Network
-from ecomgpt.model.tied import LateGradient, TiedEmbedding
+from ecomgpt.model.tied_embedding import LateGradient, TiedEmbedding
 
 PAD = 3
 
@@ -71,7 +71,7 @@ def test_two_forward_passes_before_one_backward_keep_their_own(make=bloom) -> No
 
 
 def test_products_in_bfloat16_add_up_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tied, "SLICE", 7)
+    monkeypatch.setattr(tied_embedding, "SLICE", 7)
     late, expected = LateGradient(torch.float32), torch.zeros(50, 8)
     for number in range(3):
         generator = torch.Generator().manual_seed(number)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ecomgpt.chat.messages import Reply
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.pseudo.answer import Rejected
 from ecomgpt.pseudo.declaration import LANGUAGES, SLOT, Labelling, load_labellings
 from ecomgpt.pseudo.forms import FORMS, Text

@@ -14,12 +14,12 @@ import pytest
 from endpoint_server import KEY, Answer, Served, error, labeller, serve
 
 from ecomgpt.__main__ import main
-from ecomgpt.config import compose, files
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
 from ecomgpt.data import fingerprint as prints
-from ecomgpt.data.build import Protection
 from ecomgpt.data.instructions import find
-from ecomgpt.errors import UserError
+from ecomgpt.data.protect import Protection
+from ecomgpt.plan.configuration import configured
 from ecomgpt.pseudo.declaration import load_labellings
 from ecomgpt.sources.readers.labelled import from_json
 
@@ -216,7 +216,7 @@ def composed(tmp_path: Path, *more: str) -> Config:
         f"paths.cache={tmp_path / 'cache'}",
         *more,
     ]
-    return compose.checked(compose.composed(given, files.search_roots([])))
+    return configured(given)
 
 
 def fingerprint(config: Config) -> str:

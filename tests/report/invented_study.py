@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 from invented_run import ENVIRONMENT, STATUS, make_log, make_manifest, prediction, write_json, write_predictions
 
-from ecomgpt.eval.bootstrap import interval, resample
 from ecomgpt.eval.metrics.table import metric
 from ecomgpt.eval.predictions import read_answers
+from ecomgpt.eval.statistics.bootstrap import interval, resample
 
 LABELS = ["return", "track", "退换货", "size"]
 # name, title, language, family, metric, relation, published

@@ -12,7 +12,7 @@ import pytest
 from invented_run import TASKS, make_metrics, make_run, prediction, write_json, write_predictions
 from page_reader import Reader
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.report import write_report
 
 HOSTILE = "<script>alert(1)</script> | `rm` ``` *b* [x](http://e.com) \x1b[31mred\x00 \u202egnp.exe\u2069 שלום & </td> $x$ ]]> -->"

@@ -15,10 +15,10 @@ from page_reader import Reader
 from rich.console import Console
 
 from ecomgpt.__main__ import main
-from ecomgpt.errors import UserError
-from ecomgpt.eval.compare import between
+from ecomgpt.common.errors import UserError
+from ecomgpt.eval.statistics.paired import between
 from ecomgpt.report import study_unchanged, write_study
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 
 HOSTILE = "<script>alert(1)</script> | `rm` \\input{x} $x$ % & _ [red]x[/red] \x1b[31m\u202e"
 FIGURES = {"overview", "groups", "differences", "verdicts", "scores", "training", "composition"}

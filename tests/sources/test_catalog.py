@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from readers_help import declare, put, take
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.roots import declarations
-from ecomgpt.errors import UserError
 from ecomgpt.sources.catalog import load_catalog, locate, read
 from ecomgpt.sources.groups import Groups
 from ecomgpt.sources.keep import ReadCounts

@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.catalog import ReadCounts, load_catalog, read
 from ecomgpt.sources.demo.products import make_item
 from ecomgpt.sources.demo.reader import store

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 from readers_help import declare, put, take
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.catalog import ReadCounts, read
 from ecomgpt.sources.readers import lines
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from readers_help import declare, take
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.catalog import load_catalog, locate, missing, read
 from ecomgpt.sources.keep import ReadCounts
 from ecomgpt.sources.readers.hub import fetch

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readers_help import declare, put, take
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.readers import READERS
 from ecomgpt.sources.readers.conll import spans
 from ecomgpt.sources.readers.item import Source

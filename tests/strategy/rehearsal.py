@@ -10,10 +10,11 @@ from typing import Any
 
 from safetensors.torch import load_file
 
-from ecomgpt.config import compose, files
+from ecomgpt.common.files import read_json
 from ecomgpt.config.schema import Config
 from ecomgpt.job import build, evaluate, fit
-from ecomgpt.rundir import Run, open_run, read_json
+from ecomgpt.plan.configuration import configured
+from ecomgpt.run.directory import Run, open_run
 
 STEPS, HALF = 8, 4
 # One process accumulates four micro-batches a step, two accumulate two; gradients have a norm of over 1 and are clipped at 0.5.
@@ -89,7 +90,7 @@ class Rehearsal:
     def train(self, name: str, *arguments: str) -> Outcome:
         """Starts or continues a run."""
         given = [*self.common, f"name={name}", *arguments]
-        config = compose.checked(compose.composed(given, files.search_roots(given)))
+        config = configured(given)
         run = open_run(config, given)
         self.mixture = self.mixture or build.build(config, run)
         fit.fit(config, run, self.mixture)

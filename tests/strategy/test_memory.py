@@ -4,21 +4,22 @@ import dataclasses
 
 import pytest
 import torch
+from allocations import peak_bytes
 
-from ecomgpt.config import compose, files
+from ecomgpt.common.units import duration, size
 from ecomgpt.config.schema import Config
-from ecomgpt.job.measure import random_model
-from ecomgpt.needs import SIZES, of_size
-from ecomgpt.strategy.memory import estimate, parameters
-from ecomgpt.strategy.profile import peak_bytes
-from ecomgpt.units import duration, size
+from ecomgpt.model.size import parameters
+from ecomgpt.plan.configuration import configured
+from ecomgpt.plan.measure import random_model
+from ecomgpt.plan.memory import estimate
+from ecomgpt.plan.preflight import SIZES, of_size
 
 SHAPES = {**{name: shape for name, *shape in SIZES}, "110m": (512, 8, 8), "small": (256, 4, 4)}
 
 
 def config(shape: str, *overrides: str) -> Config:
     given = ["model=bloomz_560m", "trainer.accelerator=cpu", *overrides]
-    made = compose.checked(compose.composed(given, files.search_roots(given)))
+    made = configured(given)
     return dataclasses.replace(made, model=of_size(made.model, *SHAPES[shape]))
 
 

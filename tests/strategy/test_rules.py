@@ -2,10 +2,10 @@
 
 import pytest
 
-from ecomgpt import needs
 from ecomgpt.config import rules
 from ecomgpt.config.schema import Config, StrategyConfig, TrainerConfig
-from ecomgpt.needs import Machine
+from ecomgpt.plan import preflight
+from ecomgpt.run.machine import Machine
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_a_compiler_is_asked_for_where_deepspeed_needs_it(monkeypatch: pytest.Mo
     offload = StrategyConfig(name="deepspeed_zero3_offload", kind="deepspeed", stage=3, offload_optimizer=True)
     config = Config(strategy=offload, trainer=TrainerConfig(devices=1))
     gpu, cpu = (Machine(devices, 80 * 10**9, 10**12, "machine", True) for devices in (1, 0))
-    monkeypatch.setattr(needs.shutil, "which", lambda name: None)
-    assert "needs a C++ compiler (g++) and ninja: apt install g++" in next(needs._devices(config, gpu))
-    assert not list(needs._devices(config, cpu)), "a rehearsal needs none"
-    monkeypatch.setattr(needs.shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert not list(needs._devices(config, gpu))
+    monkeypatch.setattr(preflight.shutil, "which", lambda name: None)
+    assert "needs a C++ compiler (g++) and ninja: apt install g++" in next(preflight._devices(config, gpu))
+    assert not list(preflight._devices(config, cpu)), "a rehearsal needs none"
+    monkeypatch.setattr(preflight.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert not list(preflight._devices(config, gpu))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from rehearsal import DEMO, HALF, REAL, STEPS, Outcome, Rehearsal, difference
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.job import export
 from ecomgpt.model.backbone import read_model
 from ecomgpt.trainer.stored import checkpoints

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from ecomgpt.config import compose, files
+from ecomgpt.cli.sweep.job import _cause
+from ecomgpt.cli.sweep.plan import Sweep, asks_preview, named, plan
+from ecomgpt.cli.sweep.preview import differences
+from ecomgpt.cli.sweep.results import same_configurations
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import write_json
+from ecomgpt.config import files
 from ecomgpt.config.files import options
-from ecomgpt.errors import UserError
-from ecomgpt.rundir import Run, save, write_json
-from ecomgpt.sweep.job import _cause
-from ecomgpt.sweep.plan import Sweep, asks_preview, named, plan
-from ecomgpt.sweep.preview import differences
-from ecomgpt.sweep.results import same_configurations
+from ecomgpt.plan.configuration import configured
+from ecomgpt.run.directory import Run, save
 
 ROOTS = files.search_roots([])
 
@@ -89,7 +91,7 @@ def test_a_job_done_with_another_configuration_is_not_taken_for_this_one(tmp_pat
     first = planned(*line, "trainer.max_steps=5")
     for name, overrides in zip(first.names, first.jobs or [], strict=True):
         run = Run(first.folder / name)
-        save(compose.checked(compose.composed(overrides, ROOTS)), run)
+        save(configured(overrides, ROOTS), run)
         write_json(run.path / "overrides.json", overrides)
     same_configurations(planned(*line, "trainer.max_steps=5"), ROOTS)
     same_configurations(planned(*line, "trainer.max_steps=5", "trainer.threads=1"), ROOTS)
@@ -107,9 +109,7 @@ def test_mistakes_are_told_before_any_work(line: list[str]) -> None:
 
 def test_differences_name_a_swept_option_once() -> None:
     configs = [
-        compose.checked(compose.composed([f"data={name}", f"seed={seed}"], ROOTS))
-        for name in ("no_atomic", "full_cot")
-        for seed in (1, 2)
+        configured([f"data={name}", f"seed={seed}"], ROOTS) for name in ("no_atomic", "full_cot") for seed in (1, 2)
     ]
     assert differences(configs) == ["data.name", "seed"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from task_strategies import dataset
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.data.fingerprint import file_hash, own_code
-from ecomgpt.errors import UserError
 from ecomgpt.sources.records import Product, Review
 from ecomgpt.tasks.declaration import load_tasks
 from ecomgpt.tasks.engine import instructions

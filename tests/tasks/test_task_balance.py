@@ -6,7 +6,7 @@ from task_strategies import dataset
 
 from ecomgpt.sources.records import Aspect, Dialogue, Entity, EntityText, Product, Question, Review, TextPair, Turn
 from ecomgpt.tasks.answers import parse
-from ecomgpt.tasks.build.pairs import _models
+from ecomgpt.tasks.builders.pairs import _models
 from ecomgpt.tasks.declaration import load_tasks
 from ecomgpt.tasks.engine import TaskCounts, instructions
 from ecomgpt.tasks.pool import points_to, states

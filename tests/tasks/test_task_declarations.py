@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from task_strategies import dataset
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.roots import declarations
-from ecomgpt.errors import UserError
 from ecomgpt.tasks import chain
 from ecomgpt.tasks.declaration import SLOT, applies, load_tasks
 from ecomgpt.tasks.families import FAMILIES
@@ -76,7 +76,7 @@ def test_an_own_task_is_loaded(tmp_path):
         ("family: sentiment", "family: sentimant", r"mood.yaml:3: 'family'.*did you mean 'sentiment_classification'"),
         ("record: LabelledText", "record: LabeledText", r"mood.yaml:4: .*did you mean 'LabelledText'"),
         ("labelled.classify", "labelled.clasify", r"mood.yaml: .*did you mean 'classify'"),
-        ("labelled.classify", "labeled.classify", r"mood.yaml: .*module 'ecomgpt.tasks.build.labeled'"),
+        ("labelled.classify", "labeled.classify", r"mood.yaml: .*module 'ecomgpt.tasks.builders.labeled'"),
         ("form: label", "form: lable", r"mood.yaml:7: 'form'"),
         (', "Three {candidates}"]', "]", r"mood.yaml: 'instructions.en' holds 2 wordings"),
         ("Three {candidates}", "Three", "all of them or none"),

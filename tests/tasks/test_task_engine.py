@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from task_strategies import blocks, dataset
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.records import KINDS, LabelledText
 from ecomgpt.tasks.answers import parse
 from ecomgpt.tasks.declaration import Task, load_tasks

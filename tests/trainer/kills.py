@@ -47,7 +47,7 @@ def attempt(name: str, arguments: list[str], mixture: Any, fault: Callable[[], N
     code = 1
     try:
         from ecomgpt.job.fit import fit
-        from ecomgpt.rundir import open_run
+        from ecomgpt.run.directory import open_run
 
         if fault:
             fault()
@@ -60,16 +60,16 @@ def attempt(name: str, arguments: list[str], mixture: Any, fault: Callable[[], N
 
 
 def configured(name: str, arguments: list[str]) -> Any:
-    from ecomgpt.config import compose, files
+    from ecomgpt.plan import configuration
 
     given = [*TINY, f"name={name}", "paths.output=outputs", *arguments]
-    return compose.checked(compose.composed(given, files.search_roots(given)))
+    return configuration.configured(given)
 
 
 def prepared(arguments: list[str]) -> Any:
     """The mixture, built once: what is killed here is training."""
     from ecomgpt.job.build import build
-    from ecomgpt.rundir import open_run
+    from ecomgpt.run.directory import open_run
 
     config = configured("mixture", arguments)
     return build(config, open_run(config, arguments))

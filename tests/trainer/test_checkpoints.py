@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ecomgpt.group import PARENT
-from ecomgpt.launch import PREEMPTION
+from ecomgpt.run.process_group import PARENT
+from ecomgpt.run.signals import PREEMPTION
 from ecomgpt.trainer.checkpoints import Checkpoints
 from ecomgpt.trainer.interrupt import Interrupted, Interruption
 from ecomgpt.trainer.stored import checkpoints, newest_readable

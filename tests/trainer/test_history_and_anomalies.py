@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 from ecomgpt.strategy.single import skip_step
 from ecomgpt.trainer import history
 from ecomgpt.trainer.anomaly import FEWEST, Anomaly

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from ecomgpt.config import compose, files
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.errors import UserError
-from ecomgpt.rundir import Run
+from ecomgpt.plan.configuration import configured
+from ecomgpt.run.directory import Run
 from ecomgpt.trainer.loggers import close, loggers
 
 
 def config(*names: str) -> Config:
     given = [f"trainer.loggers=[{','.join(names)}]"]
-    return compose.checked(compose.composed(given, files.search_roots(given)))
+    return configured(given)
 
 
 @pytest.fixture

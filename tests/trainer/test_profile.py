@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ecomgpt.rundir import Run
+from ecomgpt.run.directory import Run
 from ecomgpt.trainer import profile
 
 STEPS, ACCUMULATE = 4, 2

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from ecomgpt.common.errors import JobFailure
 from ecomgpt.config.schema import Config, StrategyConfig, TrainerConfig
-from ecomgpt.errors import JobFailure
 from ecomgpt.trainer import checkpoints as room
 from ecomgpt.trainer.checkpoints import Checkpoints, DirectIO, expected_bytes
 from ecomgpt.trainer.stored import checkpoints

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config, StrategyConfig, TrainerConfig
-from ecomgpt.errors import UserError
 from ecomgpt.trainer.stored import newest_readable, resume_point, seal
 
 STRATEGIES = {

@@ -11,11 +11,11 @@ from ecomgpt.chat.client import Chat
 from ecomgpt.chat.estimate import estimate
 from ecomgpt.chat.ledger import Ledger, price
 from ecomgpt.chat.messages import Request
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.log import log
 from ecomgpt.eval.backends import Reply, Subject
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.task import EvalTask
-from ecomgpt.rundir import log
 
 
 class OpenAI:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.eval.backends import Reply, Subject
 from ecomgpt.eval.predictions import encode_line
 from ecomgpt.eval.rows import EvalRow

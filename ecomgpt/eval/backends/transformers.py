@@ -13,7 +13,7 @@ from ecomgpt.eval.task import EvalTask
 if TYPE_CHECKING:
     import torch
 
-    from ecomgpt.eval.decode import Decoding
+    from ecomgpt.eval.decoding.generate import Decoding
 
 
 LEAST_TOKENS, UNKNOWN_TOKENS, MOST_TOKENS = 1024, 8192, 32768
@@ -21,7 +21,7 @@ LEAST_TOKENS, UNKNOWN_TOKENS, MOST_TOKENS = 1024, 8192, 32768
 
 
 class Transformers:
-    """Decodes with `ecomgpt.eval.decode`.
+    """Decodes with `ecomgpt.eval.decoding.generate`.
 
     Args:
         subject: The model.
@@ -34,14 +34,14 @@ class Transformers:
         self.name = subject.name
 
     def answer(self, task: EvalTask, rows: Sequence[EvalRow]) -> Iterator[Reply]:
-        from ecomgpt.eval.decode import answer
+        from ecomgpt.eval.decoding.generate import answer
 
         model, tokenizer = self.loaded
         yield from answer(model, tokenizer, rows, self.decoding(task))
 
     def decoding(self, task: EvalTask) -> "Decoding":
         """The task's limits within those of the configuration."""
-        from ecomgpt.eval.decode import Decoding
+        from ecomgpt.eval.decoding.generate import Decoding
 
         settings = self.subject.config.eval
         most_prompt, most_new = limits(self.subject.config, task)
@@ -76,7 +76,7 @@ class Transformers:
         import torch
 
         from ecomgpt.model.backbone import load_model, load_tokenizer, read_model, read_tokenizer
-        from ecomgpt.strategy.build import on_gpu
+        from ecomgpt.run.machine import on_gpu
 
         config, folder = self.subject.config, self.subject.folder
         torch.set_grad_enabled(True)
@@ -97,7 +97,7 @@ def batch_tokens(config: Config) -> int:
     Of all memory and not of what is free: the same command must make the same batches. More than `MOST_TOKENS` gain little.
     """
     from ecomgpt.model.locate import shaped
-    from ecomgpt.needs import machine
+    from ecomgpt.run.machine import machine
 
     model = shaped(config)
     if config.eval.batch_tokens is not None or not (model.layers and model.hidden_size):
@@ -122,7 +122,8 @@ def number_format(config: Config) -> "torch.dtype":
     then a text does not depend on the rows beside it, and an interrupted evaluation ends with the files of an uninterrupted one."""
     import torch
 
-    from ecomgpt.strategy.build import on_gpu, precision
+    from ecomgpt.run.machine import on_gpu
+    from ecomgpt.strategy.build import precision
 
     if config.trainer.precision == "auto" and not on_gpu(config):
         return torch.float32

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.eval.backends import Reply, Subject
 from ecomgpt.eval.backends.transformers import limits, number_format
 from ecomgpt.eval.rows import EvalRow
@@ -30,7 +30,7 @@ class Vllm:
     def answer(self, task: EvalTask, rows: Sequence[EvalRow]) -> Iterator[Reply]:
         from vllm import SamplingParams
 
-        from ecomgpt.eval.decode import encode, text_of
+        from ecomgpt.eval.decoding.generate import encode, text_of
 
         engine, tokenizer = self.loaded
         most_prompt, most_new = limits(self.subject.config, task)

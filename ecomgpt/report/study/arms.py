@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.flat import differing, telling
-from ecomgpt.errors import UserError, suggestion
 from ecomgpt.report.load import sequence
 from ecomgpt.report.study.gather import Member
 

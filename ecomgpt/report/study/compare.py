@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
+from ecomgpt.common.progress import track
 from ecomgpt.eval.analysis import row_scores
-from ecomgpt.eval.compare import corrected
 from ecomgpt.eval.metrics.names import METRIC_NAMES
-from ecomgpt.eval.pooled import SAMPLES, Estimate, Seeded, aligned, difference, estimate, mean, seeded
 from ecomgpt.eval.predictions import read_answers
-from ecomgpt.progress import track
+from ecomgpt.eval.statistics.paired import corrected
+from ecomgpt.eval.statistics.pooled import SAMPLES, Estimate, Seeded, aligned, difference, estimate, mean, seeded
 from ecomgpt.report.findings import GENERAL, LOWER_IS_BETTER, SIGNIFICANT
 from ecomgpt.report.load import TaskScores
 from ecomgpt.report.study.arms import Arm, arms_of, choose_reference, untrained_arms

@@ -80,7 +80,7 @@ def place(arm: Arm, key: str) -> float | None:
 
 def _parameters(arm: Arm) -> float | None:
     from ecomgpt.config.schema import ModelConfig
-    from ecomgpt.strategy.memory import parameters
+    from ecomgpt.model.size import parameters
 
     known: dict[str, Any] = {
         one.name: arm.config.get(f"model.{one.name}")

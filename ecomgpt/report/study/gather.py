@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.flat import flat
-from ecomgpt.errors import UserError
 from ecomgpt.report.load import Run, load, read_object
 
 DATA_OF_TRAINING = ("data", "sources", "tuning", "strategy", "trainer", "seed")

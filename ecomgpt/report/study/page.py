@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.common.files import read_json, write_json, write_text
 from ecomgpt.data.fingerprint import code, digest, file_hash
 from ecomgpt.report.figures import draw
 from ecomgpt.report.page import html_environment, markdown_environment
@@ -14,7 +15,6 @@ from ecomgpt.report.study.compare import Study, study
 from ecomgpt.report.study.figures import CHARTS
 from ecomgpt.report.study.gather import Gathered, gather
 from ecomgpt.report.text import metric_name
-from ecomgpt.rundir import read_json, write_json, write_text
 
 RECORD = "report.json"
 """What the report was made from, so that it is written again only where that has changed."""

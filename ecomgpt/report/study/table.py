@@ -7,7 +7,7 @@ from ecomgpt.report.study.compare import Study
 from ecomgpt.report.study.tables import Row, columns, group_rows, paper_rows, task_rows
 from ecomgpt.report.table import as_csv as csv_of
 from ecomgpt.report.text import mark, points
-from ecomgpt.rundir import overrides_of
+from ecomgpt.run.directory import overrides_of
 
 
 def as_csv(study: Study) -> str:

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from ecomgpt.config.flat import differing
-from ecomgpt.eval.pooled import Estimate
+from ecomgpt.eval.statistics.pooled import Estimate
 from ecomgpt.report.findings import LOWER_IS_BETTER, best_baseline
 from ecomgpt.report.load import Score, number, sequence
 from ecomgpt.report.study.arms import Arm

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.demo import vocabulary
 from ecomgpt.sources.demo.dialogues import dialogue, message
 from ecomgpt.sources.demo.products import advert, make_item, offers, title, title_pairs

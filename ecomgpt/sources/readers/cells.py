@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecomgpt.errors import suggestion
+from ecomgpt.common.errors import suggestion
 from ecomgpt.sources.readers.item import Malformed, Source, clean, label_text, unescaped
 
 AXES = (

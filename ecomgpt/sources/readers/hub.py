@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.readers.cells import Row
 from ecomgpt.sources.readers.item import Item, Source

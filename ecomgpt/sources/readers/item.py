@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from ecomgpt.errors import suggestion
+from ecomgpt.common.errors import suggestion
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.records import Record
 

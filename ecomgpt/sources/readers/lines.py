@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 
 MAX_LINE = 10 * 2**20
 """Bytes that a line may hold. No row of product text is longer; a file without line ends is."""

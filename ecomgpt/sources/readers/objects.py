@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.readers.cells import Row
 from ecomgpt.sources.readers.item import Item, Source
 from ecomgpt.sources.readers.lines import MAX_LINE, open_bytes, read_lines

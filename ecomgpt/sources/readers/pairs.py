@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.readers.cells import Row
 from ecomgpt.sources.readers.item import Item, Malformed, Source, clean, joined
 from ecomgpt.sources.readers.lines import read_lines

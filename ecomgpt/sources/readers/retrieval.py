@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.readers.item import Item, Malformed, Source, clean
 from ecomgpt.sources.readers.lines import Line, read_lines
 from ecomgpt.sources.records import Search

@@ -6,7 +6,7 @@ a row may become several (a product, and its title as a text with marked values)
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ecomgpt.errors import UserError, suggestion
+from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.sources.readers.cells import Cells, Row, declared_drop
 from ecomgpt.sources.readers.gather import GATHER, gathered
 from ecomgpt.sources.readers.item import Item, Malformed, Source

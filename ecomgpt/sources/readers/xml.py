@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from ecomgpt.errors import UserError
+from ecomgpt.common.errors import UserError
 from ecomgpt.sources.readers.item import Source
 from ecomgpt.sources.readers.lines import MAX_LINE, open_bytes
 

@@ -1,0 +1,199 @@
+"""What a sweep consists of: its directory, its jobs and how they are called."""
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ecomgpt.common.errors import UserError
+from ecomgpt.config import command
+from ecomgpt.config.compose import register, searchpath
+from ecomgpt.config.files import STUDIES
+from ecomgpt.config.roots import shipped
+
+BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+LONGEST = 120
+SEPARATE = re.compile(r"[^A-Za-z0-9._-]+")
+OURS = ("name", "paths.output", "preview")
+"""Keys of a sweep as a whole, which its jobs do not get from the command line."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep as the command line and its study give it.
+
+    Attributes:
+        folder: The sweep's directory.
+        overrides: The command line's arguments.
+        own: Those that Hydra gets.
+        shared: The keys that are the same for every job and need not stand in their names.
+        jobs: The overrides of every job in order; None where the sweeper decides as it goes, as Optuna does.
+        sweeper: The sweeper's class.
+    """
+
+    folder: Path
+    overrides: list[str]
+    own: list[str]
+    shared: list[str]
+    jobs: list[list[str]] | None
+    sweeper: str
+
+    def name(self, job: list[str]) -> str:
+        """The directory name of a job: what it does not share with the others."""
+        return named(job, self.shared)
+
+    def holds(self, name: str) -> bool:
+        """Whether a job of this name is one of the command's; all are where the sweeper decides."""
+        return self.jobs is None or name in self.names
+
+    @property
+    def names(self) -> list[str]:
+        """Directory names of all jobs that are known in advance."""
+        return [self.name(job) for job in self.jobs or []]
+
+    @property
+    def command(self) -> str:
+        """What a person types to run or continue it."""
+        given = [item for item in self.overrides if _key(item) not in ("preview", "measure")]
+        return shlex.join(["python", "-m", "ecomgpt", "--multirun", *given])
+
+
+def plan(overrides: list[str], roots: list[Path]) -> Sweep:
+    """Reads a sweep off its command line.
+
+    Args:
+        overrides: The arguments that are not flags.
+        roots: From `ecomgpt.config.files.search_roots`.
+
+    Raises:
+        UserError: With everything that is wrong.
+    """
+    found = command.problems([item for item in overrides if _key(item) != "preview"], roots, multirun=True)
+    if found:
+        raise UserError(*found)
+    given = {_key(item): item.split("=", 1)[1].strip("'\"") for item in overrides if "=" in item}
+    own = command.opened([item for item in overrides if _key(item) not in OURS])
+    parsed = OverridesParser.create().parse_overrides(own)
+    hydra = _hydra_settings(
+        [text for text, item in zip(own, parsed, strict=True) if not item.is_sweep_override()], roots
+    )
+    params = [f"{key}={value}" for key, value in ((hydra.sweeper.get("params") or {}).items())]
+    everything = _merged(OverridesParser.create().parse_overrides(command.opened(params)), parsed)
+    jobs = _product(everything) if hydra.sweeper["_target_"] == BASIC else None
+    # The study names the sweep as well as its jobs would; `name=` overrules.
+    study = given.get(f"+{STUDIES}") or given.get(STUDIES)
+    shared = [
+        item.get_key_element()
+        for item in everything
+        if not item.is_sweep_override() and not item.key_or_group.startswith("hydra")
+    ]
+    name = given.get("name") or (study if study and "," not in study else named(overrides))
+    if "," in name or not SEPARATE.sub("", name):
+        raise UserError(f"name: '{name}' can't name a sweep's directory; give one name")
+    folder = Path(given.get("paths.output") or "multirun").expanduser().absolute() / name
+    sweep = Sweep(folder, list(overrides), own, shared, jobs, hydra.sweeper["_target_"])
+    _refuse(sweep, hydra.sweeper)
+    return sweep
+
+
+def _refuse(sweep: Sweep, sweeper: DictConfig) -> None:
+    """Jobs that would share a directory, and a search for the worst model."""
+    twice = [name for name, number in Counter(sweep.names).items() if number > 1]
+    if twice:
+        raise UserError(
+            *(
+                f"command line: several jobs would lie in '{sweep.folder / name}': a value is listed twice, or the jobs differ in a path alone"
+                for name in twice
+            )
+        )
+    if str(sweeper.get("direction", "")).rpartition(".")[2] == "minimize":
+        raise UserError(
+            "hydra.sweeper.direction=minimize: a job returns its mean score, of which more is better; "
+            "give hydra.sweeper.direction=maximize, or take hydra/sweeper=search"
+        )
+
+
+def asks_preview(overrides: list[str]) -> bool:
+    """Whether the sweep is to be shown and not run.
+
+    Raises:
+        UserError: If that can't be told: what was meant to show a sweep must not start it.
+    """
+    given = [item.split("=", 1)[1].strip("'\"").lower() for item in overrides if item.startswith("preview=")]
+    if any(value not in ("true", "1", "false", "0") for value in given):
+        raise UserError(
+            f"preview={given[-1]}: with --multirun, preview=true shows the jobs and preview=false runs them"
+        )
+    return bool(given) and given[-1] in ("true", "1")
+
+
+def named(overrides: list[str], shared: Collection[str] = ()) -> str:
+    """A directory name from overrides, without ``=``, which Hydra's grammar does not take in a path.
+
+    Args:
+        overrides: Of a job.
+        shared: Keys that are the same for every job.
+    """
+    hidden = (*(f"{key}=" for key in OURS), "paths.", "overwrite=", "hydra")
+    wanted = [item for item in overrides if _key(item) not in shared and not item.startswith(hidden)]
+    name = SEPARATE.sub("-", "_".join(sorted(wanted))).strip("-") or "default"
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{blake2b(name.encode(), digest_size=4).hexdigest()}"
+
+
+def hydra_arguments(sweep: Sweep, roots: list[Path]) -> list[str]:
+    """The command line that Hydra gets."""
+    return [
+        "ecomgpt",
+        "--multirun",
+        *sweep.own,
+        *searchpath(roots),
+        f"hydra.sweep.dir='{sweep.folder}'",
+        "hydra.sweep.subdir=.",
+        "hydra.output_subdir=null",
+    ]
+
+
+def _hydra_settings(overrides: list[str], roots: list[Path]) -> DictConfig:
+    """Hydra's own part of the composed configuration: a study may bring a sweeper with its parameters."""
+    register()
+    try:
+        with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
+            # Names that do not reach Hydra's own part would only get in its way here.
+            wanted = [item for item in overrides if item.lstrip("+").startswith(("hydra", STUDIES))]
+            return compose("config", overrides=wanted + searchpath(roots), return_hydra_config=True).hydra
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError("configuration: " + " ".join(str(error.__cause__ or error).split())) from error
+
+
+def _merged(params: list[Override], given: list[Override]) -> list[Override]:
+    """The study's parameters under the command line's, each key once: as Hydra's sweeper takes them."""
+    by_key: dict[str, Override] = {}
+    for item in (*params, *given):
+        by_key[item.get_key_element()] = item
+    return list(by_key.values())
+
+
+def _product(items: list[Override]) -> list[list[str]]:
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    try:
+        batches = BasicSweeper.split_arguments(
+            [item for item in items if not item.key_or_group.startswith("hydra")], None
+        )
+    except HydraException as error:
+        raise UserError(f"command line: {error}; list the values, or choose a sweeper that draws them") from error
+    return [list(job) for batch in batches for job in batch]
+
+
+def _key(item: str) -> str:
+    return item.split("=", 1)[0]

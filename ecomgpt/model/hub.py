@@ -1,0 +1,50 @@
+"""Uploads an exported folder to the hub."""
+
+import os
+from pathlib import Path
+
+from ecomgpt.common.errors import UserError
+
+
+def push(folder: Path, name: str) -> str:
+    """Creates a private repository where there is none, and uploads in one commit.
+
+    The token is the hub's own: HF_TOKEN or what ``hf auth login`` has stored; HF_ENDPOINT names another hub.
+
+    Args:
+        folder: What to upload.
+        name: ``<owner>/<name>``.
+
+    Returns:
+        The address.
+
+    Raises:
+        UserError: If there is no token, or the hub refuses or can't be reached.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.utils import enable_progress_bars
+
+    require_token(name)
+    enable_progress_bars()  # Exporting turned them off.
+    hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+    try:
+        hub.create_repo(name, private=True, exist_ok=True)
+        hub.upload_folder(repo_id=name, folder_path=folder, commit_message="Upload by ecomgpt")
+    except (
+        Exception
+    ) as error:  # Which HTTP library the hub's client uses, and so what it raises, changes with its version.
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(f"push_to={name}: {hub.endpoint} refused or can't be reached: {reason}") from error
+    return f"{hub.endpoint}/{name}"
+
+
+def require_token(name: str) -> None:
+    """Whether an upload could begin; asked before an export that takes minutes.
+
+    Raises:
+        UserError: If not.
+    """
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        raise UserError(f"push_to={name}: no token; set HF_TOKEN, or run: hf auth login")

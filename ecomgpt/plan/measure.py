@@ -1,0 +1,213 @@
+"""A few steps of a run's own model on rows of random tokens, in processes of their own: how fast, and how much memory.
+
+Neither depends on the values of weights and tokens, so nothing is loaded and no data is needed.
+"""
+
+import dataclasses
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ecomgpt.common.files import read_json, write_json
+from ecomgpt.config.schema import Config
+from ecomgpt.plan.memory import ANSWER_SHARE
+from ecomgpt.run.directory import Run, save
+from ecomgpt.run.process_group import orphaned, run_group
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+STEPS = 3
+"""Optimiser steps, of which the first one warms up; the optimiser's states exist from the second on."""
+MEAN_LENGTH, SPREAD = 180, 0.5
+"""Tokens of an example, and the spread of their logarithm, in instruction data."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found.
+
+    Attributes:
+        tokens_per_second: Of all processes together, padding left out, over the steps after the first.
+        peak_bytes: Highest memory of the process that took most: resident on a CPU, allocated on a GPU.
+        step_tokens: Tokens of a measured step.
+    """
+
+    tokens_per_second: float
+    peak_bytes: int
+    step_tokens: int
+
+
+def measure(config: Config, steps: int = STEPS) -> Measured:
+    """Trains in new processes; they leave nothing behind.
+
+    Raises:
+        JobFailure: If they fail, for lack of memory for example.
+    """
+    trainer = config.trainer
+    unit = (trainer.row_tokens or config.data.max_length) * (trainer.micro_rows or 1) * trainer.devices
+    # Two micro-batches a step at most: gradients add up as in the real run, and a large batch need not be waited for.
+    short = dataclasses.replace(
+        trainer,
+        nodes=1,
+        max_steps=steps,
+        max_minutes=None,
+        batch_tokens=unit * min(2, trainer.batch_tokens // unit or 1),
+    )
+    config = dataclasses.replace(config, trainer=short)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(Path(folder))
+        run.logs.mkdir()
+        save(config, run)
+        run_group(config, run, f"{__name__}:worker")
+        found = [read_json(path) for path in sorted(run.path.glob("measured-*.json"))]
+    first = found[0]
+    return Measured(first["tokens_per_second"], max(item["peak_bytes"] for item in found), first["step_tokens"])
+
+
+def worker(config: Config, run: Run) -> None:
+    """One process."""
+    import lightning as L
+    import torch
+
+    from ecomgpt.data.datamodule import Mixture
+    from ecomgpt.strategy.build import strategy_module
+    from ecomgpt.trainer.allocator import keep_freed_memory
+    from ecomgpt.trainer.build import lightning_trainer, quieten
+    from ecomgpt.trainer.module import InstructionTuner
+
+    quieten()
+    keep_freed_memory(config)
+    torch.set_num_threads(config.trainer.threads or max(1, (os.cpu_count() or 1) // config.trainer.devices))
+    L.seed_everything(config.seed, verbose=False)
+    folder = run.path / f"rows-{os.environ.get('RANK', '0')}"
+    data = Mixture(config, random_examples(config, folder), no_examples(folder / "validation"), 0)
+    module = InstructionTuner(
+        config, lambda: filled_model(config), strategy_module(config).shard, data.accumulate, data.plan.steps
+    )
+    clock = _clock()
+    trainer = lightning_trainer(config, data, [clock], [], run.path)
+    trainer.fit(module, data)
+    tokens = sum(data.step_tokens(step)[1] for step in range(1, data.plan.steps))
+    write_json(
+        run.path / f"measured-{trainer.global_rank}.json",
+        {
+            "tokens_per_second": tokens / (clock.times[-1] - clock.times[0]),
+            "peak_bytes": peak(),
+            "step_tokens": tokens // (data.plan.steps - 1),
+        },
+    )
+
+
+def random_examples(config: Config, folder: Path) -> Any:
+    """Token files like those of a prepared mixture, enough for all steps."""
+    from ecomgpt.data.store import Examples, TokenWriter
+
+    generator = np.random.default_rng(config.seed)
+    vocabulary = config.model.vocabulary or 1000
+    row = config.trainer.row_tokens or config.data.max_length
+    wanted, length = (
+        config.trainer.batch_tokens * ((config.trainer.max_steps or STEPS) + 1),
+        min(row, config.data.max_length),
+    )
+    folder.mkdir()
+    with TokenWriter(folder) as writer:
+        number = written = 0
+        while written < wanted:
+            tokens = int(np.clip(MEAN_LENGTH * generator.lognormal(-SPREAD * SPREAD / 2, SPREAD), 16, length))
+            answer = max(1, round(tokens * ANSWER_SHARE))
+            writer.add(generator.integers(4, vocabulary, tokens).tolist(), tokens - answer, 0, number)
+            number, written = number + 1, written + tokens
+    return Examples(folder)
+
+
+def no_examples(folder: Path) -> Any:
+    """An empty set."""
+    from ecomgpt.data.store import Examples, TokenWriter
+
+    folder.mkdir()
+    with TokenWriter(folder):
+        pass
+    return Examples(folder)
+
+
+def filled_model(config: Config) -> "PreTrainedModel":
+    """`random_model` with weights like those of a trained one, and no more memory on the way than loading takes.
+
+    Transformers would make the tied head first and give it up then, which the process's heap never forgets.
+    """
+    import torch
+
+    from ecomgpt.model.materialise import materialise
+
+    if config.model.family != "bloom":
+        return random_model(config)
+    with torch.device("meta"):
+        model = random_model(config)
+        model.tie_weights()
+    materialise(model, torch.float32)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(0.0, 0.02) if weight.ndim > 1 else weight.fill_(1.0)
+    return model
+
+
+def random_model(config: Config) -> "PreTrainedModel":
+    """A model of the configured shape with random weights in float32."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, BloomConfig, BloomForCausalLM
+
+    from ecomgpt.model.locate import locate
+
+    model = config.model
+    if model.family == "bloom":
+        shape = {
+            "hidden_size": model.hidden_size,
+            "n_layer": model.layers,
+            "n_head": model.heads,
+            "vocab_size": model.vocabulary,
+        }
+        return BloomForCausalLM(BloomConfig(**shape, hidden_dropout=0.0, attention_dropout=0.0))  # type: ignore[arg-type]
+    path = locate(config).path or model.path or ""
+    shape_of = AutoConfig.from_pretrained(path, gguf_file=model.gguf_file, trust_remote_code=False)
+    return AutoModelForCausalLM.from_config(
+        shape_of, dtype=torch.float32
+    )  # as training loads it, whatever the file says
+
+
+def peak() -> int:
+    """Highest memory of this process so far, in bytes."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    lines = Path("/proc/self/status").read_text().split("\n")
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def _clock() -> Any:
+    from lightning.pytorch.callbacks import Callback
+
+    class Clock(Callback):
+        """Notes when each optimiser step ends."""
+
+        def __init__(self) -> None:
+            self.times: list[float] = []
+
+        def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
+            if orphaned():
+                raise KeyboardInterrupt  # Nobody waits for the result any more.
+            if (index + 1) % trainer.accumulate_grad_batches == 0:
+                module.step_loss = 0.0
+                if module.device.type == "cuda":
+                    import torch
+
+                    torch.cuda.synchronize()
+                self.times.append(time.perf_counter())
+
+    return Clock()

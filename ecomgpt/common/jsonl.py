@@ -1,0 +1,52 @@
+"""JSON Lines that only grow and survive a crash: a line is whole, or it is torn and told apart."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def encode_line(value: Any) -> bytes:
+    """One object as a line of UTF-8; lone surrogates, which UTF-8 can't hold, are written as escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(value).encode() + b"\n"
+
+
+def append_line(path: Path, value: Any, *, sync: bool = False) -> None:
+    """Appends one object; what a crash has torn before it stays a line of its own.
+
+    Args:
+        path: The file; made, with its folder, if need be.
+        value: The object.
+        sync: Wait until the disk has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        torn = size and os.pread(file.fileno(), 1, size - 1) != b"\n"
+        file.write((b"\n" if torn else b"") + encode_line(value))
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers from 1; none where the file is absent."""
+    if path.is_file():
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cuts off what follows the last line feed, so that appending goes on behind a whole line."""
+    if path.is_file():
+        written = path.read_bytes()
+        whole = written.rfind(b"\n") + 1
+        if whole != len(written):
+            os.truncate(path, whole)

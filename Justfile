@@ -22,10 +22,25 @@ test-dist *arguments:
 test-browser *arguments:
     python -m pytest -m "browser" {{arguments}}
 
-# Check style and types
+# Run everything that needs no GPU, as CI does with the extra `all` installed (pip install -e '.[dev,all]'); lists what was skipped
+test-all *arguments:
+    OMP_NUM_THREADS=1 python -m pytest -m "not gpu" -rs {{arguments}}
+
+# Run the tests that need a CUDA device
+test-gpu *arguments:
+    python -m pytest -m "gpu" -rs {{arguments}}
+
+# Check style, format, types, and that rooms import only what stands below them
 lint:
     ruff check .
+    ruff format --check .
     mypy
+    lint-imports
+
+# Rewrite the code as `lint` wants it
+format:
+    ruff check --fix .
+    ruff format .
 
 # Run the main job on the embedded demo store
 demo *arguments:

@@ -11,7 +11,8 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 
 from ecomgpt.common.errors import nearest, suggestion
-from ecomgpt.config import declare, files
+from ecomgpt.config import files
+from ecomgpt.config.check import check_value
 from ecomgpt.config.files import STUDIES, options
 from ecomgpt.config.schema import Config
 
@@ -74,7 +75,7 @@ def _check_override(
         yield f"command line: '{text}': the key exists; write it without the plus: {text.lstrip('+')}"
     else:
         for value in values:
-            yield from declare.check_value(value, hint, field, key, "command line")
+            yield from check_value(value, hint, field, key, "command line")
 
 
 def resolve(key: str) -> tuple[Any, dataclasses.Field | None, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from ecomgpt.common.errors import nearest
-from ecomgpt.config import declare
+from ecomgpt.config.check import check, construct, parse
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import GROUPS, Config
 
@@ -37,12 +37,12 @@ def options(group: str, roots: list[Path]) -> dict[str, Path]:
 
 def check_file(path: Path, hint: Any) -> list[str]:
     """Problems of one file of a group; ``defaults`` lists are Hydra's and pass."""
-    node, broken = declare.parse(path)
+    node, broken = parse(path)
     if node is None or broken:
         return broken
     if isinstance(node, yaml.MappingNode):
         node.value = [(key, value) for key, value in node.value if key.value not in ("defaults", "hydra")]
-    return list(declare.check(node, hint, str(path)))
+    return list(check(node, hint, str(path)))
 
 
 def problems(chosen: dict[str, list[str]], given: set[str], roots: list[Path]) -> list[str]:
@@ -94,7 +94,7 @@ def _same_bytes(one: Path, other: Path) -> bool:
 
 def _unset(path: Path, prefix: str, given: set[str]) -> Iterator[str]:
     """Keys left as ``???``: merging would silently keep the schema's default for them."""
-    node, _ = declare.parse(path)
+    node, _ = parse(path)
     for key, line in _open(node):
         if prefix + key not in given:
             yield f"{path}:{line}: '{prefix}{key}' is not set; give {prefix}{key}=<value>"
@@ -131,8 +131,8 @@ def _files(group: str, names: list[str], roots: list[Path]) -> list[Path]:
 
 
 def _defaults_of(path: Path) -> Iterator[tuple[str, str]]:
-    node, _ = declare.parse(path)
-    entries = (declare.construct(node) or {}).get("defaults", []) if isinstance(node, yaml.MappingNode) else []
+    node, _ = parse(path)
+    entries = (construct(node) or {}).get("defaults", []) if isinstance(node, yaml.MappingNode) else []
     for entry in entries if isinstance(entries, list) else []:
         for key, name in entry.items() if isinstance(entry, dict) else []:
             group = str(key).removeprefix("optional ").removeprefix("override ").lstrip("/").split("@")[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import suggestion
-from ecomgpt.config import declare
+from ecomgpt.config.check import check_value
 from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
 
@@ -33,7 +33,7 @@ def _limits(config: Config) -> Iterator[str]:
     from omegaconf import OmegaConf
 
     plain = OmegaConf.to_container(OmegaConf.structured(config))
-    yield from declare.check_value(plain, Config, None, "", "configuration")
+    yield from check_value(plain, Config, None, "", "configuration")
 
 
 def _job(config: Config) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from ecomgpt.config.declare import option
+from ecomgpt.config.options import option
 
 JOBS = ("run", "build", "fit", "evaluate", "rescore", "compare", "predict", "report", "plan", "export", "pseudo_label")
 

@@ -3,7 +3,8 @@
 import dataclasses
 
 from ecomgpt.common.errors import UserError, suggestion
-from ecomgpt.config import declare, files
+from ecomgpt.config import files
+from ecomgpt.config.check import construct, parse
 from ecomgpt.config.schema import EvalConfig
 
 
@@ -29,7 +30,7 @@ def joined(suite: EvalConfig, own: str | None) -> EvalConfig:
         found = files.check_file(known[name], EvalConfig)
         if found:
             raise UserError(*found)
-        other = declare.construct(declare.parse(known[name])[0])
+        other = construct(parse(known[name])[0])
         tasks += other.get("tasks") or []
         mixture += other.get("mixture") or []
         names.append(name)

@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import read_json, write_json
+from ecomgpt.common.hashing import value_hash
 from ecomgpt.common.progress import track
 from ecomgpt.config.schema import Config
 from ecomgpt.data import fingerprint, manifest
@@ -145,9 +146,9 @@ def _names(
 ) -> tuple[tuple[str, str], dict[str, str]]:
     """The names of texts and tokens in the cache, and a hash of each thing that they depend on."""
     made_of = fingerprint.texts(config, found, [protection.suite, sorted(protection.tasks), protection.key])
-    texts = fingerprint.digest(made_of)
+    texts = value_hash(made_of)
     made_of |= fingerprint.tokens(config, tokenizer.key())
-    return (texts, fingerprint.digest(made_of)), made_of
+    return (texts, value_hash(made_of)), made_of
 
 
 def _write_instructions(config: Config, found: Found, protection: Protection, folder: Path) -> None:

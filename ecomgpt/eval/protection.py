@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+from ecomgpt.common.hashing import file_hash, value_hash
 from ecomgpt.config.schema import Config
-from ecomgpt.data.fingerprint import digest, file_hash
 from ecomgpt.data.instructions import catalog, data_root
 from ecomgpt.data.protect import Protection
 from ecomgpt.eval.mixture import mixture_tasks
@@ -22,7 +22,7 @@ def protection(config: Config) -> Protection:
         dict.fromkeys(task.task for task in tasks if task.format == "mixture" and task.held_out and task.task)
     )
     asked = {key: getattr(config.eval, key) for key in ("mixture", "limit", "candidates", "max_candidates")}
-    key = digest(
+    key = value_hash(
         [asked, [dataclasses.asdict(task) for task in tasks], [file_hash(path) for path in _files(config, tasks)]]
     )
     return Protection(config.eval.name, held_out, key, lambda: _texts(config, tasks))

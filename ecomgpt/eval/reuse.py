@@ -11,9 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.common.hashing import code_hash, file_hash, value_hash
 from ecomgpt.common.log import log
+from ecomgpt.config.roots import PACKAGE
 from ecomgpt.config.schema import Config
-from ecomgpt.data.fingerprint import code, digest, file_hash
 from ecomgpt.eval.backends import Backend, Subject
 from ecomgpt.eval.backends.transformers import limits
 from ecomgpt.eval.rows import EvalRow
@@ -84,7 +85,7 @@ class Reuse:
             )
             for row in rows
         ]
-        return self.folder / f"{digest([model, task.name, limits(self.subject.config, task), asked])}.jsonl"
+        return self.folder / f"{value_hash([model, task.name, limits(self.subject.config, task), asked])}.jsonl"
 
     def model(self) -> str:
         """Names the model with all that decides its answers beside the questions; empty where its weights are not here."""
@@ -95,8 +96,10 @@ class Reuse:
         if weights is None:
             return ""
         libraries = {name: version(name) for name in LIBRARIES}
-        rooms = [code(room) for room in ("data", "eval", "model", "tasks")]
-        return digest([weights, type(self.backend).__name__, self.backend.settings(), on_gpu(config), libraries, rooms])
+        rooms = [code_hash(PACKAGE / room) for room in ("data", "eval", "model", "tasks")]
+        return value_hash(
+            [weights, type(self.backend).__name__, self.backend.settings(), on_gpu(config), libraries, rooms]
+        )
 
     def _built(self) -> list[Any]:
         """A model that is built from nothing is its shape, its tokenizer and the seed."""

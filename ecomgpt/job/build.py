@@ -11,10 +11,12 @@ from rich.table import Table
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import read_json, write_json, write_text
+from ecomgpt.common.hashing import code_hash
 from ecomgpt.common.log import log
+from ecomgpt.config.roots import PACKAGE
 from ecomgpt.config.schema import Config
 from ecomgpt.data.build import Prepared, once, prepare
-from ecomgpt.data.fingerprint import changes, code
+from ecomgpt.data.fingerprint import changes
 from ecomgpt.data.instructions import catalog, data_root, find
 from ecomgpt.eval.protection import protection
 from ecomgpt.report import sources
@@ -124,7 +126,7 @@ def _figures(folder: Path, mixture: Prepared, tasks: list[Task]) -> list[Path]:
 
     tokens = mixture.examples("train")
     kept = once(
-        mixture.folder / "figures" / code("report"),
+        mixture.folder / "figures" / code_hash(PACKAGE / "report"),
         lambda kept: draw(kept, tasks, mixture.manifest, tokens.lengths, tokens.targets, tokens.chinese),
     )
     shutil.rmtree(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from tokenizers import __version__ as version
 
+from ecomgpt.common.hashing import file_hash, source_hash, value_hash
 from ecomgpt.config.schema import Config
-from ecomgpt.data.fingerprint import digest, file_hash
 from ecomgpt.model.locate import require_weights
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Trained:
 
     def key(self) -> str:
         """What it depends on besides the texts."""
-        return digest(["trained", self.vocabulary, version, file_hash(Path(__file__))])
+        return value_hash(["trained", self.vocabulary, version, source_hash(Path(__file__))])
 
     def backend(self, texts: Iterable[str]) -> tuple[Tokenizer, int]:
         """Trains it; with the id of its end of sequence."""
@@ -84,8 +84,8 @@ class Own:
         found = [(path.name, file_hash(path)) for path in files if path.is_file()]
         if self.config.model.gguf_file and Path(place).is_dir():
             with (Path(place) / self.config.model.gguf_file).open("rb") as file:
-                found.append((self.config.model.gguf_file, digest(file.read(HEADER).hex())))
-        return digest(found) if found else digest(self.backend(())[0].to_str())
+                found.append((self.config.model.gguf_file, value_hash(file.read(HEADER).hex())))
+        return value_hash(found) if found else value_hash(self.backend(())[0].to_str())
 
     def backend(self, texts: Iterable[str]) -> tuple[Tokenizer, int]:
         """Its inner part, with the id of its end of sequence."""

@@ -99,9 +99,9 @@ class Labelling:
 
     def digest(self) -> str:
         """Names everything that is said to the model besides the text: another prompt, another name."""
-        from ecomgpt.data.fingerprint import digest
+        from ecomgpt.common.hashing import value_hash
 
-        return digest(
+        return value_hash(
             [[self.request("", language).messages, self.request("", language).schema] for language in LANGUAGES]
         )
 

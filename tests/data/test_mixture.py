@@ -234,23 +234,10 @@ def test_a_second_build_is_a_hit_and_a_change_a_miss(cache: Path, monkeypatch: p
     ]
     import ecomgpt.data.fingerprint as fingerprint
 
-    real = fingerprint.file_hash
-    monkeypatch.setattr(fingerprint, "file_hash", lambda path: real(path) + "changed" * (path.name == "choose.py"))
+    real = fingerprint.code_hash
+    monkeypatch.setattr(fingerprint, "code_hash", lambda room, without: real(room) + "changed" * (room.name == "data"))
     changed.append(build(cache))
     assert len({first.manifest["fingerprint"], *(mixture.manifest["fingerprint"] for mixture in changed)}) == 6
-
-
-def test_a_changed_data_file_is_a_miss(tmp_path: Path) -> None:
-    from ecomgpt.data.fingerprint import file_hash
-
-    file = tmp_path / "rows.csv"
-    file.write_text("a,b\n1,2\n")
-    before = file_hash(file)
-    file.write_text("a,b\n1,3\n")
-    assert file_hash(file) != before
-    folder = file_hash(tmp_path)
-    file.write_text("a,b\n1,4\n")
-    assert "" != folder != file_hash(tmp_path), "a copy by save_to_disk is a folder"
 
 
 def _build_into(folder: str) -> None:

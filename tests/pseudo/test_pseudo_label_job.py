@@ -15,6 +15,7 @@ from endpoint_server import KEY, Answer, Served, error, labeller, serve
 
 from ecomgpt.__main__ import main
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.hashing import value_hash
 from ecomgpt.config.schema import Config
 from ecomgpt.data import fingerprint as prints
 from ecomgpt.data.instructions import find
@@ -220,7 +221,7 @@ def composed(tmp_path: Path, *more: str) -> Config:
 
 
 def fingerprint(config: Config) -> str:
-    return prints.digest(prints.texts(config, find(config), ""))
+    return value_hash(prints.texts(config, find(config), ""))
 
 
 def test_mixtures_take_labels_in_as_atomic_tasks_of_their_own(tmp_path: Path) -> None:

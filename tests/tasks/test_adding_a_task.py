@@ -8,7 +8,8 @@ import pytest
 from task_strategies import dataset
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.data.fingerprint import file_hash, own_code
+from ecomgpt.common.hashing import source_hash
+from ecomgpt.data.fingerprint import own_code
 from ecomgpt.sources.records import Product, Review
 from ecomgpt.tasks.declaration import load_tasks
 from ecomgpt.tasks.engine import instructions
@@ -29,7 +30,7 @@ def own(folder: Path, yaml: str, name: str) -> str:
 
 
 def digests(folder: Path) -> list[str]:
-    return [file_hash(path) for path in own_code(str(folder / "conf"))]
+    return [source_hash(path) for path in own_code(str(folder / "conf"))]
 
 
 def test_one_yaml_is_a_task(tmp_path, examples):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.files import read_json, write_json, write_text
-from ecomgpt.data.fingerprint import code, digest, file_hash
+from ecomgpt.common.hashing import code_hash, file_hash, value_hash
+from ecomgpt.config.roots import PACKAGE
 from ecomgpt.report.figures import draw
 from ecomgpt.report.page import html_environment, markdown_environment
 from ecomgpt.report.study import findings, table, tables
@@ -47,8 +48,8 @@ def unchanged(entries: Sequence[str | Path], folder: Path, reference: str | None
 def made_from(gathered: Gathered, reference: str | None) -> str:
     """A hash of all that a report depends on: the runs' files, what is absent, and the code."""
     parts: list[Any] = [
-        code("report"),
-        code("eval"),
+        code_hash(PACKAGE / "report"),
+        code_hash(PACKAGE / "eval"),
         reference,
         [vars(one) for one in gathered.absent],
         gathered.commands,
@@ -65,7 +66,7 @@ def made_from(gathered: Gathered, reference: str | None) -> str:
         parts.append([one.name, *(file_hash(one.run.path / name) for name in files)])
         answers = sorted((one.run.path / "predictions").rglob("*.jsonl"))
         parts.append([(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in answers])
-    return digest(parts)
+    return value_hash(parts)
 
 
 def _content(found: Study) -> dict[str, Any]:

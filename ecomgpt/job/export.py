@@ -11,9 +11,9 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
 from ecomgpt.data.build import prepare
 from ecomgpt.eval.protection import protection
-from ecomgpt.model.backbone import load_model, read_model, read_tokenizer
 from ecomgpt.model.export import export, export_adapter
 from ecomgpt.model.hub import push, require_token
+from ecomgpt.model.loading import load_model, read_model, read_tokenizer
 from ecomgpt.model.tokenizer import tokenizer_of
 from ecomgpt.run.directory import Run, existing_run
 from ecomgpt.trainer.stored import language_model_weights, newest_readable

@@ -49,7 +49,7 @@ def fit(config: Config, run: Run, mixture: Prepared) -> None:
 
 def member(config: Config, run: Run) -> None:
     """One process of a group on this machine: trains on what its parent has prepared."""
-    from ecomgpt.model.backbone import read_tokenizer
+    from ecomgpt.model.loading import read_tokenizer
 
     train(config, run, Prepared.handed_over(run.path / "data", read_tokenizer))
 
@@ -68,8 +68,8 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
     import lightning as L
 
     from ecomgpt.data.datamodule import Mixture
-    from ecomgpt.model.backbone import load_model
     from ecomgpt.model.export import export
+    from ecomgpt.model.loading import load_model
     from ecomgpt.strategy.build import strategy_module
     from ecomgpt.trainer.allocator import keep_freed_memory
     from ecomgpt.trainer.anomaly import Anomaly

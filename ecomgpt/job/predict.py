@@ -15,7 +15,7 @@ def main(config: Config, run: Run) -> None:
     """Reads ``input``, one object with ``instruction`` and ``input`` a line, and writes the answers beside the run's own."""
     from ecomgpt.eval.backends.transformers import batch_tokens
     from ecomgpt.eval.decoding.generate import Decoding, answer
-    from ecomgpt.model.backbone import read_model, read_tokenizer
+    from ecomgpt.model.loading import read_model, read_tokenizer
 
     assert config.input is not None  # A rule of the configuration.
     rows = read_rows(Path(config.input))

@@ -1,25 +1,56 @@
 """Attention over packed examples: each sees itself alone, whatever stands beside it.
 
-A micro-batch is one row of examples without padding. A `Layout` says where they begin and end; `attend` is the one seam
-through which BLOOM and models with transformers' attention interface compute attention in training. Which kernel runs
-is chosen by what the device can do: FlexAttention with a block mask where it compiles (CUDA), else PyTorch's
-`scaled_dot_product_attention`, one example after the other, so that the cost is the sum of squared lengths and no
-bias over the whole row is ever made.
+A micro-batch is one row of examples without padding. A `Layout` knows where they begin and end, and computes attention for
+BLOOM and for models with transformers' attention interface alike. Which kernel runs is chosen by what the device can do:
+FlexAttention with a block mask where it compiles (CUDA), else PyTorch's `scaled_dot_product_attention`, one example after the
+other, so that the cost is the sum of squared lengths and no bias over the whole row is ever made.
+
+    row          a a a a b b c c c      examples of 4, 2 and 3 tokens
+    positions    0 1 2 3 0 1 0 1 2
+    b's second token sees b b, and nothing of a or c
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from ecomgpt.model.flex import flex_attention_packed, make_block_mask
 from ecomgpt.model.sdpa import alibi_table, sdpa_packed
 
 
+class PackedAttention(Protocol):
+    """What blocks hand their queries, keys and values to: a `Layout` in training, stored keys and values in decoding."""
+
+    def __call__(
+        self,
+        module: nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        scale: float,
+        dropout: float = 0.0,
+    ) -> torch.Tensor:
+        """Causal attention within each example.
+
+        Args:
+            module: The block's attention module.
+            query: Shape (1, heads, T, size).
+            key: Shape (1, heads or fewer, T, size); fewer heads are shared by groups of queries.
+            value: As ``key``.
+            scale: Factor on the scores, before ALiBi.
+            dropout: Probability, for attention weights.
+
+        Returns:
+            Shape (1, T, heads, size), contiguous.
+        """
+
+
 @dataclass(frozen=True)
 class Layout:
-    """Where the examples of a row lie, with what the chosen kernel needs; made once a micro-batch, read in every block.
+    """Where the examples of a row lie, with what the chosen kernel needs; a `PackedAttention`, made once per micro-batch.
 
     Attributes:
         lengths: Tokens of each example; their sum is the row's length.
@@ -33,16 +64,32 @@ class Layout:
     table: torch.Tensor | None = None
     block_mask: Any = None
 
+    def __call__(
+        self,
+        module: nn.Module | None,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        scale: float,
+        dropout: float = 0.0,
+    ) -> torch.Tensor:
+        """See `PackedAttention`."""
+        if self.block_mask is None:
+            return sdpa_packed(query, key, value, self.lengths, self.table, scale, dropout)
+        if dropout:
+            raise ValueError("FlexAttention has no dropout on attention weights; set model.attention=sdpa")
+        return flex_attention_packed(query, key, value, self.block_mask, self.slopes, scale)
 
-def choose_kernel(device: torch.device, wanted: str = "auto") -> str:
+
+def choose_kernel(device: torch.device, requested: str = "auto") -> str:
     """``flex`` or ``sdpa``.
 
     Args:
         device: Where attention runs.
-        wanted: ``model.attention``; ``auto`` takes FlexAttention on GPUs that Triton compiles for (Ampere or newer).
+        requested: ``model.attention``; ``auto`` takes FlexAttention on GPUs that Triton compiles for (Ampere or newer).
     """
-    if wanted != "auto":
-        return wanted
+    if requested != "auto":
+        return requested
     return "flex" if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0) else "sdpa"
 
 
@@ -52,26 +99,3 @@ def make_layout(lengths: Sequence[int], device: torch.device, slopes: torch.Tens
     if kernel == "flex":
         return Layout(sizes, slopes, None, make_block_mask(sizes, device))
     return Layout(sizes, slopes, None if slopes is None else alibi_table(slopes, max(sizes)), None)
-
-
-def attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layout: Layout, scale: float, dropout: float = 0.0
-) -> torch.Tensor:
-    """Causal attention within each example.
-
-    Args:
-        query: Shape (1, heads, T, size).
-        key: Shape (1, heads or fewer, T, size); fewer heads are shared by groups of queries.
-        value: As ``key``.
-        layout: The micro-batch's examples.
-        scale: Factor on the scores, before ALiBi.
-        dropout: Probability, for attention weights.
-
-    Returns:
-        Shape (1, T, heads, size), contiguous.
-    """
-    if layout.block_mask is not None:
-        if dropout:
-            raise ValueError("FlexAttention has no dropout on attention weights; set model.attention=sdpa")
-        return flex_attention_packed(query, key, value, layout.block_mask, layout.slopes, scale)
-    return sdpa_packed(query, key, value, layout.lengths, layout.table, scale, dropout)

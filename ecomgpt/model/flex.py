@@ -33,7 +33,7 @@ def flex_attention_packed(
     slopes: torch.Tensor | None,
     scale: float,
 ) -> torch.Tensor:
-    """Shapes as in `ecomgpt.model.attention.attend`; scores and ALiBi are float32 inside the kernel."""
+    """Shapes as in `ecomgpt.model.attention.PackedAttention`; scores and ALiBi are float32 inside the kernel."""
 
     def alibi(score: Any, batch: Any, head: Any, query: Any, key: Any) -> Any:
         assert slopes is not None

@@ -1,13 +1,14 @@
 """Cross entropy over a large vocabulary, for answer tokens only.
 
-The head of BLOOM has 250,880 rows, so logits are what costs memory. They are made once, turned into their own gradient
-in place, and used in the backward pass: one buffer where plain PyTorch keeps three, and no second computation. Longer answers are
-taken in chunks whose logits are made again in the backward pass, so that memory never grows beyond a chunk.
+BLOOM's head has 250,880 rows, so logits dominate memory. They are computed once, turned into their own gradient in place, and
+used in the backward pass: one buffer where plain PyTorch keeps three, and no second computation. Longer answers are split into
+chunks whose logits are recomputed in the backward pass, so that memory never exceeds one chunk.
 """
 
 from typing import Any
 
 import torch
+from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
@@ -15,9 +16,9 @@ from ecomgpt.model.linear import Linear, product
 from ecomgpt.model.tied_embedding import LateGradient
 
 CHUNK = 1024
-"""Answer tokens whose logits exist at the same time; BLOOM's 250,880 rows make that about 1 GB in float32."""
+"""Answer tokens whose logits exist at the same time: about 1 GB in float32 with BLOOM's vocabulary."""
 LIFT = 2.0**10
-"""Probabilities in fp16 are kept this many times larger: an average one, a 250,880th, would be rounded to two digits, smaller ones to zero."""
+"""Factor on probabilities stored in fp16: an average one, 1 / 250,880, would lose all but two digits, smaller ones vanish."""
 
 
 class LinearCrossEntropy(torch.autograd.Function):
@@ -40,13 +41,13 @@ class LinearCrossEntropy(torch.autograd.Function):
             weight: Shape (V, width), of the same format as ``hidden``.
             bias: Shape (V,), or None.
             targets: Shape (N,), int64.
-            late: Takes the gradient of the weight, where that is the embedding as well; None returns it.
+            late: Receives the weight's gradient where the weight is the embedding's too; None returns it.
         """
         ctx.late, ctx.lift = late, 1.0
         logits = product(hidden, weight, bias).float()
         column = targets[:, None]
         wanted = logits.gather(1, column)
-        # Log-sum-exp and softmax by hand, in the buffer of the logits: each operation would else need another one.
+        # Log-sum-exp and softmax by hand, in the logits' buffer: library functions would each allocate another.
         highest = logits.amax(dim=-1, keepdim=True)
         total = logits.sub_(highest).exp_().sum(dim=-1, keepdim=True)
         if any(ctx.needs_input_grad):
@@ -56,12 +57,12 @@ class LinearCrossEntropy(torch.autograd.Function):
                 ctx.lift = LIFT
                 gradient.mul_(LIFT)
             ctx.save_for_backward(hidden, weight, gradient.to(hidden.dtype))
-        return total[:, 0].log() + highest[:, 0] - wanted[:, 0]  # no view, about which FSDP would warn
+        return total[:, 0].log() + highest[:, 0] - wanted[:, 0]  # not a view, about which FSDP would warn
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Upstream gradients scale rows; they are folded into the small operand of each product."""
+        """Folds the upstream gradient, a factor per row, into the smaller operand of each product."""
         hidden, weight, gradient = ctx.saved_tensors
         scale = upstream[:, None] / ctx.lift
         for_hidden = for_weight = for_bias = None
@@ -76,10 +77,18 @@ class LinearCrossEntropy(torch.autograd.Function):
 
 
 class AnswerHead(Linear):
-    """The stock head, which given targets returns their losses.
+    """A head that computes the loss as well, to take the place of a model's own.
 
-    The loss is part of the head's own `forward`, because sharding strategies gather a module's weights only there.
+    The loss is part of the head's `forward` because ZeRO-3 gathers a module's weights only there; and it is no function of
+    finished logits because it makes their gradient in the same buffer.
+
+    Args:
+        head: The model's own head, whose weight and bias are shared, not copied.
     """
+
+    def __init__(self, head: nn.Linear) -> None:
+        super().__init__(head.in_features, head.out_features, head.bias is not None, device="meta")
+        self.weight, self.bias = head.weight, head.bias
 
     def forward(
         self, hidden: torch.Tensor, targets: torch.Tensor | None = None, late: LateGradient | None = None
@@ -89,7 +98,7 @@ class AnswerHead(Linear):
         Args:
             hidden: Hidden states; with targets those that predict them, shape (N, width).
             targets: Shape (N,), int64.
-            late: Takes the gradient of the weight, if given.
+            late: Receives the weight's gradient, if given.
 
         Returns:
             Logits of shape (..., V), or losses of shape (N,), float32.

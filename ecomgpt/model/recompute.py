@@ -1,7 +1,7 @@
-"""Results that are cheap to make are not kept for the backward pass, but made again there.
+"""Recomputes results that are cheap to compute in the backward pass instead of storing them.
 
-A block of BLOOM keeps 17 widths a token; normalised inputs and GELU's outputs are 6 of them and cost about a hundredth of a
-step. Gradient checkpointing, which keeps 1, costs a third.
+A block of BLOOM stores 17 widths per token; normalised inputs and GELU's outputs are 6 of them and cost about a hundredth of a
+step. Gradient checkpointing, which stores 1, costs a third.
 """
 
 from collections.abc import Callable
@@ -12,29 +12,29 @@ from torch.autograd.graph import saved_tensors_hooks
 
 
 @dataclass(frozen=True)
-class _Again:
-    """Stands for a result that is to be made again, in the view in which it was to be kept."""
+class _Recomputed:
+    """Placeholder for a result to recompute, with the view of it that autograd wanted to save."""
 
     shape: tuple[int, ...]
     stride: tuple[int, ...]
     offset: int
 
 
-def through(
+def recompute_linear(
     linear: Callable[[torch.Tensor], torch.Tensor], cheap: Callable[[torch.Tensor], torch.Tensor], source: torch.Tensor
 ) -> torch.Tensor:
-    """``linear(cheap(source))``, which keeps ``source`` alone.
+    """``linear(cheap(source))`` that saves ``source`` but not ``cheap(source)`` for the backward pass.
 
     Args:
         linear: A linear layer, with or without adapters.
-        cheap: A function without randomness; what it keeps for its own gradient it keeps as always.
-        source: What ``cheap`` takes.
+        cheap: A deterministic function; what it saves for its own gradient is saved as usual.
+        source: Input of ``cheap``.
 
     Returns:
         The same values and gradients, to the last bit.
     """
     kind = source.device.type
-    # Cast here what autocast would cast inside the linear layer, or it would keep the copy.
+    # Cast here what autocast would cast inside the linear layer, or the layer would save the copy.
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
     def make(tensor: torch.Tensor) -> torch.Tensor:
@@ -42,17 +42,17 @@ def through(
         return result if dtype is None else result.to(dtype)
 
     made, kept = make(source), source.detach()
-    if torch.compiler.is_compiling() or not made.requires_grad:  # the compiler decides itself what to make again
+    if torch.compiler.is_compiling() or not made.requires_grad:  # a compiler decides itself what to recompute
         return linear(made)
     storage = made.untyped_storage()._cdata
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor | _Again:
+    def pack(tensor: torch.Tensor) -> torch.Tensor | _Recomputed:
         if tensor.untyped_storage()._cdata != storage:
             return tensor
-        return _Again(tensor.shape, tensor.stride(), int(tensor.storage_offset()))
+        return _Recomputed(tensor.shape, tensor.stride(), int(tensor.storage_offset()))
 
-    def unpack(stored: torch.Tensor | _Again) -> torch.Tensor:
-        if not isinstance(stored, _Again):
+    def unpack(stored: torch.Tensor | _Recomputed) -> torch.Tensor:
+        if not isinstance(stored, _Recomputed):
             return stored
         with torch.no_grad(), torch.autocast(kind, enabled=False):
             return make(kept).as_strided(stored.shape, stored.stride, stored.offset)

@@ -41,7 +41,7 @@ def sdpa_packed(
     scale: float,
     dropout: float,
 ) -> torch.Tensor:
-    """One example after the other; shapes as in `ecomgpt.model.attention.attend`."""
+    """One example after the other; shapes as in `ecomgpt.model.attention.PackedAttention`."""
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)

@@ -1,25 +1,25 @@
-"""The gradient of a head that is the embedding as well, made once instead of twice.
+"""One gradient buffer for a head tied to the embedding, instead of two.
 
-Plain PyTorch makes a gradient of BLOOM's 250,880 rows at the beginning of the backward pass, for the head, keeps it beside all
-activations, makes another one at the end, for the embedding, and adds the two. Here the head keeps the two factors of its own
-gradient, which are small, and the embedding multiplies them when activations are gone, and adds its rows in place.
+Plain PyTorch computes a gradient of BLOOM's 250,880 rows at the beginning of the backward pass, for the head, keeps it beside all
+activations, computes another at the end, for the embedding, and adds the two. Here the head keeps the two small factors of its
+own gradient; the embedding multiplies them once activations are freed, and adds its own rows in place.
 """
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 SLICE = 2**15
-"""Rows of the head whose gradient exists in 16 bit at the same time, on its way to float32."""
+"""Rows of the head's gradient that exist in 16 bit at the same time, on their way to float32."""
 
 
 class LateGradient:
     """The head's gradient of one forward pass, on its way to the embedding.
 
     Args:
-        dtype: Of the weight.
+        dtype: The weight's.
     """
 
     def __init__(self, dtype: torch.dtype) -> None:
@@ -28,7 +28,7 @@ class LateGradient:
         self._sum: torch.Tensor | None = None
 
     def add(self, logits: torch.Tensor, hidden: torch.Tensor) -> None:
-        """Adds ``logits.T @ hidden``: gradients of logits, shape (N, V), and what the head multiplied, shape (N, width)."""
+        """Adds ``logits.T @ hidden``: gradients of logits, shape (N, V), and inputs of the head, shape (N, width)."""
         if self._factors is None and self._sum is None and len(hidden) <= hidden.shape[1]:
             self._factors = logits, hidden
         else:  # longer answers come in chunks; the sum is smaller than all their factors
@@ -36,7 +36,7 @@ class LateGradient:
             self._sum = _product(logits, hidden, self.dtype, self._sum)
 
     def take(self) -> torch.Tensor | None:
-        """The sum, shape (V, width), which is then forgotten; None where nothing was added."""
+        """Returns the sum, shape (V, width), and forgets it; None if nothing was added."""
         factors, total = self._factors, self._sum
         self._factors = self._sum = None
         return _product(*factors, self.dtype, None) if factors else total
@@ -58,16 +58,33 @@ def _product(
 
 
 class TiedEmbedding(nn.Embedding):
-    """An embedding that also gives the head's gradient.
+    """An embedding that also computes the head's gradient, to take the place of a model's own.
+
+    Args:
+        embedding: The model's own embedding, whose weight is shared, not copied.
 
     Attributes:
-        late: Of the forward pass just made, for the head to take; None where the weight is not trained.
+        late: The head's gradient of the last forward pass, for the head to take; None if the weight is frozen.
     """
 
-    late: LateGradient | None = None
+    def __init__(self, embedding: nn.Embedding) -> None:
+        rows, width = embedding.weight.shape
+        super().__init__(rows, width, embedding.padding_idx, device="meta")
+        self.weight = embedding.weight
+        self.late: LateGradient | None = None
+
+    @staticmethod
+    def suits(embedding: nn.Module, head: nn.Module) -> TypeGuard[nn.Embedding]:
+        """True if the two are one weight, and the embedding is plain."""
+        return (
+            type(embedding) is nn.Embedding
+            and embedding.max_norm is None
+            and not embedding.scale_grad_by_freq
+            and embedding.weight is head.weight
+        )
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """As `nn.Embedding`."""
+        """See `nn.Embedding`."""
         if not (torch.is_grad_enabled() and self.weight.requires_grad):
             return super().forward(input)
         self.late = LateGradient(self.weight.dtype)
@@ -86,13 +103,13 @@ class _Rows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (ids,) = ctx.saved_tensors
-        total = ctx.late.take()  # the head's backward pass came first: what arrives here has gone through it
+        total = ctx.late.take()  # the head's backward pass came first: this gradient has gone through it
         if total is None:
             total = torch.zeros(ctx.shape, dtype=ctx.late.dtype, device=upstream.device)
         if ctx.padding is not None:
             upstream = upstream.masked_fill((ids == ctx.padding)[..., None], 0.0)
         places, rows = ids.flatten(), upstream.flatten(0, -2).to(total.dtype)
-        # Each is the one that adds in a fixed order on its device.
+        # On each device the one that adds in a fixed order.
         if total.is_cuda:
             total.index_put_((places,), rows, accumulate=True)
         else:
@@ -100,19 +117,8 @@ class _Rows(torch.autograd.Function):
         return None, total, None, None
 
 
-def tie_gradients(embedding: nn.Module, head: nn.Module) -> None:
-    """Lets the embedding give the head's gradient too, if the two are one weight."""
-    if (
-        type(embedding) is nn.Embedding
-        and embedding.max_norm is None
-        and not embedding.scale_grad_by_freq
-        and embedding.weight is head.weight
-    ):
-        embedding.__class__ = TiedEmbedding
-
-
 def late_gradient(embedding: nn.Module) -> LateGradient | None:
-    """Of the forward pass just made; it is handed out once."""
+    """Takes the `LateGradient` of the last forward pass out of its embedding; None for other embeddings."""
     late = embedding.late if isinstance(embedding, TiedEmbedding) else None
     if late is not None:
         embedding.late = None  # type: ignore[assignment]

@@ -94,7 +94,7 @@ class Own:
 
     def load(self, path: Path) -> "PreTrainedTokenizerFast":
         """The whole tokenizer, from beside the weights."""
-        from ecomgpt.model.backbone import load_tokenizer
+        from ecomgpt.model.loading import load_tokenizer
 
         return load_tokenizer(self.config)
 

@@ -143,7 +143,7 @@ def filled_model(config: Config) -> "PreTrainedModel":
     """
     import torch
 
-    from ecomgpt.model.materialise import materialise
+    from ecomgpt.model.random_weights import materialise
 
     if config.model.family != "bloom":
         return random_model(config)

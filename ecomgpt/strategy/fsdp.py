@@ -15,7 +15,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy, fully_shard
 
 from ecomgpt.config.schema import Config
-from ecomgpt.model.backbones import blocks
+from ecomgpt.model.architectures import blocks
 from ecomgpt.run.machine import on_gpu
 from ecomgpt.strategy.build import backend, precision
 

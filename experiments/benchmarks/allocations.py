@@ -15,8 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from ecomgpt.config.schema import Config, StrategyConfig
-from ecomgpt.model.materialise import materialise
 from ecomgpt.model.network import Network
+from ecomgpt.model.random_weights import materialise
 from ecomgpt.plan.memory import ANSWER_SHARE
 from ecomgpt.trainer.optimizer import make_optimizer
 from ecomgpt.tuning.apply import apply_tuning

@@ -9,9 +9,9 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
 from ecomgpt.eval.backends.transformers import number_format
 from ecomgpt.eval.decoding import search, stream
-from ecomgpt.eval.decoding.attention import known, prepared
 from ecomgpt.eval.decoding.generate import Decoding, answer, encode, end_tokens, shared_prefix, text_of
 from ecomgpt.eval.decoding.plain import batches, generate
+from ecomgpt.eval.decoding.prepare import prepared, supports
 from ecomgpt.eval.decoding.search import Beam, Greedy
 from ecomgpt.eval.decoding.store import Store
 from ecomgpt.eval.rows import EvalRow
@@ -156,7 +156,7 @@ def test_other_architectures_are_decoded_by_transformers(tokenizer: Any, beams: 
     other = GPT2LMHeadModel(
         GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=len(tokenizer), initializer_range=0.4, **ids)
     ).eval()
-    assert not known(other)
+    assert not supports(other)
     expected = plain(other, tokenizer, beams)
     for batch_tokens in (32, 100_000):
         assert decoded(other, tokenizer, max_new_tokens=12, batch_tokens=batch_tokens, beams=beams) == expected
@@ -172,8 +172,8 @@ def test_sliding_windows_are_not_known() -> None:
         "num_key_value_heads": 2,
         "intermediate_size": 32,
     }
-    assert not known(MistralForCausalLM(MistralConfig(sliding_window=8, vocab_size=64, **small)))
-    assert known(MistralForCausalLM(MistralConfig(sliding_window=None, vocab_size=64, **small)))
+    assert not supports(MistralForCausalLM(MistralConfig(sliding_window=8, vocab_size=64, **small)))
+    assert supports(MistralForCausalLM(MistralConfig(sliding_window=None, vocab_size=64, **small)))
 
 
 @pytest.mark.parametrize("beams", [1, 4])

@@ -34,7 +34,7 @@ def test_likelihoods_are_those_of_the_whole_texts(model: Any, tokenizer: Any, mo
             monkeypatch.setattr("ecomgpt.eval.decoding.rank.READ_TOKENS", most)
             for found, one in zip(likelihoods(model, tokenizer, questions, prefix), expected, strict=True):
                 assert found == pytest.approx(one, rel=1e-4, abs=1e-4)
-    monkeypatch.setattr("ecomgpt.eval.decoding.rank.known", lambda model: False)
+    monkeypatch.setattr("ecomgpt.eval.decoding.rank.supports", lambda model: False)
     for found, one in zip(likelihoods(model, tokenizer, questions), expected, strict=True):
         assert found == pytest.approx(one, rel=1e-4, abs=1e-4)
 

@@ -9,8 +9,8 @@ from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCau
 from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.model.attention import attend, make_layout
-from ecomgpt.model.backbones import blocks
+from ecomgpt.model.architectures import blocks
+from ecomgpt.model.attention import make_layout
 from ecomgpt.model.network import Network
 from ecomgpt.model.sdpa import BLOCK
 
@@ -54,7 +54,7 @@ def test_every_kernel_is_the_plain_formula(kernel: str, count: int, shared: int,
     if kernel == "flex":  # PyTorch has no backward pass for it on CPUs
         for part in ours:
             part.requires_grad_(False)
-    output = attend(*ours, make_layout(LENGTHS, CPU, slopes, kernel), 16**-0.5)
+    output = make_layout(LENGTHS, CPU, slopes, kernel)(None, *ours, 16**-0.5)
     expected = plain(*theirs, LENGTHS, slopes)
     torch.testing.assert_close(output.double(), expected, rtol=0, atol=1e-5)
     if kernel == "flex":
@@ -76,7 +76,7 @@ def test_flex_attention_on_a_gpu_is_the_plain_formula(dtype: torch.dtype) -> Non
     inputs = [heads(4, tokens, 64, dtype, seed) for seed in (1, 2, 3)]
     slopes = _get_alibi_slopes(4, CPU)
     layout = make_layout(LENGTHS, device, slopes.to(device), "flex")
-    output = attend(*(part.to(device) for part in inputs), layout, 64**-0.5).cpu()
+    output = layout(None, *(part.to(device) for part in inputs), 64**-0.5).cpu()
     bound = 2e-2 if dtype == torch.bfloat16 else 2e-3  # TF32 products inside the kernel
     torch.testing.assert_close(output.double(), plain(*inputs, LENGTHS, slopes), rtol=0, atol=bound)
 
@@ -86,7 +86,7 @@ def test_bfloat16_keeps_distant_tokens_apart_up_to_2048() -> None:
     query, key, value = (heads(8, 2048, 64, torch.bfloat16, seed) for seed in (1, 2, 3))
     slopes = _get_alibi_slopes(8, CPU)
     exact = plain(query, key, value, (2048,), slopes)
-    ours = attend(query, key, value, make_layout((2048,), CPU, slopes, "sdpa"), 64**-0.5).double()
+    ours = make_layout((2048,), CPU, slopes, "sdpa")(None, query, key, value, 64**-0.5).double()
     # What rounding BLOOM's absolute bias to bfloat16 does, as stock transformers does it.
     place = (slopes[:, None, None] * torch.arange(2048)).bfloat16().double()
     scores = query[0].double() @ key[0].double().transpose(1, 2) / 8 + place

@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from ecomgpt.config.schema import Config, ModelConfig
-from ecomgpt.model.backbone import load_model
+from ecomgpt.model.loading import load_model
 from ecomgpt.model.tokenizer import train_tokenizer
 
 gguf = pytest.importorskip("gguf", reason="the package gguf writes the file that this test reads")

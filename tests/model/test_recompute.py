@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecomgpt.model.recompute import through
+from ecomgpt.model.recompute import recompute_linear
 
 
 def layers() -> tuple[nn.Linear, nn.LayerNorm, torch.Tensor]:
@@ -22,7 +22,7 @@ def test_values_and_gradients_stay_to_the_last_bit(half: bool) -> None:
         linear, norm, source = layers()
         source.requires_grad_()
         with torch.autocast("cpu", torch.bfloat16) if half else contextlib.nullcontext():
-            output = through(linear, norm, source) if again else linear(norm(source))
+            output = recompute_linear(linear, norm, source) if again else linear(norm(source))
         output.float().square().sum().backward()
         results.append([output, source.grad, *(weight.grad for weight in (*linear.parameters(), *norm.parameters()))])
     for one, other in zip(*results, strict=True):
@@ -40,7 +40,7 @@ def test_the_result_is_freed_while_the_graph_lives(half: bool) -> None:
         return result
 
     with torch.autocast("cpu", torch.bfloat16) if half else contextlib.nullcontext():
-        output = through(linear, cheap, source)
+        output = recompute_linear(linear, cheap, source)
     kept: list[int] = []
     for tensor in (output.grad_fn, *(node for node, _ in output.grad_fn.next_functions if node)):
         kept += [
@@ -57,4 +57,4 @@ def test_the_result_is_freed_while_the_graph_lives(half: bool) -> None:
 def test_nothing_is_made_again_without_gradients() -> None:
     linear, norm, source = layers()
     with torch.no_grad():
-        assert torch.equal(through(linear, norm, source), linear(norm(source)))
+        assert torch.equal(recompute_linear(linear, norm, source), linear(norm(source)))

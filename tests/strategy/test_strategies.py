@@ -11,7 +11,7 @@ from rehearsal import DEMO, HALF, REAL, STEPS, Outcome, Rehearsal, difference
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.job import export
-from ecomgpt.model.backbone import read_model
+from ecomgpt.model.loading import read_model
 from ecomgpt.trainer.stored import checkpoints
 
 pytestmark = pytest.mark.dist

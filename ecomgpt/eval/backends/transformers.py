@@ -75,7 +75,7 @@ class Transformers:
         """Model and tokenizer, on the device."""
         import torch
 
-        from ecomgpt.model.backbone import load_model, load_tokenizer, read_model, read_tokenizer
+        from ecomgpt.model.loading import load_model, load_tokenizer, read_model, read_tokenizer
         from ecomgpt.run.machine import on_gpu
 
         config, folder = self.subject.config, self.subject.folder

@@ -62,7 +62,7 @@ class Vllm:
         """Engine and tokenizer."""
         from vllm import LLM
 
-        from ecomgpt.model.backbone import load_tokenizer, read_tokenizer
+        from ecomgpt.model.loading import load_tokenizer, read_tokenizer
         from ecomgpt.model.locate import require_weights
 
         config, folder = self.subject.config, self.subject.folder

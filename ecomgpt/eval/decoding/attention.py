@@ -1,114 +1,130 @@
-"""Leads a model's attention to a function of ours, and puts the model back as it was afterwards.
+"""Attention over stored keys and values: of prompts, of one new token per beam, and of a tree of continuations.
 
-All tokens that are read at once, of however many rows, stand in one row without padding: everything but attention treats
-each token alone. Attention gets queries, keys and values of these new tokens and finds the older ones itself.
+All tokens that are read at once, of however many rows, form one row without padding: everything but attention treats
+each token alone. Attention gets queries, keys and values of these new tokens and finds the older ones in the `Store`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, TypeAlias
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import nn
-from transformers import AttentionInterface, PreTrainedModel
-from transformers.models.bloom.modeling_bloom import BloomAttention, BloomGelu, BloomModel
 
-from ecomgpt.model.linear import faster_linears
+from ecomgpt.eval.decoding.tree import Tree
 
-Attend: TypeAlias = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor, float], torch.Tensor]
-"""(layer, queries (1, heads, N, size), keys and values (1, kv_heads, N, size), scale) to (1, N, heads, size)."""
-
-NAME = "ecomgpt_decoding"
-_ATTEND: ContextVar[Attend] = ContextVar("attend")
-
-# Architectures whose layers are: projections, positions by `position_ids` or ALiBi, full causal attention. Others, with
-# sliding windows, sinks, soft caps or no attention at all, are decoded by transformers.
-_KNOWN = ("bloom", "llama", "mistral", "qwen2", "qwen3")
-_ROTARY = ("default", "linear", "llama3")
+if TYPE_CHECKING:
+    from ecomgpt.eval.decoding.store import Store
 
 
-def known(model: PreTrainedModel) -> bool:
-    """Whether the engine decodes this model; its positions and its attention must not depend on other rows."""
-    config = model.config
-    if config.model_type not in _KNOWN or getattr(config, "sliding_window", None):
-        return False
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    rotary = getattr(config, "rope_parameters", None) or {}
-    return kinds == {"full_attention"} and rotary.get("rope_type", "default") in _ROTARY
+class StoredAttention(ABC):
+    """A `ecomgpt.model.attention.PackedAttention` that also sees keys and values in a store."""
+
+    def __call__(
+        self,
+        module: nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        scale: float,
+        dropout: float = 0.0,
+    ) -> torch.Tensor:
+        """See `PackedAttention`; nothing is dropped."""
+        return self.attend(int(module.layer_idx), query, key, value, scale)  # type: ignore[arg-type]
+
+    @abstractmethod
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
+        """Attention of the layer of this number."""
 
 
-@contextmanager
-def attending(attend: Attend) -> Iterator[None]:
-    """While it lasts, attention is computed by this function."""
-    token = _ATTEND.set(attend)
-    try:
-        yield
-    finally:
-        _ATTEND.reset(token)
+class PromptAttention(StoredAttention):
+    """Attention of prompts, each over the shared prefix and itself."""
+
+    def __init__(self, store: "Store", lengths: list[int], slots: list[int]) -> None:
+        self.store, self.slots, self.lengths = store, slots, lengths
+        self.mask = store.triangle(store.shared + max(lengths), store.model.dtype)
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
+        start, outputs, old = 0, [], self.store.shared
+        keys, values = self.store.keys[layer], self.store.values[layer]
+        for slot, length in zip(self.slots, self.lengths, strict=True):
+            new, end = slice(start, start + length), old + length
+            keys[slot, :, old:end], values[slot, :, old:end] = key[0, :, new], value[0, :, new]
+            outputs.append(
+                F.scaled_dot_product_attention(
+                    query[:, :, new],
+                    keys[slot, None, :, :end],
+                    values[slot, None, :, :end],
+                    attn_mask=self.mask[None, :, old:end, :end],
+                    scale=scale,
+                    enable_gqa=self.store.group > 1,
+                ).transpose(1, 2)
+            )
+            start += length
+        return torch.cat(outputs, dim=1)
 
 
-@contextmanager
-def prepared(model: PreTrainedModel) -> Iterator[None]:
-    """Exchanges the attention of a model, which must be `known`, and drops nothing of what training had set."""
-    training = model.training
-    classes: list[tuple[nn.Module, type[nn.Module]]] = [
-        (module, type(module)) for module in model.modules() if isinstance(module, tuple(_BLOOM))
-    ]
-    linears = faster_linears(model)
-    implementation = model.config._attn_implementation
-    model.eval()
-    for module, _ in classes:
-        module.__class__ = next(ours for theirs, ours in _BLOOM.items() if isinstance(module, theirs))
-    if not classes:
-        model.set_attn_implementation(NAME)
-    try:
-        yield
-    finally:
-        for module, theirs in classes:
-            module.__class__ = theirs
-        for linear in linears:
-            linear.__class__ = nn.Linear
-        if not classes:
-            model.set_attn_implementation(implementation)
-        model.train(training)
+class StepAttention(StoredAttention):
+    """Attention of one new token per beam. A row's beams, and the heads that share keys, read its keys together."""
+
+    def __init__(
+        self, store: "Store", slots: torch.Tensor, at: torch.Tensor, positions: torch.Tensor, end: int
+    ) -> None:
+        self.store, self.slots, self.at, self.end = store, slots, at, end
+        mask = store.mask[: store.used, None, :, :end]
+        if store.slopes is not None:
+            distance = store.places[: store.used, :end] - positions[:, None]
+            mask = mask + store.slopes[:, None, None] * distance[:, None, None, :]
+        self.mask = mask.repeat_interleave(store.group, dim=2).to(store.model.dtype)
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
+        store = self.store
+        keys, values = store.keys[layer], store.values[layer]
+        keys[self.slots, :, self.at], values[self.slots, :, self.at] = key[0].transpose(0, 1), value[0].transpose(0, 1)
+        rows, width, group = store.used, store.width, store.group
+        kv_heads, size = keys.shape[1], keys.shape[3]
+        query = query.view(kv_heads, group, rows, width, size).permute(2, 0, 3, 1, 4)
+        context = F.scaled_dot_product_attention(
+            query.reshape(rows, kv_heads, width * group, size),
+            keys[:rows, :, : self.end],
+            values[:rows, :, : self.end],
+            attn_mask=self.mask,
+            scale=scale,
+        )
+        context = context.view(rows, kv_heads, width, group, size).transpose(1, 2)
+        return context.reshape(1, rows * width, kv_heads * group, size)
 
 
-def _attend(
-    module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: None, scaling: float, **_: Any
-) -> tuple[torch.Tensor, None]:
-    return _ATTEND.get()(int(module.layer_idx), query, key, value, scaling), None  # type: ignore[arg-type]
+class TreeAttention(StoredAttention):
+    """Attention of a tree of continuations: each node over the prompt, the nodes before it and itself."""
 
+    def __init__(self, store: "Store", tree: Tree, length: int) -> None:
+        self.store, self.length = store, length
+        nodes = len(tree.tokens)
+        mask = torch.full((nodes, nodes), -torch.inf, device=store.device)
+        for node, seen in enumerate(tree.ancestors()):
+            mask[node, seen] = 0
+        mask = torch.cat([mask.new_zeros(nodes, length), mask], dim=1)[None]
+        if store.slopes is not None:
+            own = torch.tensor(tree.depths, device=store.device) + length
+            distance = torch.cat([torch.arange(length, device=store.device), own]) - own[:, None]
+            mask = mask + store.slopes[:, None, None] * distance
+        self.mask = mask[None].to(store.model.dtype)
 
-AttentionInterface.register(NAME, _attend)
-
-
-class _Attention(BloomAttention):
-    """BLOOM's attention is not behind the interface; projections and residual stay as they are."""
-
-    def forward(self, hidden_states, residual, alibi, attention_mask, layer_past=None, **kwargs):  # type: ignore[override]
-        query, key, value = self._reshape(self.query_key_value(hidden_states))
-        context = _ATTEND.get()(int(self.layer_idx or 0), query, key, value, self.inv_norm_factor)
-        return self.dense(context.flatten(2)) + residual, None
-
-
-class _Model(BloomModel):
-    """A mask of four dimensions is passed on untouched, so that neither a mask nor ALiBi over all tokens is built."""
-
-    def build_alibi_tensor(self, attention_mask, num_heads, dtype):
-        return None
-
-    def forward(self, input_ids=None, **kwargs):
-        kwargs["attention_mask"] = torch.zeros(1, 1, 1, 1, device=input_ids.device)
-        return super().forward(input_ids, **kwargs)
-
-
-class _Gelu(BloomGelu):
-    """The same function in one pass over the activations instead of eight."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.gelu(x, approximate="tanh")
-
-
-_BLOOM: dict[type[nn.Module], type[nn.Module]] = {BloomAttention: _Attention, BloomModel: _Model, BloomGelu: _Gelu}
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
+        store = self.store
+        keys, values = (
+            torch.cat([part[layer][:1, :, : self.length], new], dim=2)
+            for part, new in ((store.keys, key), (store.values, value))
+        )
+        return F.scaled_dot_product_attention(
+            query, keys, values, attn_mask=self.mask, scale=scale, enable_gqa=store.group > 1
+        ).transpose(1, 2)

@@ -59,7 +59,7 @@ def answer(
     Raises:
         UserError: If a prompt does not fit even without its input text.
     """
-    from ecomgpt.eval.decoding.attention import known
+    from ecomgpt.eval.decoding.prepare import supports
     from ecomgpt.eval.decoding.rank import rank
 
     encoded = encode(tokenizer, rows, settings.max_prompt_tokens)
@@ -69,7 +69,7 @@ def answer(
         yield Reply(closed[one].index, choice, closed[one].cut)
     ranked = {one.index for one in closed}
     open_ = [one for one in encoded if one.index not in ranked]
-    write = partial(stream, prefix=prefix) if known(model) else _batched
+    write = partial(stream, prefix=prefix) if supports(model) else _batched
     for at, tokens in write(model, tokenizer, [one.ids for one in open_], settings):
         yield Reply(open_[at].index, text_of(tokenizer, tokens), open_[at].cut)
 

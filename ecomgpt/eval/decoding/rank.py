@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ecomgpt.eval.decoding.attention import known, prepared
+from ecomgpt.eval.decoding.prepare import prepared, supports
 from ecomgpt.eval.decoding.store import Store
 from ecomgpt.eval.decoding.tree import Tree
 
@@ -65,7 +65,7 @@ def likelihoods(
     if not questions:
         return
     ends = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
-    fast = known(model)
+    fast = supports(model)
     with prepared(model) if fast else nullcontext():
         store = Store(model, 1, max(len(prompt) for prompt, _ in questions)) if fast else None
         if store:

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from transformers import PreTrainedModel
-from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
 
-from ecomgpt.eval.decoding.attention import Attend, attending
+from ecomgpt.eval.decoding.attention import PromptAttention, StepAttention, TreeAttention
 from ecomgpt.eval.decoding.tree import Tree
+from ecomgpt.model.architectures import hidden_states
+from ecomgpt.model.attention import PackedAttention
+from ecomgpt.model.bloom import alibi_slopes
 
 _MOST_LOGITS = 64  # Rows of logits held at once: 64 MB with BLOOM's vocabulary.
 _BLOCK = 64
@@ -23,7 +25,7 @@ class Store:
     """The memory of a model over some rows.
 
     Args:
-        model: A model that is `ecomgpt.eval.decoding.attention.prepared`.
+        model: A model that is `ecomgpt.eval.decoding.prepare.prepared`.
         slots: Rows at the same time.
         capacity: Keys a slot can hold: the longest prompt and ``width`` for each new token.
         width: Beams.
@@ -41,7 +43,7 @@ class Store:
         self.keys = [torch.zeros(shape, dtype=model.dtype, device=device) for _ in range(config.num_hidden_layers)]
         self.values = [torch.zeros_like(keys) for keys in self.keys]
         self.group = heads // kv_heads
-        self.slopes = _get_alibi_slopes(heads, device) if config.model_type == "bloom" else None
+        self.slopes = alibi_slopes(model, device)
         self.mask = torch.full((slots, width, capacity), -torch.inf, device=device)  # 0 where a beam sees a key.
         self.places = torch.zeros(slots, capacity, device=device)  # Position of each key in its row.
         self.prompts = torch.zeros(slots, dtype=torch.long, device=device)
@@ -104,9 +106,9 @@ class Store:
             self.mask[:used] = self.mask[:used].gather(1, order[:, :, None].expand(-1, -1, self.capacity))
         self.mask[slots, beams, at] = 0
         positions = prompts + written
-        attend = _Step(self, slots.expand(-1, width).flatten(), at.flatten(), positions, int(at.max()) + 1)
+        attention = StepAttention(self, slots.expand(-1, width).flatten(), at.flatten(), positions, int(at.max()) + 1)
         hidden = self._forward(
-            torch.tensor(tokens, device=self.device).flatten(), positions.repeat_interleave(width), attend
+            torch.tensor(tokens, device=self.device).flatten(), positions.repeat_interleave(width), attention
         )
         written += 1
         return hidden
@@ -120,7 +122,9 @@ class Store:
         """
         length = int(self.prompts[0])
         positions = torch.tensor(tree.depths, device=self.device) + length
-        return self._forward(torch.tensor(tree.tokens, device=self.device), positions, _Branch(self, tree, length))
+        return self._forward(
+            torch.tensor(tree.tokens, device=self.device), positions, TreeAttention(self, tree, length)
+        )
 
     @torch.inference_mode()
     def release(self, slot: int) -> None:
@@ -180,14 +184,11 @@ class Store:
         lengths = [len(prompt) for prompt in prompts]
         tokens = torch.tensor([token for prompt in prompts for token in prompt], device=self.device)
         positions = torch.cat([torch.arange(self.shared, self.shared + length) for length in lengths]).to(self.device)
-        hidden = self._forward(tokens, positions, _Prefill(self, lengths, slots))
+        hidden = self._forward(tokens, positions, PromptAttention(self, lengths, slots))
         return hidden[torch.tensor(lengths, device=self.device).cumsum(0) - 1]
 
-    def _forward(self, tokens: torch.Tensor, positions: torch.Tensor, attend: Attend) -> torch.Tensor:
-        with attending(attend):
-            backbone = self.model.base_model
-            output = backbone(input_ids=tokens[None], position_ids=positions[None], use_cache=False)
-        return output.last_hidden_state[0]
+    def _forward(self, tokens: torch.Tensor, positions: torch.Tensor, attention: PackedAttention) -> torch.Tensor:
+        return hidden_states(self.model, tokens[None], positions[None], attention)[0]
 
     def triangle(self, tokens: int, dtype: torch.dtype) -> torch.Tensor:
         """Causal mask with ALiBi, shape (1 or heads, tokens, tokens); the longest that was asked for is kept."""
@@ -199,95 +200,6 @@ class Store:
             )
             self._triangle = bias.masked_fill(distance > 0, -torch.inf).to(dtype)
         return self._triangle[:, :tokens, :tokens]
-
-
-class _Prefill:
-    """Attention of prompts, each over what is shared and itself."""
-
-    def __init__(self, store: Store, lengths: list[int], slots: list[int]) -> None:
-        self.store, self.slots, self.lengths = store, slots, lengths
-        self.mask = store.triangle(store.shared + max(lengths), store.model.dtype)
-
-    def __call__(
-        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
-    ) -> torch.Tensor:
-        start, outputs, old = 0, [], self.store.shared
-        keys, values = self.store.keys[layer], self.store.values[layer]
-        for slot, length in zip(self.slots, self.lengths, strict=True):
-            new, end = slice(start, start + length), old + length
-            keys[slot, :, old:end], values[slot, :, old:end] = key[0, :, new], value[0, :, new]
-            outputs.append(
-                F.scaled_dot_product_attention(
-                    query[:, :, new],
-                    keys[slot, None, :, :end],
-                    values[slot, None, :, :end],
-                    attn_mask=self.mask[None, :, old:end, :end],
-                    scale=scale,
-                    enable_gqa=self.store.group > 1,
-                ).transpose(1, 2)
-            )
-            start += length
-        return torch.cat(outputs, dim=1)
-
-
-class _Step:
-    """Attention of one new token a beam. The beams of a row, and the heads that share keys, read its keys together."""
-
-    def __init__(self, store: Store, slots: torch.Tensor, at: torch.Tensor, positions: torch.Tensor, end: int) -> None:
-        self.store, self.slots, self.at, self.end = store, slots, at, end
-        mask = store.mask[: store.used, None, :, :end]
-        if store.slopes is not None:
-            distance = store.places[: store.used, :end] - positions[:, None]
-            mask = mask + store.slopes[:, None, None] * distance[:, None, None, :]
-        self.mask = mask.repeat_interleave(store.group, dim=2).to(store.model.dtype)
-
-    def __call__(
-        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
-    ) -> torch.Tensor:
-        store = self.store
-        keys, values = store.keys[layer], store.values[layer]
-        keys[self.slots, :, self.at], values[self.slots, :, self.at] = key[0].transpose(0, 1), value[0].transpose(0, 1)
-        rows, width, group = store.used, store.width, store.group
-        kv_heads, size = keys.shape[1], keys.shape[3]
-        query = query.view(kv_heads, group, rows, width, size).permute(2, 0, 3, 1, 4)
-        context = F.scaled_dot_product_attention(
-            query.reshape(rows, kv_heads, width * group, size),
-            keys[:rows, :, : self.end],
-            values[:rows, :, : self.end],
-            attn_mask=self.mask,
-            scale=scale,
-        )
-        context = context.view(rows, kv_heads, width, group, size).transpose(1, 2)
-        return context.reshape(1, rows * width, kv_heads * group, size)
-
-
-class _Branch:
-    """Attention of a tree of continuations: each node over the prompt, the nodes before it and itself."""
-
-    def __init__(self, store: Store, tree: Tree, length: int) -> None:
-        self.store, self.length = store, length
-        nodes = len(tree.tokens)
-        mask = torch.full((nodes, nodes), -torch.inf, device=store.device)
-        for node, seen in enumerate(tree.ancestors()):
-            mask[node, seen] = 0
-        mask = torch.cat([mask.new_zeros(nodes, length), mask], dim=1)[None]
-        if store.slopes is not None:
-            own = torch.tensor(tree.depths, device=store.device) + length
-            distance = torch.cat([torch.arange(length, device=store.device), own]) - own[:, None]
-            mask = mask + store.slopes[:, None, None] * distance
-        self.mask = mask[None].to(store.model.dtype)
-
-    def __call__(
-        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
-    ) -> torch.Tensor:
-        store = self.store
-        keys, values = (
-            torch.cat([part[layer][:1, :, : self.length], new], dim=2)
-            for part, new in ((store.keys, key), (store.values, value))
-        )
-        return F.scaled_dot_product_attention(
-            query, keys, values, attn_mask=self.mask, scale=scale, enable_gqa=store.group > 1
-        ).transpose(1, 2)
 
 
 def _top(logits: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from ecomgpt.eval.decoding.attention import prepared
+from ecomgpt.eval.decoding.prepare import prepared
 from ecomgpt.eval.decoding.search import Next, Search
 from ecomgpt.eval.decoding.store import Store
 

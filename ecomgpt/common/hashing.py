@@ -28,6 +28,11 @@ def number(name: str | bytes) -> int:
     return int.from_bytes(blake2b(_bytes(name), digest_size=8).digest())
 
 
+def fraction(name: str | bytes) -> float:
+    """A name's fixed place from 0 to below 1, evenly spread."""
+    return number(name) / 2**64
+
+
 def value_hash(value: Any) -> str:
     """A short, stable name for plain data: what JSON can hold; other values count by their text."""
     return digest(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str), 12)

@@ -81,7 +81,7 @@ class MicroBatches(Dataset):
         self.examples, self.plan = examples, plan
         self.rank, self.world, self.micro_rows, self.pad = rank, world, micro_rows, pad
         self.accumulate = plan.rows_per_step // (world * micro_rows)
-        self.shares = shares(examples, weighting)
+        self.loss_divisor = loss_divisor(examples, weighting)
 
     def __len__(self) -> int:
         return self.plan.steps * self.accumulate
@@ -91,18 +91,18 @@ class MicroBatches(Dataset):
         step, micro = divmod(index, self.accumulate)
         first = step * self.plan.rows_per_step + (micro * self.world + self.rank) * self.micro_rows
         rows = self.plan.rows[first : first + self.micro_rows]
-        batch: dict[str, torch.Tensor | float] = {**collate(self.examples, rows, self.pad, self.shares)}
+        batch: dict[str, torch.Tensor | float] = {**collate(self.examples, rows, self.pad, self.loss_divisor)}
         batch["normaliser"] = self._normaliser(step)
         return batch
 
     def _normaliser(self, step: int) -> float:
         """Sum of the weights of a whole step's targets, over all processes and micro-batches."""
         examples = self.plan.step_examples(step)
-        return float((self.examples.targets[examples] / self.shares[examples]).sum())
+        return float((self.examples.num_targets[examples] / self.loss_divisor[examples]).sum())
 
 
-def shares(examples: Examples, weighting: str) -> np.ndarray:
-    """How many target tokens of the data share one weight; a target's weight is one over it.
+def loss_divisor(examples: Examples, weighting: str) -> np.ndarray:
+    """The divisor of each target token's loss.
 
     Args:
         examples: All examples.
@@ -115,19 +115,19 @@ def shares(examples: Examples, weighting: str) -> np.ndarray:
     if weighting == "token":
         return np.ones(len(examples), dtype=np.int64)
     if weighting == "example":
-        return examples.targets.astype(np.int64)
-    return np.bincount(examples.tasks, weights=examples.targets).astype(np.int64)[examples.tasks]
+        return examples.num_targets.astype(np.int64)
+    return np.bincount(examples.tasks, weights=examples.num_targets).astype(np.int64)[examples.tasks]
 
 
 def collate(
-    examples: Examples, rows: list[np.ndarray], pad: int, share: np.ndarray | None = None
+    examples: Examples, rows: list[np.ndarray], pad: int, divisor: np.ndarray | None = None
 ) -> dict[str, torch.Tensor]:
     """The examples of packed rows, one after another without padding: S examples, T tokens, N targets.
 
     Returns:
         ``input_ids`` (1, T) int64; ``positions`` (1, T) int64, from 0 in each example; ``lengths`` (S,) int64, tokens of each
         example; ``target_index`` (N,) int64, places whose next token is to be predicted; ``targets`` (N,) int64, these
-        tokens: answers and ends of sequence; ``shares`` (N,) int64, from `shares`: a target weighs one over it. Without
+        tokens: answers and ends of sequence; ``loss_divisor`` (N,) int64, see the function of this name. Without
         examples one padding token and no target.
     """
     indices = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
@@ -139,10 +139,10 @@ def collate(
             "lengths": torch.tensor([1]),
             "target_index": nothing,
             "targets": nothing,
-            "shares": nothing,
+            "loss_divisor": nothing,
         }
     lengths = examples.lengths[indices].astype(np.int64)
-    answers = examples.targets[indices].astype(np.int64)
+    answers = examples.num_targets[indices].astype(np.int64)
     ends = np.cumsum(lengths)
     tokens = np.concatenate([examples.ids(int(index)) for index in indices]).astype(np.int64)
     # Where each example's targets lie: the last `answer` tokens before its end.
@@ -153,5 +153,7 @@ def collate(
         "lengths": torch.from_numpy(lengths),
         "target_index": torch.from_numpy(places - 1),
         "targets": torch.from_numpy(tokens[places]),
-        "shares": torch.from_numpy(np.repeat(np.ones_like(answers) if share is None else share[indices], answers)),
+        "loss_divisor": torch.from_numpy(
+            np.repeat(np.ones_like(answers) if divisor is None else divisor[indices], answers)
+        ),
     }

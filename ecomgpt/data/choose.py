@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import numpy as np
 
+from ecomgpt.common import hashing
 from ecomgpt.config.schema import DataConfig
-from ecomgpt.data.split import position
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.tasks.chain import sort_of
 from ecomgpt.tasks.declaration import Task, applies
@@ -20,7 +19,7 @@ OVER_SHARE = "over its share (data.temperature)"
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedTask:
     """A task of the mixture.
 
     Attributes:
@@ -64,36 +63,35 @@ def named(task: Task, dataset: Dataset, names: Sequence[str]) -> bool:
     return task.name in names or f"{dataset.name}.{task.name}" in names
 
 
-def places(seed: int, ids: Sequence[str]) -> np.ndarray:
-    """The place of each example in the seeded order, shape (examples,), uint64.
+def sort_keys(seed: int, ids: Sequence[str]) -> np.ndarray:
+    """The keys that give the examples their seeded order, shape (examples,), uint64.
 
-    A hash of seed and id: a smaller cap's examples are among a larger one's, and any first part is a fair sample.
+    A hash of seed and id: a smaller cap's examples are among a larger one's, and any prefix is a fair sample.
     """
-    digests = (blake2b(f"{seed}/{one}".encode("utf-8", "surrogatepass"), digest_size=8).digest() for one in ids)
-    return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
+    return np.array([hashing.number(f"{seed}/{one}") for one in ids], dtype=np.uint64)
 
 
-def first(tasks: np.ndarray, order: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Marks the first ``shares[task]`` examples of each task.
+def top_k_per_task(tasks: np.ndarray, keys: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """Marks the first ``k[task]`` examples of each task.
 
     Args:
         tasks: Number of each example's task, shape (examples,).
-        order: Place of each example, shape (examples,).
-        shares: How many of each task, shape (tasks,).
+        keys: Sort key of each example, shape (examples,).
+        k: How many of each task, shape (tasks,).
 
     Returns:
         Shape (examples,), bool.
     """
-    by_task = np.lexsort((order, tasks))
+    by_task = np.lexsort((keys, tasks))
     numbers = tasks[by_task]
     rank = np.arange(len(tasks)) - np.searchsorted(numbers, numbers)
     chosen = np.zeros(len(tasks), dtype=bool)
-    chosen[by_task] = rank < shares[numbers]
+    chosen[by_task] = rank < k[numbers]
     return chosen
 
 
 @dataclass
-class Shares:
+class Quota:
     """How many examples each task gives.
 
     Attributes:
@@ -114,7 +112,7 @@ class Chooser:
         tasks: All tasks, in the order of their numbers.
     """
 
-    def __init__(self, data: DataConfig, seed: int, tasks: Sequence[Planned]) -> None:
+    def __init__(self, data: DataConfig, seed: int, tasks: Sequence[PlannedTask]) -> None:
         self.data, self.seed, self.tasks = data, seed, tasks
 
     def caps(self, split: str) -> np.ndarray:
@@ -129,7 +127,7 @@ class Chooser:
             cap = max(1, round(cap * self.data.validation))
         return np.array([round(cap * self._weight(one)) for one in self.tasks], dtype=np.int64)
 
-    def shares(self, split: str, offered: np.ndarray, trained: np.ndarray) -> Shares:
+    def quota(self, split: str, offered: np.ndarray, trained: np.ndarray) -> Quota:
         """From what there is to what is taken: the chosen tasks, each up to its cap, then the temperature's proportions.
 
         Args:
@@ -145,7 +143,7 @@ class Chooser:
         capped = np.where(among, sizes, 0)
         kept = tempered(capped, self.data.temperature)
         others = np.where(among, 0, offered)
-        return Shares(kept, {NOT_AMONG_TASKS: others, OVER_CAP: offered - others - capped, OVER_SHARE: capped - kept})
+        return Quota(kept, {NOT_AMONG_TASKS: others, OVER_CAP: offered - others - capped, OVER_SHARE: capped - kept})
 
     def _among(self, available: np.ndarray) -> np.ndarray:
         """Which tasks are chosen, shape (tasks,), bool."""
@@ -154,12 +152,12 @@ class Chooser:
         chosen[ranks[: self.data.max_tasks]] = True
         return chosen
 
-    def _weight(self, one: Planned) -> float:
+    def _weight(self, one: PlannedTask) -> float:
         weights = self.data.weights
         return next((weights[name] for name in (one.name, one.task.name, one.task.family) if name in weights), 1.0)
 
 
-def ranked(tasks: Sequence[Planned], seed: int) -> list[int]:
+def ranked(tasks: Sequence[PlannedTask], seed: int) -> list[int]:
     """Numbers of all tasks in the order in which ``data.max_tasks`` takes them: more tasks hold the fewer ones.
 
     The order is balanced, so that a few tasks are a small copy of all. Tasks form strata: one for each language and way of
@@ -169,12 +167,12 @@ def ranked(tasks: Sequence[Planned], seed: int) -> list[int]:
     """
     strata: dict[tuple[str, str], list[tuple[int, float, int]]] = {}
     turns: Counter[tuple[str, str, str]] = Counter()
-    for number in sorted(range(len(tasks)), key=lambda number: position(f"{seed}/task/{tasks[number].name}")):
+    for number in sorted(range(len(tasks)), key=lambda number: hashing.fraction(f"{seed}/task/{tasks[number].name}")):
         one = tasks[number]
         stratum = (one.dataset.language, sort_of(one.task))
         turn = turns[*stratum, one.task.family]
         turns[*stratum, one.task.family] += 1
-        strata.setdefault(stratum, []).append((turn, position(f"{seed}/task/{one.name}"), number))
+        strata.setdefault(stratum, []).append((turn, hashing.fraction(f"{seed}/task/{one.name}"), number))
     placed = [
         ((index + 0.5) / len(stratum), place, number)
         for stratum in strata.values()

@@ -76,7 +76,7 @@ class Mixture(L.LightningDataModule):
     def step_tokens(self, step: int) -> tuple[int, int, int]:
         """Examples, tokens and target tokens of an optimiser step, over all processes."""
         examples = self.plan.step_examples(step)
-        return len(examples), int(self.train.lengths[examples].sum()), int(self.train.targets[examples].sum())
+        return len(examples), int(self.train.lengths[examples].sum()), int(self.train.num_targets[examples].sum())
 
     def step_lengths(self, step: int) -> list[int]:
         """Tokens of each example of an optimiser step."""

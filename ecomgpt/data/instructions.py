@@ -6,16 +6,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecomgpt.common.progress import track
-from ecomgpt.config.schema import Config
-from ecomgpt.data.choose import Planned, wanted_tasks
+from ecomgpt.config.schema import Config, DataConfig
+from ecomgpt.data.choose import PlannedTask, wanted_tasks
 from ecomgpt.data.split import split_of
 from ecomgpt.sources.catalog import ReadCounts, expected, load_catalog, locate, missing, read
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.labelled import labelled_datasets
 from ecomgpt.sources.records import Record
-from ecomgpt.tasks.declaration import Task, load_tasks
-from ecomgpt.tasks.engine import BLOCK, TaskCounts, instructions
-from ecomgpt.tasks.instruction import Instruction
+from ecomgpt.tasks.declaration import load_tasks
+from ecomgpt.tasks.engine import BLOCK, TaskCounts
 
 
 @dataclass
@@ -73,7 +72,7 @@ def catalog(config: Config, names: list[str] | None) -> list[Dataset]:
 
 
 def find(config: Config) -> Found:
-    """Looks which datasets of the catalogue are there and may be used.
+    """Finds the datasets of the catalogue that are there and may be used.
 
     A dataset that is the training side of a task of the run's evaluation suite is left out unless it is named in
     ``sources.include_excluded``.
@@ -84,8 +83,7 @@ def find(config: Config) -> Found:
         labels = labelled_datasets(dataset, pseudo_root(config)) if wants_pseudo else []
         guarded = sorted(set(dataset.protects) & set(config.eval.tasks))
         reason = dataset.excluded or (f"it is the training side of {', '.join(guarded)}" if guarded else None)
-        generated = config.sources.datasets is None and dataset.reader == "demo"
-        if generated:
+        if config.sources.datasets is None and dataset.reader == "demo":
             continue
         if reason and dataset.name not in config.sources.include_excluded:
             found.excluded += [f"{one.name}: {reason}" for one in (dataset, *labels)]
@@ -114,27 +112,35 @@ class Block:
 
 
 def blocks(
-    config: Config, dataset: Dataset, splits: Sequence[str], counts: Counts, what: str | None = None
+    dataset: Dataset,
+    root: Path,
+    data: DataConfig,
+    max_bad_rows: int,
+    splits: Sequence[str],
+    counts: Counts,
+    what: str | None = None,
 ) -> Iterator[Block]:
     """The records of some splits of a dataset, in one pass over its rows.
 
     Recombination draws its distractors from the same block, so that no test product shows up in a training example.
 
     Args:
-        config: The run's configuration.
         dataset: The dataset.
+        root: The folder with ``raw/``.
+        data: Languages, and the shares of validation and test.
+        max_bad_rows: How many malformed rows are tolerated.
         splits: Which splits.
         counts: Its rows and splits are filled on the way.
         what: Shown with the progress; None for none.
     """
-    official = official_test(config, dataset)
+    official = official_test(dataset, root)
     buffers: dict[str, list[Record]] = {split: [] for split in splits}
-    records: Iterable[Record] = read(dataset, data_root(config), counts.rows, config.sources.max_bad_rows)
+    records: Iterable[Record] = read(dataset, root, counts.rows, max_bad_rows)
     for record in track(records, what, expected(dataset)) if what else records:
-        if record.language not in config.data.languages:
+        if record.language not in data.languages:
             counts.splits["other language"] += 1
             continue
-        split = split_of(record, dataset.splits_of or dataset.name, config.data, official)
+        split = split_of(record, dataset.splits_of or dataset.name, data, official)
         counts.splits[split] += 1
         if split in buffers:
             buffers[split].append(record)
@@ -144,27 +150,21 @@ def blocks(
     yield from (Block(dataset.name, split, records) for split, records in buffers.items() if records)
 
 
-def official_test(config: Config, dataset: Dataset) -> bool:
+def official_test(dataset: Dataset, root: Path) -> bool:
     """Whether the dataset, or the one whose texts it labels, comes with a test split."""
-    return bool(dataset.options.get("official_test")) or any(
-        split == "test" for split, _ in locate(dataset, data_root(config))
-    )
+    return bool(dataset.options.get("official_test")) or any(split == "test" for split, _ in locate(dataset, root))
 
 
-def make(
-    config: Config, dataset: Dataset, tasks: Sequence[Task], splits: Sequence[str], counts: Counts, seed: int
-) -> Iterator[Instruction]:
-    """The instructions of some splits of a dataset, one after the other; see `blocks`."""
-    for block in blocks(config, dataset, splits, counts):
-        made = counts.tasks.setdefault(block.split, {})
-        yield from instructions(dataset, block.records, tasks, seed, made, block.split)
+def planned(
+    data: DataConfig, datasets: Sequence[Dataset], held_out: Sequence[str], own: str | None
+) -> list[PlannedTask]:
+    """The tasks that the mixture takes from each dataset.
 
-
-def planned(config: Config, found: Found, held_out: Sequence[str]) -> list[Planned]:
-    """The tasks that the mixture takes from each dataset."""
-    tasks = load_tasks(None, config.paths.conf)
-    return [
-        Planned(dataset, task)
-        for dataset in found.datasets
-        for task in wanted_tasks(tasks, dataset, config.data, held_out)
-    ]
+    Args:
+        data: The mixture's configuration.
+        datasets: The datasets.
+        held_out: ``<dataset>.<task>`` names that the evaluation holds out.
+        own: The user's own configuration folder.
+    """
+    tasks = load_tasks(None, own)
+    return [PlannedTask(dataset, task) for dataset in datasets for task in wanted_tasks(tasks, dataset, data, held_out)]

@@ -1,20 +1,15 @@
 """The manifest: what a mixture holds, and what became of every row that it does not hold."""
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from ecomgpt.config.schema import Config
-from ecomgpt.data.choose import Planned, Shares
+from ecomgpt.data.choose import PlannedTask, Quota
 from ecomgpt.data.instructions import Counts, Found
 from ecomgpt.data.leaks import Leaks
+from ecomgpt.data.protect import Protection
 from ecomgpt.sources.labelled import provenance
 
-if TYPE_CHECKING:
-    from ecomgpt.data.protect import Protection
-
+FILE = "manifest.json"
 LEAK = "holds an evaluation text"
 NOT_MADE = "not made: "
 TOKEN_REASONS = {
@@ -26,23 +21,23 @@ TOKEN_REASONS = {
 
 
 def of_instructions(
-    config: Config,
+    data: str,
     found: Found,
-    tasks: Sequence[Planned],
+    tasks: Sequence[PlannedTask],
     counts: dict[str, Counts],
     leaks: dict[str, Leaks],
-    shares: dict[str, Shares],
-    protection: "Protection",
+    quotas: dict[str, Quota],
+    protection: Protection,
 ) -> dict[str, Any]:
     """The texts' side: datasets, tasks, what was chosen, and contamination.
 
     Args:
-        config: The run's configuration.
+        data: The mixture's name.
         found: The datasets.
         tasks: The mixture's tasks, in the order of their numbers.
         counts: What was read and made, by dataset.
         leaks: What was taken out, by split.
-        shares: What was chosen, by split.
+        quotas: What was chosen, by split.
         protection: What the evaluation keeps for itself.
     """
     entries = [
@@ -56,14 +51,14 @@ def of_instructions(
             "operation": one.task.operation,
             "serves": list(one.task.serves),
             **{
-                split: _split(one.name, number, counts[one.dataset.name], split, leaks[split], shares[split])
-                for split in shares
+                split: _split(one.name, number, counts[one.dataset.name], split, leaks[split], quotas[split])
+                for split in quotas
             },
         }
         for number, one in enumerate(tasks)
     ]
     return {
-        "data": config.data.name,
+        "data": data,
         "sources": {
             name: {
                 "read": count.rows.read,
@@ -79,7 +74,7 @@ def of_instructions(
         "missing": found.missing,
         "excluded": found.excluded,
         "tasks": entries,
-        "written": {split: int(share.kept.sum()) for split, share in shares.items()},
+        "written": {split: int(share.kept.sum()) for split, share in quotas.items()},
         "contamination": _contamination(protection, leaks),
     }
 
@@ -89,22 +84,22 @@ def _labelled_by(found: Found, name: str) -> dict[str, Any]:
     return {"labelled_by": labels} if labels else {}
 
 
-def _split(name: str, number: int, counts: Counts, split: str, leaks: Leaks, shares: Shares) -> dict[str, Any]:
+def _split(name: str, number: int, counts: Counts, split: str, leaks: Leaks, quotas: Quota) -> dict[str, Any]:
     """One task in one split, from the offers of its records to what was chosen."""
     made = counts.tasks.get(split, {}).get(name)
     dropped = {f"{NOT_MADE}{reason}": count for reason, count in sorted((made.dropped if made else {}).items())}
     dropped |= {LEAK: leaks.by_example_task[name]}
-    dropped |= {reason: int(values[number]) for reason, values in shares.dropped.items()}
+    dropped |= {reason: int(values[number]) for reason, values in quotas.dropped.items()}
     return {
         "records": made.records if made else 0,
         "offered": made.offered if made else 0,
         "made": made.made if made else 0,
-        "examples": int(shares.kept[number]),
+        "examples": int(quotas.kept[number]),
         "dropped": {reason: count for reason, count in dropped.items() if count},
     }
 
 
-def _contamination(protection: "Protection", leaks: dict[str, Leaks]) -> dict[str, Any]:
+def _contamination(protection: Protection, leaks: dict[str, Leaks]) -> dict[str, Any]:
     found = Leaks()
     for one in leaks.values():
         found.merge(one)
@@ -118,7 +113,7 @@ def _contamination(protection: "Protection", leaks: dict[str, Leaks]) -> dict[st
     }
 
 
-def whole(texts: dict[str, Any], tokens: dict[str, Any], fingerprint: str) -> dict[str, Any]:
+def merge_manifests(texts: dict[str, Any], tokens: dict[str, Any], fingerprint: str) -> dict[str, Any]:
     """Texts' and tokens' side together, as a run directory holds it.
 
     Raises:
@@ -190,8 +185,3 @@ def check(sources: dict[str, Any], tasks: Sequence[dict[str, Any]]) -> None:
                 wrong.append(f"{task['name']}, {split}: {figures}")
     if wrong:
         raise RuntimeError("rows are unaccounted for: " + "; ".join(wrong))
-
-
-def by_name(names: Sequence[str], counter: Counter[str]) -> np.ndarray:
-    """Counts as an array in the order of the tasks' numbers, shape (tasks,), int64."""
-    return np.array([counter[name] for name in names], dtype=np.int64)

@@ -50,8 +50,3 @@ def _best_fit(indices: np.ndarray, lengths: np.ndarray, row_tokens: int) -> list
         if free - need > 0:
             insort(space, (free - need, row))
     return rows
-
-
-def utilisation(lengths: np.ndarray, rows: list[np.ndarray], row_tokens: int) -> float:
-    """Share of the rows' tokens that are real."""
-    return float(lengths.sum()) / (len(rows) * row_tokens) if rows else 0.0

@@ -10,7 +10,7 @@ from rich.text import Text
 from ecomgpt.data.store import instructions_at
 
 if TYPE_CHECKING:
-    from ecomgpt.data.build import Prepared
+    from ecomgpt.data.prepared import Prepared
 
 LONG = 200
 """Examples from which on a preview says beforehand how long it is."""
@@ -44,7 +44,7 @@ def preview(mixture: "Prepared", count: int, console: Console) -> None:
     tasks = {task["name"]: task for task in mixture.manifest["tasks"]}
     rows = instructions_at(mixture.instructions / "train.arrow", [int(examples.rows[number]) for number in chosen])
     for number, instruction in zip(chosen, rows, strict=True):
-        ids, answer = examples.ids(number), int(examples.targets[number])
+        ids, answer = examples.ids(number), int(examples.num_targets[number])
         console.print(head(tasks[instruction.task], instruction.id, len(ids), answer))
         prompt, target = (visible(str(mixture.tokenizer.decode(part))) for part in (ids[:-answer], ids[-answer:]))
         # `Text`, not markup: what stands in a text is never read as a colour or a link.

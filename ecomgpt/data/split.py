@@ -1,7 +1,6 @@
-"""Train, validation and test: by the dataset's own split where it has one, else by group, so that no group is torn."""
+"""Train, validation and test: by the dataset's own split where it has one, else by group, so that no group is split."""
 
-from hashlib import blake2b
-
+from ecomgpt.common.hashing import fraction
 from ecomgpt.config.schema import DataConfig
 from ecomgpt.sources.records import Record
 
@@ -20,13 +19,8 @@ def split_of(record: Record, source: str, data: DataConfig, official: bool) -> s
     """
     if record.split in ("test", "validation"):
         return record.split
-    place = position(f"{source}/{record.group}")
+    place = fraction(f"{source}/{record.group}")
     test = 0.0 if official else data.test
     if place < test:
         return "test"
     return "validation" if place < test + data.validation else "train"
-
-
-def position(name: str) -> float:
-    """A name's fixed place between 0 and 1."""
-    return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()) / 2**64

@@ -112,7 +112,7 @@ def _batch(rows: Sequence[Instruction]) -> pa.RecordBatch:
 
 FACTS = {
     "lengths": np.int32,
-    "targets": np.int32,
+    "num_targets": np.int32,
     "tasks": np.int32,
     "rows": np.int32,
     "cut": np.int32,
@@ -133,7 +133,7 @@ class TokenWriter:
         """One example: its ids, how many of them are prompt, its task's number, and its row among the instructions."""
         facts = {
             "lengths": len(ids),
-            "targets": len(ids) - prompt_tokens,
+            "num_targets": len(ids) - prompt_tokens,
             "tasks": task,
             "rows": row,
             "cut": 0,
@@ -161,7 +161,7 @@ class Examples:
 
     Attributes:
         lengths: Tokens of each example, shape (examples,), int32.
-        targets: How many of them, at the end, are answer and end of sequence, shape (examples,), int32.
+        num_targets: How many of them, at the end, are answer and end of sequence, shape (examples,), int32.
         tasks: Number of each example's task, shape (examples,), int32.
         rows: Each example's row among the instructions, shape (examples,), int32.
         cut: Tokens of its input that were cut away, shape (examples,), int32.
@@ -170,7 +170,7 @@ class Examples:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.lengths, self.targets, self.tasks, self.rows, self.cut, self.chinese = (
+        self.lengths, self.num_targets, self.tasks, self.rows, self.cut, self.chinese = (
             np.load(folder / f"{name}.npy") for name in FACTS
         )
         self._offsets = np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)])

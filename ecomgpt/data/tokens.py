@@ -97,7 +97,7 @@ def tally(examples: Examples, names: Sequence[str]) -> dict[str, dict[str, int]]
     figures = {
         "examples": None,
         "tokens": examples.lengths,
-        "target_tokens": examples.targets,
+        "target_tokens": examples.num_targets,
         "truncated": examples.cut > 0,
         "cut_tokens": examples.cut,
         "chinese": examples.chinese,
@@ -106,26 +106,3 @@ def tally(examples: Examples, names: Sequence[str]) -> dict[str, dict[str, int]]
         key: np.bincount(examples.tasks, values, len(names)).astype(int).tolist() for key, values in figures.items()
     }
     return {key: dict(zip(names, values, strict=True)) for key, values in sums.items()}
-
-
-def within_budget(
-    targets: np.ndarray, order: np.ndarray, examples: int | None, target_tokens: int | None
-) -> np.ndarray:
-    """The first examples of the seeded order up to a budget; a smaller budget's are among a larger one's.
-
-    Args:
-        targets: Answer tokens of each example, shape (examples,).
-        order: Its place in the seeded order, same shape.
-        examples: How many to keep; None for no limit.
-        target_tokens: How many answer tokens to keep; None for no limit. It is reached to within one example.
-
-    Returns:
-        Which are kept, shape (examples,), bool.
-    """
-    by_place = np.argsort(order, kind="stable")
-    kept = np.ones(len(targets), dtype=bool)
-    if examples is not None:
-        kept[by_place[examples:]] = False
-    if target_tokens is not None:
-        kept[by_place[np.cumsum(targets[by_place], dtype=np.int64) > target_tokens]] = False
-    return kept

@@ -15,9 +15,10 @@ from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.declare import load, option
 from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
-from ecomgpt.data.instructions import Counts, catalog, data_root, find, make, planned
+from ecomgpt.data.instructions import Counts, blocks, catalog, data_root, find, planned
 from ecomgpt.eval.task import EvalTask
 from ecomgpt.sources.catalog import locate, missing
+from ecomgpt.tasks import engine
 from ecomgpt.tasks.declaration import LANGUAGES, SLOT, Task, load_tasks
 from ecomgpt.tasks.instruction import Instruction
 
@@ -37,7 +38,7 @@ def mixture_tasks(config: Config, manifest: Mapping[str, Any]) -> list[EvalTask]
     if manifest:
         names = [task["name"] for task in manifest["tasks"]]
     else:
-        names = [one.name for one in planned(config, find(config), ())]
+        names = [one.name for one in planned(config.data, find(config).datasets, (), config.paths.conf)]
     tasks = {task.name: task for task in load_tasks(None, config.paths.conf)}
     gone = [name for name in names if name.partition(".")[2] not in tasks]
     if gone:
@@ -97,7 +98,9 @@ def instructions(config: Config, names: Sequence[str], seed: int, unseen: bool =
         tasks = load_tasks(by_dataset[dataset.name], config.paths.conf)
         if unseen:
             tasks = [replace(task, instructions=wordings[task.name]) for task in tasks]
-        yield from make(config, dataset, tasks, ["test"], Counts(), seed)
+        bad_rows = config.sources.max_bad_rows
+        for block in blocks(dataset, data_root(config), config.data, bad_rows, ["test"], Counts()):
+            yield from engine.instructions(dataset, block.records, tasks, seed, {}, block.split)
 
 
 @dataclass

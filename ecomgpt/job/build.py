@@ -15,9 +15,11 @@ from ecomgpt.common.hashing import code_hash
 from ecomgpt.common.log import log
 from ecomgpt.config.roots import PACKAGE
 from ecomgpt.config.schema import Config
-from ecomgpt.data.build import Prepared, once, prepare
+from ecomgpt.data.cache import cached_dir
 from ecomgpt.data.fingerprint import changes
 from ecomgpt.data.instructions import catalog, data_root, find
+from ecomgpt.data.pipeline import prepare
+from ecomgpt.data.prepared import Prepared
 from ecomgpt.eval.protection import protection
 from ecomgpt.report import sources
 from ecomgpt.run.directory import Run
@@ -125,9 +127,9 @@ def _figures(folder: Path, mixture: Prepared, tasks: list[Task]) -> list[Path]:
     from ecomgpt.report.mixture import FIGURES, draw
 
     tokens = mixture.examples("train")
-    kept = once(
+    kept = cached_dir(
         mixture.folder / "figures" / code_hash(PACKAGE / "report"),
-        lambda kept: draw(kept, tasks, mixture.manifest, tokens.lengths, tokens.targets, tokens.chinese),
+        lambda kept: draw(kept, tasks, mixture.manifest, tokens.lengths, tokens.num_targets, tokens.chinese),
     )
     shutil.rmtree(
         folder, ignore_errors=True

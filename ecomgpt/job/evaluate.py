@@ -18,7 +18,7 @@ from ecomgpt.eval.trained import Trained
 from ecomgpt.run.directory import Run, existing_run, trained_run
 
 if TYPE_CHECKING:
-    from ecomgpt.data.build import Prepared
+    from ecomgpt.data.prepared import Prepared
 
 UNTRAINED = "untrained"
 """Folder in ``predictions/`` for the answers of the model before training."""
@@ -100,7 +100,7 @@ def evaluate(
 
 def worker(config: Config, run: Run) -> None:
     """One process of a group: answers its share of the rows."""
-    from ecomgpt.data.build import prepare
+    from ecomgpt.data.pipeline import prepare
     from ecomgpt.eval.protection import protection
     from ecomgpt.model.tokenizer import tokenizer_of
 

@@ -9,7 +9,7 @@ import torch
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.data.build import prepare
+from ecomgpt.data.pipeline import prepare
 from ecomgpt.eval.protection import protection
 from ecomgpt.model.export import export, export_adapter
 from ecomgpt.model.hub import push, require_token

@@ -12,7 +12,7 @@ import torch
 from ecomgpt.common.files import write_json
 from ecomgpt.common.log import log
 from ecomgpt.config.schema import Config
-from ecomgpt.data.build import Prepared
+from ecomgpt.data.prepared import Prepared
 from ecomgpt.job import build
 from ecomgpt.run import torchrun
 from ecomgpt.run.directory import Run
@@ -56,7 +56,7 @@ def member(config: Config, run: Run) -> None:
 
 def follower(config: Config, run: Run) -> None:
     """A process under torchrun, perhaps on another machine with a cache of its own."""
-    from ecomgpt.data.build import prepare
+    from ecomgpt.data.pipeline import prepare
     from ecomgpt.eval.protection import protection
     from ecomgpt.model.tokenizer import tokenizer_of
 

@@ -217,7 +217,7 @@ def training_time(config: Config, steps: int, found: "Measured") -> str:
 
 def steps_of(config: Config) -> tuple[int | None, str]:
     """Optimiser steps of the run, or why nobody knows."""
-    from ecomgpt.data.build import prepared_before
+    from ecomgpt.data.pipeline import prepared_before
     from ecomgpt.eval.protection import protection
     from ecomgpt.model.tokenizer import tokenizer_of
 

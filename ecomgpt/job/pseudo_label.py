@@ -11,7 +11,7 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import write_json
 from ecomgpt.common.log import log
 from ecomgpt.config.schema import Config
-from ecomgpt.data.instructions import find, official_test, pseudo_root
+from ecomgpt.data.instructions import data_root, find, official_test, pseudo_root
 from ecomgpt.pseudo.choose import Work, choose
 from ecomgpt.pseudo.declaration import load_labellings
 from ecomgpt.pseudo.label import label, requests, write
@@ -38,7 +38,12 @@ def main(config: Config, run: Run) -> None:
             found, stopped = label(chat, work)
             if found.replies:
                 manifests.append(
-                    write(found, pseudo_root(config) / work.dataset.name, chat, official_test(config, work.dataset))
+                    write(
+                        found,
+                        pseudo_root(config) / work.dataset.name,
+                        chat,
+                        official_test(work.dataset, data_root(config)),
+                    )
                 )
                 write_json(run.path / "pseudo.json", {"labelled": manifests})
             if stopped:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from ecomgpt.common.hashing import fraction
 from ecomgpt.common.progress import track
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import data_root, official_test
-from ecomgpt.data.split import position, split_of
+from ecomgpt.data.split import split_of
 from ecomgpt.pseudo.declaration import Labelling
 from ecomgpt.pseudo.forms import Text
 from ecomgpt.sources.catalog import read
@@ -45,7 +46,7 @@ def choose(config: Config, dataset: Dataset, labellings: Sequence[Labelling]) ->
     choices = [_Choice(config, Work(dataset, labelling)) for labelling in labellings if labelling.applies(dataset)]
     if not choices:
         return []
-    official = official_test(config, dataset)
+    official = official_test(dataset, data_root(config))
     records = read(dataset, data_root(config), ReadCounts(), config.sources.max_bad_rows)
     for record in track(records, f"reading {dataset.name}"):
         reason = ""
@@ -74,7 +75,7 @@ class _Choice:
         if reason:
             self.work.left_out[reason] += 1
             return
-        place = position(f"{self.seed}/{self.work.labelling.name}/{self.work.dataset.name}/{text.record.id}")
+        place = fraction(f"{self.seed}/{self.work.labelling.name}/{self.work.dataset.name}/{text.record.id}")
         entry = (-place, self.work.offered, text)
         if self.settings.limit is None or len(self._heap) < self.settings.limit:
             heapq.heappush(self._heap, entry)

@@ -65,7 +65,7 @@ class InstructionTuner(L.LightningModule):
     def training_step(self, batch: dict, index: int) -> torch.Tensor:
         """The micro-batch's share of the step's mean loss.
 
-        ``sum(w * loss) * processes * accumulate / sum of w over the whole optimiser step``, with w one over the batch's shares: Lightning divides by
+        ``sum(w * loss) * processes * accumulate / sum of w over the whole optimiser step``, with w one over the batch's ``loss_divisor``: Lightning divides by
         ``accumulate`` and the strategy averages over processes, so every target weighs the same wherever it was computed
         (lightning #20350, transformers #34191).
         """
@@ -76,7 +76,7 @@ class InstructionTuner(L.LightningModule):
 
     def validation_step(self, batch: dict, index: int) -> None:
         """Sums, so that the mean does not depend on how rows were shared out."""
-        self._validation += torch.stack([self._weighted_sum(batch), (1.0 / batch["shares"]).sum()]).double()
+        self._validation += torch.stack([self._weighted_sum(batch), (1.0 / batch["loss_divisor"]).sum()]).double()
 
     def on_validation_epoch_start(self) -> None:
         self._validation = torch.zeros(2, dtype=torch.float64, device=self.device)
@@ -90,7 +90,7 @@ class InstructionTuner(L.LightningModule):
         losses = self.network(
             batch["input_ids"], batch["positions"], batch["lengths"], batch["target_index"], batch["targets"]
         )
-        return (losses / batch["shares"]).sum()
+        return (losses / batch["loss_divisor"]).sum()
 
     def configure_optimizers(self) -> Any:
         """AdamW without decay on norms and biases, and a schedule that counts optimiser steps."""

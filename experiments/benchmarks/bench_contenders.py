@@ -179,7 +179,7 @@ def tokenizer() -> Any:
 
 def labelled(examples: Examples, index: int) -> dict[str, list[int]]:
     """An example as Hugging Face's trainers take it: prompt tokens labelled -100."""
-    ids, answer = examples.ids(index).tolist(), int(examples.targets[index])
+    ids, answer = examples.ids(index).tolist(), int(examples.num_targets[index])
     return {"input_ids": ids, "labels": [-100] * (len(ids) - answer) + ids[-answer:]}
 
 
@@ -213,7 +213,7 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
     parameters = sum(weight.numel() for weight in model.parameters())
     work = Work(model)
     useful = [
-        work.operations(examples.lengths[step].tolist(), int(examples.targets[step].sum()))
+        work.operations(examples.lengths[step].tolist(), int(examples.num_targets[step].sum()))
         for step in task["steps"][1:]
     ]
     Path("/proc/self/clear_refs").write_text("5")  # the highest mark starts anew, so that it does not hold the building

@@ -93,7 +93,7 @@ def released(data: str) -> Iterator[tuple[str, str]]:
 
 def demo() -> Iterator[tuple[str, str]]:
     """Prompts and answers of the embedded shop."""
-    from ecomgpt.data.build import prepare
+    from ecomgpt.data.pipeline import prepare
     from ecomgpt.data.store import read_instructions
     from ecomgpt.eval.protection import protection
     from ecomgpt.model.tokenizer import tokenizer_of
@@ -114,7 +114,7 @@ def choose_steps(examples: Examples, count: int, micro: int) -> list[list[int]]:
     sums = (
         examples.lengths[drawn].sum(axis=1),
         padded_tokens(examples, drawn, micro),
-        examples.targets[drawn].sum(axis=1),
+        examples.num_targets[drawn].sum(axis=1),
     )
     facts = np.stack(sums, axis=1).astype(float)
     away = np.square((facts - facts.mean(axis=0)) / facts.std(axis=0)).sum(axis=1)
@@ -195,14 +195,14 @@ def describe(examples: Examples, steps: list[list[int]], micro: int) -> dict[str
     return {
         "measured": len(chosen),
         "tokens": int(examples.lengths[chosen].sum()),
-        "answer_tokens": int(examples.targets[chosen].sum()),
+        "answer_tokens": int(examples.num_targets[chosen].sum()),
         "padded_to_real": float(padded_tokens(examples, measured, micro).sum() / examples.lengths[measured].sum()),
         "padded_to_real_of_all": float(
             padded_tokens(examples, everything, micro).sum() / examples.lengths[everything].sum()
         ),
         "longest": int(examples.lengths[chosen].max()),
         "mean_length_of_all": float(examples.lengths.mean()),
-        "mean_answer_of_all": float(examples.targets.mean()),
+        "mean_answer_of_all": float(examples.num_targets.mean()),
     }
 
 

@@ -9,20 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecomgpt.config.schema import DataConfig
+from ecomgpt.data.budget import within_budget
 from ecomgpt.data.choose import (
     NO_CAP,
     NOT_AMONG_TASKS,
     OVER_CAP,
     OVER_SHARE,
     Chooser,
-    Planned,
-    first,
-    places,
+    PlannedTask,
     ranked,
+    sort_keys,
     tempered,
+    top_k_per_task,
 )
 from ecomgpt.data.split import split_of
-from ecomgpt.data.tokens import within_budget
 from ecomgpt.sources.records import LabelledText
 from ecomgpt.tasks.chain import sort_of
 
@@ -35,10 +35,10 @@ SORTS = [
 ]
 
 
-def task(number: int, sort: int, language: str = "en", family: str = "a") -> Planned:
+def task(number: int, sort: int, language: str = "en", family: str = "a") -> PlannedTask:
     kind, label, operation = SORTS[sort]
     dataset = SimpleNamespace(name=f"d-{language}", language=language)
-    return Planned(
+    return PlannedTask(
         dataset, SimpleNamespace(name=f"t{number}", kind=kind, label=label, operation=operation, family=family)
     )  # type: ignore[arg-type]
 
@@ -50,7 +50,7 @@ planned_tasks = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(tasks=planned_tasks, seed=st.integers(0, 99))
-def test_fewer_tasks_are_a_small_copy_of_all(tasks: list[Planned], seed: int) -> None:
+def test_fewer_tasks_are_a_small_copy_of_all(tasks: list[PlannedTask], seed: int) -> None:
     order = ranked(tasks, seed)
     assert sorted(order) == list(range(len(tasks)))
     strata = Counter((one.dataset.language, sort_of(one.task)) for one in tasks)
@@ -84,17 +84,17 @@ def test_the_order_of_tasks_hangs_on_seed_and_names_alone() -> None:
 )
 def test_the_first_of_each_task_are_marked(rows: list[tuple[int, int]], caps: list[int]) -> None:
     tasks, order = np.array([row[0] for row in rows], np.int32), np.array([row[1] for row in rows], np.uint64)
-    chosen = first(tasks, order, np.array(caps))
+    chosen = top_k_per_task(tasks, order, np.array(caps))
     for number, cap in enumerate(caps):
         mine = sorted(place for one, place in rows if one == number)
         assert sorted(order[chosen & (tasks == number)].tolist()) == mine[:cap]
-    assert first(tasks, order, np.full(4, NO_CAP)).all()
+    assert top_k_per_task(tasks, order, np.full(4, NO_CAP)).all()
 
 
 def test_places_are_spread_and_seeded() -> None:
     ids = [f"row {number}" for number in range(5000)]
-    one = places(1, ids)
-    assert one.dtype == np.uint64 and len(set(one.tolist())) == 5000 and (one != places(2, ids)).all()
+    one = sort_keys(1, ids)
+    assert one.dtype == np.uint64 and len(set(one.tolist())) == 5000 and (one != sort_keys(2, ids)).all()
     assert abs(float((one / 2.0**64).mean()) - 0.5) < 0.02
 
 
@@ -106,23 +106,23 @@ def test_cap_weights_and_temperature_are_counted_apart() -> None:
     chooser = Chooser(data, 0, tasks)
     assert chooser.caps("train").tolist() == [50, 200, 100, 100] and chooser.caps("validation").tolist() == [1, 4, 2, 2]
     offered = np.array([500, 150, 400, 30])
-    shares = chooser.shares("train", offered, offered)
-    assert (shares.kept + sum(shares.dropped.values()) == offered).all()
-    out = int(np.flatnonzero(shares.dropped[NOT_AMONG_TASKS])[0])
-    assert np.count_nonzero(shares.kept) == 3 and shares.dropped[NOT_AMONG_TASKS][out] == offered[out]
-    assert shares.dropped[OVER_CAP].sum() > 0 and shares.dropped[OVER_SHARE].sum() > 0
+    quota = chooser.quota("train", offered, offered)
+    assert (quota.kept + sum(quota.dropped.values()) == offered).all()
+    out = int(np.flatnonzero(quota.dropped[NOT_AMONG_TASKS])[0])
+    assert np.count_nonzero(quota.kept) == 3 and quota.dropped[NOT_AMONG_TASKS][out] == offered[out]
+    assert quota.dropped[OVER_CAP].sum() > 0 and quota.dropped[OVER_SHARE].sum() > 0
 
 
 def test_without_a_cap_a_weight_takes_its_share() -> None:
     chooser = Chooser(
         DataConfig(name="n", max_examples_per_task=None, weights={"t0": 0.25, "t1": 3.0}), 0, [task(0, 0), task(1, 0)]
     )
-    assert chooser.shares("train", np.array([200, 200]), np.array([200, 200])).kept.tolist() == [50, 200]
+    assert chooser.quota("train", np.array([200, 200]), np.array([200, 200])).kept.tolist() == [50, 200]
 
 
 def test_a_task_that_has_only_validation_examples_is_not_chosen() -> None:
     chooser = Chooser(DataConfig(name="n"), 0, [task(0, 0), task(1, 0)])
-    assert chooser.shares("validation", np.array([7, 7]), np.array([0, 5])).kept.tolist() == [0, 7]
+    assert chooser.quota("validation", np.array([7, 7]), np.array([0, 5])).kept.tolist() == [0, 7]
 
 
 @given(sizes=st.lists(st.integers(0, 1000), min_size=1, max_size=12), temperature=st.floats(0.2, 20))

@@ -8,8 +8,9 @@ import pytest
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.data.build import SPLITS, Prepared, prepare
 from ecomgpt.data.manifest import check
+from ecomgpt.data.pipeline import prepare
+from ecomgpt.data.prepared import SPLITS, Prepared
 from ecomgpt.data.protect import Protection
 from ecomgpt.data.store import read_batches, read_instructions, write_instructions
 from ecomgpt.data.tokens import TOKENIZER, Tokeniser, choices_in_input
@@ -70,7 +71,7 @@ def test_the_manifest_reconciles(cache: Path, overrides: list[str]) -> None:
     mixture = build(cache, *overrides)
     manifest, examples = mixture.manifest, mixture.examples("train")
     assert manifest["examples"] == len(examples) > 0 and manifest["tokens"] == int(examples.lengths.sum())
-    assert manifest["target_tokens"] == int(examples.targets.sum())
+    assert manifest["target_tokens"] == int(examples.num_targets.sum())
     assert manifest["examples"] == sum(task["examples"] for task in manifest["tasks"])
     found = rows(mixture)
     for task in manifest["tasks"]:
@@ -101,7 +102,7 @@ def test_mixtures_of_one_budget_are_of_one_size(cache: Path) -> None:
         everything = build(cache, f"data={name}")
         mixture = build(cache, f"data={name}", "data.budget.target_tokens=400")
         reached = mixture.manifest["target_tokens"]
-        assert 400 - int(everything.examples("train").targets.max()) < reached <= 400
+        assert 400 - int(everything.examples("train").num_targets.max()) < reached <= 400
         assert mixture.manifest["budget"] == {
             "wanted": {"target_tokens": 400},
             "examples": len(mixture.examples("train")),

@@ -81,7 +81,7 @@ def pattern(wording: str) -> re.Pattern[str]:
 
 
 def test_training_never_uses_the_unseen_wordings(tmp_path: Path) -> None:
-    from ecomgpt.data.build import prepare
+    from ecomgpt.data.pipeline import prepare
     from ecomgpt.data.protect import Protection
     from ecomgpt.data.store import read_instructions
     from ecomgpt.model.tokenizer import Trained as TrainedTokenizer

@@ -225,7 +225,7 @@ def fingerprint(config: Config) -> str:
 
 
 def test_mixtures_take_labels_in_as_atomic_tasks_of_their_own(tmp_path: Path) -> None:
-    from ecomgpt.data.build import prepare
+    from ecomgpt.data.pipeline import prepare
     from ecomgpt.model.tokenizer import tokenizer_of
 
     before = fingerprint(composed(tmp_path))

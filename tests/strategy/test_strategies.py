@@ -61,7 +61,7 @@ def loss_of(folder: Path, outcome: Outcome) -> float:
     for index in range(8):
         ids = torch.from_numpy(examples.ids(index).astype("int64"))[None]
         labels = ids.clone()
-        labels[:, : -int(examples.targets[index])] = -100
+        labels[:, : -int(examples.num_targets[index])] = -100
         with torch.no_grad():
             losses.append(float(model(input_ids=ids, labels=labels).loss))
     return sum(losses) / len(losses)

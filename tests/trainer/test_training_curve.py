@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from ecomgpt.config.schema import TuningConfig
-from ecomgpt.data.batches import MicroBatches, collate, plan, shares
+from ecomgpt.data.batches import MicroBatches, collate, loss_divisor, plan
 from ecomgpt.data.pack import pack
 from ecomgpt.data.store import Examples, TokenWriter
 from ecomgpt.model.network import Network
@@ -61,7 +61,7 @@ def stock_loss(model: PreTrainedModel, examples: Examples, indices: np.ndarray) 
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
     labels = torch.full_like(ids, -100)
     for number, (row, index) in enumerate(zip(rows, indices, strict=True)):
-        answer = int(examples.targets[index])
+        answer = int(examples.num_targets[index])
         labels[number, len(row) - answer : len(row)] = ids[number, len(row) - answer : len(row)]
     return model(ids, attention_mask=mask, labels=labels).loss
 
@@ -101,10 +101,10 @@ def test_a_hundred_steps_have_the_curve_of_stock_transformers(make, examples: Ex
 
 def epoch_gradient(examples: Examples, rows: list[np.ndarray], weighting: str = "token") -> torch.Tensor:
     network = Network(bloom())
-    share = shares(examples, weighting)
+    divisor = loss_divisor(examples, weighting)
     for row in rows:
-        batch = collate(examples, [row], PAD, share)
-        (network(*(batch[name] for name in INPUTS)) / batch["shares"]).sum().backward()
+        batch = collate(examples, [row], PAD, divisor)
+        (network(*(batch[name] for name in INPUTS)) / batch["loss_divisor"]).sum().backward()
     return torch.cat([weight.grad.flatten() for weight in network.parameters()])
 
 
@@ -133,10 +133,10 @@ def test_accumulation_gives_the_same_step(examples: Examples, accumulate: int) -
 
 @pytest.mark.parametrize("weighting", ["token", "example", "task"])
 def test_what_should_weigh_the_same_does(examples: Examples, weighting: str) -> None:
-    share = shares(examples, weighting)
-    weight = examples.targets / share
+    divisor = loss_divisor(examples, weighting)
+    weight = examples.num_targets / divisor
     if weighting == "token":
-        assert (weight == examples.targets).all()
+        assert (weight == examples.num_targets).all()
     elif weighting == "example":
         np.testing.assert_allclose(weight, 1.0)
     else:
@@ -185,6 +185,6 @@ def test_losses_of_padding_and_prompt_never_count(examples: Examples) -> None:
     rows = pack(examples.lengths, 256, seed=5)
     for row in rows[:5]:
         batch = collate(examples, [row], PAD)
-        wanted = np.concatenate([examples.ids(int(index))[-int(examples.targets[index]) :] for index in row])
+        wanted = np.concatenate([examples.ids(int(index))[-int(examples.num_targets[index]) :] for index in row])
         assert batch["targets"].tolist() == wanted.tolist()
         assert F.pad(batch["input_ids"][0], (0, 1))[batch["target_index"] + 1].tolist() == wanted.tolist()

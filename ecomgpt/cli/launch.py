@@ -36,10 +36,10 @@ def start(config: Config, command: Sequence[str]) -> int:
         install_signal_handlers()  # job=plan may have a trial running, which must not stay behind.
         function(config, existing_run(config.run)[0] if config.run else None)
         return 0
-    from ecomgpt.plan.batch import settle
+    from ecomgpt.plan.batch import choose_batch
 
     with torchrun.leading():
-        chosen = settle(config)
+        chosen = choose_batch(config)
         preflight(config)
         if chosen:
             print(f"  {chosen}", flush=True)

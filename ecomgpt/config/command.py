@@ -71,7 +71,7 @@ def _check_override(
     hint, field, trouble = resolve(key)
     if trouble:
         yield f"command line: {trouble}"
-    elif override.is_add() and not override.is_force_add():
+    elif override.is_add() and not override.is_force_add() and not _in_mapping(key):
         yield f"command line: '{text}': the key exists; write it without the plus: {text.lstrip('+')}"
     else:
         for value in values:

@@ -27,7 +27,7 @@ def search_roots(overrides: list[str], config_dir: str | None = None) -> list[Pa
 
 def options(group: str, roots: list[Path]) -> dict[str, Path]:
     """The options of a group by name; for a name that the user's folder has as well, the user's file."""
-    if "/" in group or (group not in GROUPS and group != STUDIES):
+    if group not in GROUPS and group != STUDIES:
         return {}
     # The folder that holds our studies may be a checkout: what else lies there, such as ./data, is no configuration.
     beside = shipped(STUDIES).parent.resolve()
@@ -53,7 +53,7 @@ def problems(chosen: dict[str, list[str]], given: set[str], roots: list[Path]) -
         given: Keys that the command line sets.
         roots: From `search_roots`.
     """
-    hints = typing.get_type_hints(Config)
+    hints = {**typing.get_type_hints(Config), "trainer/callbacks": dict[str, Any]}
     found: list[str] = []
     seen: set[Path] = set()
     for path, group in _selected(chosen, roots):

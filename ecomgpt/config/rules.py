@@ -17,7 +17,6 @@ from ecomgpt.config.schema import Config
 NEEDS_RUN = ("rescore", "report", "export", "predict")
 # One folder below paths.output, on every file system; letters of any script.
 NAME = re.compile(r"(?!\.)[\w .+,@-]{1,200}(?<! )")
-LOGGERS = ["csv", "tensorboard", "wandb", "mlflow"]
 HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*", re.ASCII)
 SECRET = re.compile(r"(?i)(^|_)(api_?key|token|secret|password)s?$")
 
@@ -213,13 +212,14 @@ def _precision(config: Config) -> Iterator[str]:
 
 
 def _lists(config: Config) -> Iterator[str]:
+    loggers = ["csv", *(path.stem for path in declarations("trainer/loggers", config.paths.conf))]
     for key, values, known in (
         ("data.kinds", config.data.kinds, ["raw", "atomic"]),
         ("data.labels", config.data.labels, ["golden", "pseudo"]),
         ("data.languages", config.data.languages, ["en", "zh"]),
-        ("trainer.loggers", config.trainer.loggers, LOGGERS),
+        ("trainer.loggers", config.trainer.loggers, loggers),
     ):
-        if not values and known is not LOGGERS:
+        if not values and known is not loggers:
             yield f"{key} is empty; name at least one of {', '.join(known)}"
         for value in values:
             if value not in known:

@@ -184,6 +184,9 @@ class TrainerConfig:
         factory=lambda: ["csv", "tensorboard"],
         help="where figures go: csv (always written), tensorboard, wandb, mlflow",
     )
+    callbacks: dict[str, dict[str, Any]] = option(
+        factory=dict, help="Lightning callbacks of your own, by any name: {<name>: {_target_: <package.module.Class>}}"
+    )
     on_anomaly: str = option(
         "stop", "when a step's loss or gradient is no finite number, or spikes", choices=("stop", "skip")
     )
@@ -362,6 +365,7 @@ GROUPS = {
     "tuning": "which weights are trained",
     "strategy": "how devices share the work",
     "trainer": "the optimisation recipe",
+    "trainer/callbacks": "Lightning callbacks that join ours",
     "eval": "the evaluation suite",
     "chat": "a chat endpoint: labels data, or is a baseline",
 }

@@ -98,7 +98,7 @@ class Reuse:
         libraries = {name: version(name) for name in LIBRARIES}
         rooms = [code_hash(PACKAGE / room) for room in ("data", "eval", "model", "tasks")]
         return value_hash(
-            [weights, type(self.backend).__name__, self.backend.settings(), on_gpu(config), libraries, rooms]
+            [weights, type(self.backend).__name__, self.backend.settings(), on_gpu(config.trainer), libraries, rooms]
         )
 
     def _built(self) -> list[Any]:

@@ -1,13 +1,9 @@
 """job=fit: builds the mixture and trains on it."""
 
 import math
-import os
 import signal
 import time
-from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from ecomgpt.common.files import write_json
 from ecomgpt.common.log import log
@@ -17,6 +13,13 @@ from ecomgpt.job import build
 from ecomgpt.run import torchrun
 from ecomgpt.run.directory import Run
 from ecomgpt.run.process_group import run_group
+
+if TYPE_CHECKING:
+    import lightning as L
+
+    from ecomgpt.data.datamodule import Mixture
+    from ecomgpt.trainer.module import InstructionTuner
+    from ecomgpt.trainer.steps import Steps
 
 
 def main(config: Config, run: Run) -> None:
@@ -35,7 +38,7 @@ def fit(config: Config, run: Run, mixture: Prepared) -> None:
         torchrun.clear_rank_env()
         return
     with run.stage("fit"):
-        found = resume_point(run.checkpoints, config)
+        found = resume_point(run.checkpoints, config.trainer, config.strategy)
         if found:
             print(f"  continuing from {found.name}", flush=True)
         torchrun.publish_mixture_ready(train=True)
@@ -65,89 +68,95 @@ def follower(config: Config, run: Run) -> None:
 
 def train(config: Config, run: Run, mixture: Prepared) -> None:
     """Trains from the newest checkpoint, or from the start, and writes ``model/`` and the facts of the training."""
-    import lightning as L
-
     from ecomgpt.data.datamodule import Mixture
-    from ecomgpt.model.export import export
     from ecomgpt.model.loading import load_model
-    from ecomgpt.strategy.build import strategy_module
-    from ecomgpt.trainer.allocator import keep_freed_memory
-    from ecomgpt.trainer.anomaly import Anomaly
-    from ecomgpt.trainer.build import lightning_trainer, quieten
-    from ecomgpt.trainer.checkpoints import Checkpoints
-    from ecomgpt.trainer.energy import Energy
-    from ecomgpt.trainer.history import History
-    from ecomgpt.trainer.interrupt import Interrupted, Interruption
-    from ecomgpt.trainer.loggers import close, loggers
+    from ecomgpt.trainer.assemble import lightning_trainer, prepare_process
+    from ecomgpt.trainer.extensions import callbacks, close, loggers
     from ecomgpt.trainer.module import InstructionTuner
-    from ecomgpt.trainer.profile import Profile, ProfileEnd
-    from ecomgpt.trainer.randomness import Randomness
+
+    prepare_process(config)
+    data = Mixture(config, mixture.examples("train"), mixture.examples("validation"), mixture.tokenizer.pad_token_id)
+    module = InstructionTuner(config, lambda: load_model(config, mixture.tokenizer), data.accumulate, data.plan.steps)
+    steps = all_steps(config, run, mixture, data)
+    records = loggers(config, run)
+    # Ours comes last: a checkpoint that it saves holds the others' states after the same step.
+    trainer = lightning_trainer(config, data, [*callbacks(config.trainer), steps], run.path, records)
+    fit_or_continue(trainer, module, data, run)
+    if steps.interrupted:
+        raise KeyboardInterrupt
+    close(records)
+    finish(trainer, module, run, mixture, facts(steps, data))
+
+
+def all_steps(config: Config, run: Run, mixture: Prepared, data: "Mixture") -> "Steps":
+    """Everything that a run does in a step; the order is that of `ecomgpt.trainer.steps`."""
+    from ecomgpt.data.store import instructions_at
+    from ecomgpt.strategy.registry import strategy_of
+    from ecomgpt.trainer.anomaly import Anomalies
+    from ecomgpt.trainer.checkpoints import Checkpoints
+    from ecomgpt.trainer.history import History
+    from ecomgpt.trainer.interrupt import Interruption
+    from ecomgpt.trainer.profile import Profile
+    from ecomgpt.trainer.steps import Steps
+
+    def examples(step: int) -> list[dict[str, str]]:
+        rows = data.train.rows[data.plan.step_examples(step)].tolist()
+        found = instructions_at(mixture.instructions / "train.arrow", rows)
+        return [{"id": row.id, "task": row.task} for row in found]
+
+    trainer, skip = config.trainer, strategy_of(config.strategy).skip_step
+    checkpoints = Checkpoints(run.checkpoints, trainer, config.strategy, mixture.manifest["fingerprint"])
+    return Steps(
+        config.seed,
+        History(run, data, trainer.log_every),
+        Anomalies(trainer.on_anomaly, trainer.spike, skip, examples, run.logs / "anomalies.jsonl"),
+        checkpoints,
+        Interruption(checkpoints),
+        Profile(run) if trainer.profile else None,
+    )
+
+
+def fit_or_continue(trainer: "L.Trainer", module: "InstructionTuner", data: "Mixture", run: Run) -> None:
+    """Trains from the newest checkpoint, if there is one.
+
+    Raises:
+        KeyboardInterrupt: If training was interrupted, with a checkpoint.
+    """
+    from ecomgpt.trainer.interrupt import Interrupted
     from ecomgpt.trainer.stored import checkpoints
 
-    quieten()
-    keep_freed_memory(config)
-    settings = config.trainer
-    torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // settings.devices))
-    L.seed_everything(config.seed, verbose=False)
-    strategy = strategy_module(config)
-    data = Mixture(config, mixture.examples("train"), mixture.examples("validation"), mixture.tokenizer.pad_token_id)
-    module = InstructionTuner(
-        config, lambda: load_model(config, mixture.tokenizer), strategy.shard, data.accumulate, data.plan.steps
-    )
-    anomaly = Anomaly(
-        settings.on_anomaly,
-        settings.spike,
-        strategy.skip_step,
-        lambda step: named(mixture, data, step),
-        run.logs / "anomalies.jsonl",
-    )
-    history = History(run, data, anomaly, settings.log_every, Path(config.paths.cache).expanduser())
-    saver = Checkpoints(run.checkpoints, config, mixture.manifest["fingerprint"])
-    interruption = Interruption(saver)
-    records = loggers(config, run)
-    callbacks: list[Any] = [Randomness(config.seed), anomaly, history, saver, interruption]
-    if settings.profile:
-        profile = Profile(run)
-        callbacks = [profile, *callbacks, ProfileEnd(profile)]
-    trainer = lightning_trainer(config, data, callbacks, records, run.path)
     found = next(iter(checkpoints(run.checkpoints)), None)
     started = time.perf_counter()
-    energy = Energy()
     try:
-        with energy:
-            trainer.fit(module, data, ckpt_path=str(found) if found else None, weights_only=True)
+        trainer.fit(module, data, ckpt_path=str(found) if found else None, weights_only=True)
     except (Interrupted, SystemExit) as error:
         # Lightning answers a Ctrl-C outside of the training loop with SystemExit, and from then on ignores the signal.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise KeyboardInterrupt from error
-    if interruption.asked:
-        raise KeyboardInterrupt
     log.info("trained for %.1f s", time.perf_counter() - started)
-    close(records)
-    weights = strategy.full_weights(trainer, module)
+
+
+def finish(
+    trainer: "L.Trainer", module: "InstructionTuner", run: Run, mixture: Prepared, training: dict[str, Any]
+) -> None:
+    """Exports the model; the facts of the training come last of all, because with them it counts as done."""
+    from ecomgpt.model.export import export
+
+    weights = module.strategy.full_weights(trainer, module)
     if trainer.is_global_zero:
-        # What an interrupted start has drawn is not known any more.
-        drawn = None if found or energy.joules is None else round(energy.joules, 1)
-        export(module.language_model, weights, mixture.tokenizer, run, config)
-        # Last of all: with it, training counts as done.
-        write_json(
-            run.training_file, facts(history.rows, data) | {"skipped_steps": anomaly.skipped, "energy_joules": drawn}
-        )
+        export(module.language_model, weights, mixture.tokenizer, run, module.config)
+        write_json(run.training_file, training)
     trainer.strategy.barrier("exported")
 
 
-def named(mixture: Prepared, data: Any, step: int) -> list[dict[str, str]]:
-    """Ids and tasks of a step's examples."""
-    from ecomgpt.data.store import instructions_at
-
-    rows = data.train.rows[data.plan.step_examples(step)].tolist()
-    return [{"id": row.id, "task": row.task} for row in instructions_at(mixture.instructions / "train.arrow", rows)]
-
-
-def facts(rows: list[dict[str, Any]], data: Any) -> dict[str, Any]:
+def facts(steps: "Steps", data: "Mixture") -> dict[str, Any]:
     """The training part of ``metrics.json``, from the history of every step."""
+    rows = steps.recorder.rows
     seconds = math.fsum(row["seconds"] for row in rows)
     tokens = int(sum(row["tokens"] for row in rows))
+    losses = (row["loss"] for row in reversed(rows) if math.isfinite(row["loss"]))
+    validation_losses = (row["validation_loss"] for row in reversed(rows) if row["validation_loss"] is not None)
+    trainer = data.config.trainer
     return {
         "steps": rows[-1]["step"] if rows else 0,
         "examples": int(sum(row["examples"] for row in rows)),
@@ -155,17 +164,15 @@ def facts(rows: list[dict[str, Any]], data: Any) -> dict[str, Any]:
         "target_tokens": int(sum(row["target_tokens"] for row in rows)),
         "tokens_per_second": tokens / seconds if seconds else None,
         "seconds": seconds,
-        "mfu": math.fsum((row["mfu"] or 0.0) * row["seconds"] for row in rows) / seconds if seconds else None,
-        "final_loss": next((row["loss"] for row in reversed(rows) if math.isfinite(row["loss"])), None),
-        "validation_loss": next(
-            (row["validation_loss"] for row in reversed(rows) if row["validation_loss"] is not None), None
-        ),
+        "final_loss": next(losses, None),
+        "validation_loss": next(validation_losses, None),
         "peak_memory_bytes": int(max((row["memory_bytes"] for row in rows), default=0)),
         "batch": {
             "rows_at_once": data.micro_rows,
             "accumulate": data.accumulate,
-            "gradient_checkpointing": data.config.trainer.gradient_checkpointing,
-            "chosen": data.config.trainer.batch,
+            "gradient_checkpointing": trainer.gradient_checkpointing,
+            "chosen": trainer.batch,
         },
         "packing": data.totals()[1] / (len(data.plan.rows) * data.row_tokens) if data.plan.steps else None,
+        "skipped_steps": steps.anomalies.skipped if steps.anomalies else 0,
     }

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from ecomgpt.common.units import size
 from ecomgpt.config.schema import Config
+from ecomgpt.model.locate import shaped
 from ecomgpt.plan.preflight import need
+from ecomgpt.run.directory import existing_run
 from ecomgpt.run.machine import Machine, machine
 
 SHARE = {True: 0.9, False: 0.8}
 """Share of a GPU's memory (True) and of main memory (False), which others use too, that a run may fill."""
 
 
-def settle(config: Config) -> str | None:
+def choose_batch(config: Config) -> str | None:
     """Sets ``trainer.micro_rows`` and ``trainer.gradient_checkpointing``; a run that is continued keeps what it was started with.
 
     Returns:
@@ -27,8 +29,6 @@ def settle(config: Config) -> str | None:
     if recorded is not None:
         config.trainer.micro_rows, config.trainer.gradient_checkpointing = recorded
         return None
-    from ecomgpt.model.locate import shaped
-
     rows, checkpointing, line = choose(dataclasses.replace(config, model=shaped(config)), machine(config))
     config.trainer.micro_rows, config.trainer.gradient_checkpointing = rows, checkpointing
     return line
@@ -74,8 +74,6 @@ def _taken(config: Config, here: Machine, rows: int, checkpointing: bool) -> tup
 
 
 def _recorded(config: Config) -> tuple[int | None, bool] | None:
-    from ecomgpt.run.directory import existing_run
-
     folder = Path(config.paths.output or "./outputs").expanduser() / (config.name or "")
     if config.overwrite or config.name is None or not (folder / "config.yaml").is_file():
         return None

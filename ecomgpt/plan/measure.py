@@ -6,7 +6,6 @@ Neither depends on the values of weights and tokens, so nothing is loaded and no
 import dataclasses
 import os
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from ecomgpt.common.files import read_json, write_json
 from ecomgpt.config.schema import Config
 from ecomgpt.plan.memory import ANSWER_SHARE
 from ecomgpt.run.directory import Run, save
-from ecomgpt.run.process_group import orphaned, run_group
+from ecomgpt.run.process_group import run_group
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -72,36 +71,26 @@ def measure(config: Config, steps: int = STEPS) -> Measured:
 
 def worker(config: Config, run: Run) -> None:
     """One process."""
-    import lightning as L
-    import torch
-
     from ecomgpt.data.datamodule import Mixture
-    from ecomgpt.strategy.build import strategy_module
-    from ecomgpt.trainer.allocator import keep_freed_memory
-    from ecomgpt.trainer.build import lightning_trainer, quieten
+    from ecomgpt.trainer.assemble import lightning_trainer, prepare_process
+    from ecomgpt.trainer.history import StepTimes
     from ecomgpt.trainer.module import InstructionTuner
+    from ecomgpt.trainer.steps import Steps
 
-    quieten()
-    keep_freed_memory(config)
-    torch.set_num_threads(config.trainer.threads or max(1, (os.cpu_count() or 1) // config.trainer.devices))
-    L.seed_everything(config.seed, verbose=False)
+    prepare_process(config)
     folder = run.path / f"rows-{os.environ.get('RANK', '0')}"
     data = Mixture(config, random_examples(config, folder), no_examples(folder / "validation"), 0)
-    module = InstructionTuner(
-        config, lambda: filled_model(config), strategy_module(config).shard, data.accumulate, data.plan.steps
-    )
-    clock = _clock()
-    trainer = lightning_trainer(config, data, [clock], [], run.path)
+    module = InstructionTuner(config, lambda: filled_model(config), data.accumulate, data.plan.steps)
+    times = StepTimes()
+    trainer = lightning_trainer(config, data, [Steps(config.seed, times)], run.path)
     trainer.fit(module, data)
     tokens = sum(data.step_tokens(step)[1] for step in range(1, data.plan.steps))
-    write_json(
-        run.path / f"measured-{trainer.global_rank}.json",
-        {
-            "tokens_per_second": tokens / (clock.times[-1] - clock.times[0]),
-            "peak_bytes": peak(),
-            "step_tokens": tokens // (data.plan.steps - 1),
-        },
-    )
+    found = {
+        "tokens_per_second": tokens / sum(row["seconds"] for row in times.rows[1:]),
+        "peak_bytes": peak(),
+        "step_tokens": tokens // (data.plan.steps - 1),
+    }
+    write_json(run.path / f"measured-{trainer.global_rank}.json", found)
 
 
 def random_examples(config: Config, folder: Path) -> Any:
@@ -111,10 +100,8 @@ def random_examples(config: Config, folder: Path) -> Any:
     generator = np.random.default_rng(config.seed)
     vocabulary = config.model.vocabulary or 1000
     row = config.trainer.row_tokens or config.data.max_length
-    wanted, length = (
-        config.trainer.batch_tokens * ((config.trainer.max_steps or STEPS) + 1),
-        min(row, config.data.max_length),
-    )
+    length = min(row, config.data.max_length)
+    wanted = config.trainer.batch_tokens * ((config.trainer.max_steps or STEPS) + 1)
     folder.mkdir()
     with TokenWriter(folder) as writer:
         number = written = 0
@@ -175,9 +162,8 @@ def random_model(config: Config) -> "PreTrainedModel":
         return BloomForCausalLM(BloomConfig(**shape, hidden_dropout=0.0, attention_dropout=0.0))  # type: ignore[arg-type]
     path = locate(config).path or model.path or ""
     shape_of = AutoConfig.from_pretrained(path, gguf_file=model.gguf_file, trust_remote_code=False)
-    return AutoModelForCausalLM.from_config(
-        shape_of, dtype=torch.float32
-    )  # as training loads it, whatever the file says
+    # In float32 as training loads it, whatever the file says.
+    return AutoModelForCausalLM.from_config(shape_of, dtype=torch.float32)
 
 
 def peak() -> int:
@@ -188,26 +174,3 @@ def peak() -> int:
         return torch.cuda.max_memory_allocated()
     lines = Path("/proc/self/status").read_text().split("\n")
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
-
-
-def _clock() -> Any:
-    from lightning.pytorch.callbacks import Callback
-
-    class Clock(Callback):
-        """Notes when each optimiser step ends."""
-
-        def __init__(self) -> None:
-            self.times: list[float] = []
-
-        def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
-            if orphaned():
-                raise KeyboardInterrupt  # Nobody waits for the result any more.
-            if (index + 1) % trainer.accumulate_grad_batches == 0:
-                module.step_loss = 0.0
-                if module.device.type == "cuda":
-                    import torch
-
-                    torch.cuda.synchronize()
-                self.times.append(time.perf_counter())
-
-    return Clock()

@@ -11,10 +11,12 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.common.units import size
 from ecomgpt.config.rules import missing_data
 from ecomgpt.config.schema import Config, ModelConfig
+from ecomgpt.model.locate import locate, shaped
 from ecomgpt.model.size import parameters
-from ecomgpt.plan.memory import Memory, estimate
+from ecomgpt.plan.memory import Memory, Workload, estimate
 from ecomgpt.run.directory import trained_run
 from ecomgpt.run.machine import Machine, machine
+from ecomgpt.strategy.precision import uses_16bit
 
 SIZES = (
     ("560m", 1024, 24, 16),
@@ -34,26 +36,23 @@ def require(config: Config) -> None:
     Raises:
         UserError: With what is missing and, as advice, what would work; together one screen.
     """
-    from ecomgpt.model.locate import shaped
-
     config = dataclasses.replace(config, model=shaped(config))
-    problems = [*_weights(config), *_data(config), *_suite(config), *_chat(config)]
+    problems = [*_weights(config), *_data(config), *_suite(config), *_chat(config), *_callbacks(config)]
     here = machine(config) if config.job.name in ("run", "fit") else None
-    lacks_memory = []
+    lacks_memory = here is not None and not fits(config, here)
     if here:
         problems += _devices(config, here)
-        lacks_memory = list(_memory(config, here))
-    if problems or lacks_memory:
-        advice = _advice(config, here, bool(lacks_memory)) if here else []
-        raise UserError(*problems, *lacks_memory, advice=list(advice))
+    if here and lacks_memory:
+        problems.append(f"memory: {_needed(config, here)}")
+    if problems:
+        raise UserError(*problems, advice=list(_advice(config, here, lacks_memory)) if here else [])
 
 
 def need(config: Config, here: Machine) -> Memory | None:
     """The estimate for this machine."""
-    from ecomgpt.strategy.build import halves
-
     gpu = here.devices > 0
-    return estimate(config, halves(config, gpu, here.bfloat16), config.trainer.precision != "bf16-true", gpu)
+    half = uses_16bit(config.trainer, config.model.hidden_size, gpu, here.bfloat16)
+    return estimate(Workload.of(config, half, config.trainer.precision != "bf16-true", gpu))
 
 
 def fits(config: Config, here: Machine) -> bool:
@@ -67,8 +66,6 @@ def fits(config: Config, here: Machine) -> bool:
 
 
 def _weights(config: Config) -> Iterator[str]:
-    from ecomgpt.model.locate import locate
-
     model = config.model
     if config.job.name == "pseudo_label":
         return
@@ -102,6 +99,14 @@ def _chat(config: Config) -> list[str]:
 
     asks = config.job.name == "evaluate" and config.model.source == "chat"
     return missing(config.chat) if asks or config.job.name == "pseudo_label" else []
+
+
+def _callbacks(config: Config) -> Iterator[str]:
+    """A callback that can't be imported costs a second now, or the building of a mixture later."""
+    if config.trainer.callbacks and config.job.name in ("run", "fit"):
+        from ecomgpt.trainer.extensions import problems
+
+        yield from problems(config.trainer)
 
 
 def _holds_weights(folder: Path) -> bool:
@@ -162,21 +167,10 @@ def _devices(config: Config, here: Machine) -> Iterator[str]:
         yield f"trainer.devices={config.trainer.devices}, but this machine has {here.devices} CUDA devices ({here.name})"
     if here.devices and config.strategy.offload_optimizer:
         # DeepSpeed compiles its AdamW for main memory at its first use.
-        lacking = [
-            name
-            for name, found in (
-                ("a C++ compiler (g++)", shutil.which(os.environ.get("CXX", "g++"))),
-                ("ninja", shutil.which("ninja")),
-            )
-            if not found
-        ]
+        tools = {"a C++ compiler (g++)": os.environ.get("CXX", "g++"), "ninja": "ninja"}
+        lacking = [name for name, program in tools.items() if not shutil.which(program)]
         if lacking:
             yield f"strategy={config.strategy.name} needs {' and '.join(lacking)}: apt install g++, pip install ninja"
-
-
-def _memory(config: Config, here: Machine) -> Iterator[str]:
-    if not fits(config, here):
-        yield f"memory: {_needed(config, here)}"
 
 
 def _needed(config: Config, here: Machine) -> str:

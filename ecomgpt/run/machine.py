@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import Config, TrainerConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ def machine(config: Config) -> Machine:
     import psutil
     import torch
 
-    host, gpu = psutil.virtual_memory().total, on_gpu(config)
+    host, gpu = psutil.virtual_memory().total, on_gpu(config.trainer)
     if gpu:
         properties = torch.cuda.get_device_properties(0)
         return Machine(
@@ -38,11 +38,11 @@ def machine(config: Config) -> Machine:
     return Machine(0, host, host, "CPU", multiplies_bfloat16(gpu))
 
 
-def on_gpu(config: Config) -> bool:
+def on_gpu(trainer: TrainerConfig) -> bool:
     """Whether the run uses CUDA devices."""
     import torch
 
-    return config.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    return trainer.accelerator != "cpu" and torch.cuda.is_available()
 
 
 def multiplies_bfloat16(gpu: bool) -> bool:

@@ -1,29 +1,24 @@
 """A full copy of the model on every device; gradients are averaged."""
 
+import dataclasses
 from typing import Any
 
-import lightning as L
-from lightning.pytorch.strategies import DDPStrategy
-
-from ecomgpt.config.schema import Config
-from ecomgpt.strategy.build import backend
+from ecomgpt.config.schema import TrainerConfig
+from ecomgpt.strategy.registry import backend
+from ecomgpt.strategy.single import ModelSizes, SingleDevice, States
 
 
-def build(config: Config) -> DDPStrategy:
-    """Lightning's DDP. Every process has the same graph in every micro-batch, so nothing needs to be searched for."""
-    return DDPStrategy(process_group_backend=backend(config))
+class DataParallel(SingleDevice):
+    """Every process has the same graph in every micro-batch, so DDP need not search for unused weights."""
+
+    def build(self, trainer: TrainerConfig) -> Any:
+        from lightning.pytorch.strategies import DDPStrategy
+
+        return DDPStrategy(process_group_backend=backend(trainer))
+
+    def memory(self, alone: States, sizes: ModelSizes) -> States:
+        """The buckets in which gradients are exchanged hold a copy of each."""
+        return dataclasses.replace(alone, gradients=2 * alone.gradients)
 
 
-def shard(module: Any) -> None:
-    """Nothing to share out."""
-
-
-def skip_step(trainer: L.Trainer, module: Any) -> None:
-    """PyTorch's optimisers pass over weights without gradients, so neither weights nor states change."""
-    for weight in module.parameters():
-        weight.grad = None
-
-
-def full_weights(trainer: L.Trainer, module: Any) -> dict:
-    """Every process holds all weights."""
-    return module.language_model.state_dict()
+STRATEGY = DataParallel

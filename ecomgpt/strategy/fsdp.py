@@ -1,102 +1,70 @@
-"""FSDP2: weights, gradients and optimiser states in shards, gathered block by block."""
+"""FSDP2: weights, gradients and optimizer states in shards, gathered block by block."""
 
-from pathlib import Path
 from typing import Any
 
-import lightning as L
-import torch
-from lightning.pytorch.strategies import ModelParallelStrategy
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    set_model_state_dict,
-    set_optimizer_state_dict,
-)
-from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy, fully_shard
-
-from ecomgpt.config.schema import Config
-from ecomgpt.model.architectures import blocks
+from ecomgpt.config.schema import TrainerConfig
 from ecomgpt.run.machine import on_gpu
-from ecomgpt.strategy.build import backend, precision
+from ecomgpt.strategy.precision import precision
+from ecomgpt.strategy.registry import backend
+from ecomgpt.strategy.single import ModelSizes, SingleDevice, States
 
 
-class ShardedStrategy(ModelParallelStrategy):
-    """Lightning's strategy that also goes on from the checkpoint of one process or of DDP."""
+class FullySharded(SingleDevice):
+    """Each transformer block is one unit, and what is left, the embedding with the tied head, another."""
 
-    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
-        """Whole states are cut to this process's shards.
+    whole = False
 
-        Lightning takes the numbers in the optimiser's state for places among the module's weights, but they count through
-        the optimiser's groups.
-        """
-        path = Path(self.broadcast(checkpoint_path))
-        if path.is_dir():
-            return super().load_checkpoint(path, weights_only)
-        checkpoint = torch.load(path, mmap=True, map_location="cpu", weights_only=True)
-        whole = StateDictOptions(full_state_dict=True)
-        assert self.model is not None
-        set_model_state_dict(self.model, checkpoint["state_dict"], options=whole)
-        for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
-            set_optimizer_state_dict(self.model, optimizer, _named(state, optimizer, self.model), options=whole)
-        return checkpoint
+    def build(self, trainer: TrainerConfig) -> Any:
+        """Lightning's FSDP2 strategy, with one shard per process."""
+        from ecomgpt.strategy.lightning_fsdp import OffloadedStrategy, ShardedStrategy
 
+        offloads = self.settings.offload_parameters
+        kind = OffloadedStrategy if offloads else ShardedStrategy
+        return kind(
+            data_parallel_size=trainer.devices * trainer.nodes,
+            tensor_parallel_size=1,
+            save_distributed_checkpoint=True,
+            # Gradients that lie in main memory are clipped there, by a norm that is summed over processes.
+            process_group_backend="cpu:gloo,cuda:nccl" if offloads and on_gpu(trainer) else backend(trainer),
+        )
 
-def _named(state: dict[str, Any], optimizer: torch.optim.Optimizer, module: torch.nn.Module) -> dict[str, Any]:
-    """An optimiser's state with the weights' names in place of their numbers."""
-    names = {weight: name for name, weight in module.named_parameters()}
-    order = [names[weight] for group in optimizer.param_groups for weight in group["params"]]
-    return {
-        "state": {order[number]: values for number, values in state["state"].items()},
-        "param_groups": [
-            {**group, "params": [order[number] for number in group["params"]]} for group in state["param_groups"]
-        ],
-    }
+    def shard(self, module: Any) -> None:
+        import torch
+        from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy, fully_shard
 
+        from ecomgpt.model.architectures import blocks
 
-class OffloadedStrategy(ShardedStrategy):
-    """For weights that stay in main memory: FSDP brings each block to the device and back itself."""
+        trainer: TrainerConfig = module.config.trainer
+        policy = MixedPrecisionPolicy()
+        if precision(trainer, module.config.model.hidden_size).startswith("bf16"):
+            policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+        offload = OffloadPolicy()
+        if self.settings.offload_parameters:
+            offload = CPUOffloadPolicy(pin_memory=on_gpu(trainer))
+        for part in [*blocks(module.language_model), module.network]:
+            fully_shard(part, mesh=module.device_mesh["data_parallel"], mp_policy=policy, offload_policy=offload)
 
-    def model_to_device(self) -> None:
-        """Leaves the weights where they are."""
+    def full_weights(self, trainer: Any, module: Any) -> dict[str, Any]:
+        """Gathers the shards on the first process."""
+        from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
+        options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+        return get_model_state_dict(module.language_model, options=options)
 
-def build(config: Config) -> ModelParallelStrategy:
-    """Lightning's FSDP2 strategy, with one shard a process."""
-    offloads = config.strategy.offload_parameters
-    kind = OffloadedStrategy if offloads else ShardedStrategy
-    return kind(
-        data_parallel_size=config.trainer.devices * config.trainer.nodes,
-        tensor_parallel_size=1,
-        save_distributed_checkpoint=True,
-        # Gradients that lie in main memory are clipped there, by a norm that is summed over processes.
-        process_group_backend="cpu:gloo,cuda:nccl" if offloads and on_gpu(config) else backend(config),
-    )
+    def memory(self, alone: States, sizes: ModelSizes) -> States:
+        """Shards; and whole, the root unit with its gradient and two blocks, one of them fetched ahead."""
+        whole = (sizes.root + 2 * sizes.block) * sizes.compute_bytes
+        # gloo copies the root unit's gradients, which are reduced in float32.
+        copied = 0 if sizes.gpu else min(sizes.trained, sizes.root) * 4
+        shares = (part / sizes.processes for part in (alone.weights, alone.gradients, alone.optimizer))
+        weights, gradients, optimizer = shares
+        return States(weights + whole, gradients + copied, optimizer)
 
+    def reads(self, origin: dict[str, Any], own: dict[str, Any]) -> bool:
+        return not origin or origin.get("kind") == "fsdp"
 
-def shard(module: Any) -> None:
-    """Shards each block, then the root, which keeps the embedding and the head that is tied to it in one unit."""
-    mesh = module.device_mesh["data_parallel"]
-    half = precision(module.config).startswith("bf16")
-    policy = (
-        MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32) if half else MixedPrecisionPolicy()
-    )
-    offload = (
-        CPUOffloadPolicy(pin_memory=on_gpu(module.config))
-        if module.config.strategy.offload_parameters
-        else OffloadPolicy()
-    )
-    for part in blocks(module.language_model):
-        fully_shard(part, mesh=mesh, mp_policy=policy, offload_policy=offload)
-    fully_shard(module.network, mesh=mesh, mp_policy=policy, offload_policy=offload)
+    def checkpoint(self, processes: int) -> tuple[str, str]:
+        return "FSDP's shards, which FSDP alone reads", "strategy=fsdp, with any number of processes"
 
 
-def skip_step(trainer: L.Trainer, module: Any) -> None:
-    """PyTorch's optimisers pass over weights without gradients, so neither weights nor states change."""
-    for weight in module.parameters():
-        weight.grad = None
-
-
-def full_weights(trainer: L.Trainer, module: Any) -> dict:
-    """Gathers the shards on the first process."""
-    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    return get_model_state_dict(module.language_model, options=options)
+STRATEGY = FullySharded

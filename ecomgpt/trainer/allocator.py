@@ -7,18 +7,16 @@ each time, page by page; for BLOOMZ-560M on two cores that took a third of a ste
 import ctypes
 import sys
 
-from ecomgpt.config.schema import Config
-
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 """Parameters of glibc's `mallopt`, from malloc.h."""
 
 
-def keep_freed_memory(config: Config) -> bool:
+def keep_freed_memory() -> bool:
     """For the rest of the process; returns whether the C library took it (glibc on Linux does).
 
-    Not where a strategy shards: it gathers and drops units of hundreds of megabytes, whose gaps nothing else fits.
+    Do not call it where a strategy shards: it gathers and drops units of hundreds of megabytes, whose gaps nothing else fits.
     """
-    if not sys.platform.startswith("linux") or config.strategy.kind not in ("single", "ddp"):
+    if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

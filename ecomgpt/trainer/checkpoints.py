@@ -1,74 +1,73 @@
 """Checkpoints that a crash or a full disk can't break: room made first, written aside, then moved into place."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ecomgpt.common.errors import JobFailure, UserError
 from ecomgpt.common.log import log
-from ecomgpt.config.schema import Config
-from ecomgpt.trainer.stored import checkpoints, flush, remove, seal, size_of
+from ecomgpt.config.schema import StrategyConfig, TrainerConfig
+from ecomgpt.strategy.registry import strategy_of
+from ecomgpt.trainer.stored import checkpoints, flush, origin, remove, seal, size_of
 
 MARGIN = 1.02
-"""Room that is asked for, as a share of what a checkpoint is expected to take."""
+"""Room that is wanted, as a share of what a checkpoint is expected to take."""
 SMALL = 1 << 20
 """Bytes for what does not grow with the model: names, positions, states of callbacks."""
 
 
 class DirectIO(TorchCheckpointIO):
-    """Writes straight to the file. Lightning's own makes the whole file in memory first, which a large model has no room for."""
+    """Writes straight to the file. Lightning's own first builds the file in memory, where a large model leaves no room."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         with Path(path).open("wb") as file:
             torch.save(checkpoint, file)
 
 
-class Checkpoints(Callback):
-    """Writes a checkpoint every so many optimiser steps and at the end; `Interruption` asks for one more.
+class Checkpoints:
+    """Writes a checkpoint every so many optimizer steps and at the end; `Interruption` asks for one more.
 
     A checkpoint is written under a temporary name and renamed, so that a kill at any moment leaves the last good one.
 
     Args:
         folder: Where they go.
-        config: The run's configuration: how often, how many stay, which strategy writes.
-        fingerprint: Of the data; a checkpoint belongs to one mixture.
+        trainer: How often, how many are kept, and by how many processes.
+        strategy: Which strategy writes them.
+        fingerprint: Of the mixture, which a checkpoint belongs to.
     """
 
-    def __init__(self, folder: Path, config: Config, fingerprint: str) -> None:
-        self.folder, self.config, self.fingerprint = folder, config, fingerprint
-        self.every, self.keep = config.trainer.checkpoint_every, config.trainer.keep_checkpoints
+    def __init__(self, folder: Path, trainer: TrainerConfig, strategy: StrategyConfig, fingerprint: str) -> None:
+        self.folder, self.fingerprint = folder, fingerprint
+        self.every, self.keep = trainer.checkpoint_every, trainer.keep_checkpoints
+        self._origin = origin(trainer, strategy)
+        self._own_masters = strategy_of(strategy).own_masters
         self._last = -1
 
     def state_dict(self) -> dict[str, Any]:
         return {"fingerprint": self.fingerprint}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if state_dict["fingerprint"] != self.fingerprint:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["fingerprint"] != self.fingerprint:
             raise UserError(
-                f"name: the checkpoint was trained on the mixture {state_dict['fingerprint']}, but the data now give "
+                f"name: the checkpoint was trained on the mixture {state['fingerprint']}, but the data now give "
                 f"{self.fingerprint} (files, declarations or code changed); give another name= or overwrite=true"
             )
 
-    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        # Better now than after the first thousand steps. A resumed run has just this one, and need not write it again.
+    def start(self, trainer: L.Trainer) -> None:
+        """Refuses a run for whose checkpoints there is no room: better now than after the first thousand steps."""
+        # A resumed run has just this one, and need not write it again.
         self._last = trainer.global_step
-        self._together(trainer, lambda: self._make_room(module))
+        self._on_first_process(trainer, lambda: self._make_room(trainer.lightning_module))
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int
-    ) -> None:
-        step = trainer.global_step
-        stepped = (index + 1) % trainer.accumulate_grad_batches == 0
-        if stepped and step % self.every == 0:
+    def after_step(self, trainer: L.Trainer) -> None:
+        """Saves, if it is time to."""
+        if trainer.global_step % self.every == 0:
             self.save(trainer)
-
-    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self.save(trainer)
 
     def save(self, trainer: L.Trainer) -> None:
         """Writes one checkpoint, unless this step has one, and deletes those that are too old.
@@ -81,18 +80,11 @@ class Checkpoints(Callback):
             return
         final = self.folder / f"step-{step}.ckpt"
         temporary = self.folder / f".writing-{final.name}"
-        self._together(trainer, lambda: self._make_room(trainer.lightning_module))
+        self._on_first_process(trainer, lambda: self._make_room(trainer.lightning_module))
         try:
             trainer.save_checkpoint(temporary)
         except (OSError, RuntimeError) as error:
-            written = size_of(temporary) if temporary.exists() else 0
-            remove(temporary)
-            needed = expected_bytes(trainer.lightning_module, self.config)
-            if shutil.disk_usage(self.folder).free - written < needed:
-                raise JobFailure(self._no_room(needed)) from error
-            raise JobFailure(
-                f"checkpoint after step {step}: cannot write '{temporary}': {error}; {self._stays()}"
-            ) from error
+            raise self._failure(trainer, temporary, error) from error
         trainer.strategy.barrier("checkpoint written")
         if trainer.is_global_zero:
             self._move(temporary, final)
@@ -101,9 +93,20 @@ class Checkpoints(Callback):
         trainer.strategy.barrier("checkpoint in place")
         self._last = step
 
+    def _failure(self, trainer: L.Trainer, temporary: Path, error: Exception) -> JobFailure:
+        """Clears away what was written, and says why the rest was not."""
+        written = size_of(temporary) if temporary.exists() else 0
+        remove(temporary)
+        needed = expected_bytes(trainer.lightning_module, self._own_masters)
+        if shutil.disk_usage(self.folder).free - written < needed:
+            return JobFailure(self._no_room(needed))
+        return JobFailure(
+            f"checkpoint after step {trainer.global_step}: cannot write '{temporary}': {error}; {self._stays()}"
+        )
+
     def _move(self, temporary: Path, final: Path) -> None:
         if temporary.is_dir():
-            seal(temporary, self.config)
+            seal(temporary, self._origin)
         remove(final)
         flush(temporary)
         temporary.replace(final)
@@ -111,7 +114,7 @@ class Checkpoints(Callback):
             remove(old)
 
     def _make_room(self, module: Any) -> str | None:
-        """Clears what a kill left; gives up older checkpoints, never the newest, for want of room.
+        """Clears what a kill left; for want of room, gives up older checkpoints, never the newest.
 
         Returns:
             What is wrong, if there still is no room.
@@ -119,7 +122,7 @@ class Checkpoints(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(".writing-*"):
             remove(leftover)
-        needed = expected_bytes(module, self.config)
+        needed = expected_bytes(module, self._own_masters)
         for old in [*self.folder.glob("damaged-*"), *reversed(checkpoints(self.folder)[1:])]:
             if shutil.disk_usage(self.folder).free >= needed:
                 break
@@ -139,16 +142,16 @@ class Checkpoints(Callback):
         return f"The same command then continues from {good[0].name}" if good else "There is no earlier checkpoint"
 
     @staticmethod
-    def _together(trainer: L.Trainer, check: Any) -> None:
-        """The first process looks, and all of them learn what it found, so that none waits for the others for ever."""
+    def _on_first_process(trainer: L.Trainer, check: Callable[[], str | None]) -> None:
+        """Checks on the first process, and fails on all of them, so that none waits for the others forever."""
         problem = trainer.strategy.broadcast(check() if trainer.is_global_zero else None)
         if problem is not None:
             raise JobFailure(problem)
 
 
-def expected_bytes(module: Any, config: Config) -> int:
-    """Bytes of a whole checkpoint, over all processes: weights, AdamW's two moments, and DeepSpeed's float32 copy."""
-    states = 12 if config.strategy.kind == "deepspeed" else 8
+def expected_bytes(module: Any, own_masters: bool) -> int:
+    """Bytes of a whole checkpoint, over all processes: weights, AdamW's two moments, and a strategy's own float32 copy."""
+    states = 12 if own_masters else 8
     total = 0
     for weight in module.parameters():
         # ZeRO stage 3 leaves an empty vector in a weight's place, and its size in `ds_numel`.

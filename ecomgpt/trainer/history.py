@@ -1,27 +1,24 @@
-"""What happened at each optimiser step: ``logs/metrics.csv``, loggers, the heartbeat, and progress with the time left."""
+"""What happened at each optimizer step: ``logs/metrics.csv``, loggers, the heartbeat, and progress with the time left."""
 
 import csv
 import math
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning as L
 import psutil
 import torch
-from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ecomgpt.common.files import replacing
 from ecomgpt.common.log import now
 from ecomgpt.common.units import duration, size
 from ecomgpt.data.datamodule import Mixture
 from ecomgpt.run.directory import Run
-from ecomgpt.trainer.speed import cached_peak
-
-if TYPE_CHECKING:
-    from ecomgpt.trainer.anomaly import Anomaly
+from ecomgpt.run.process_group import orphaned
 
 COLUMNS = (
     "step",
@@ -35,7 +32,6 @@ COLUMNS = (
     "memory_bytes",
     "seconds",
     "validation_loss",
-    "mfu",
 )
 BEAT_SECONDS = 5.0
 """``status.json`` is written at most this often."""
@@ -43,65 +39,79 @@ RECENT = 20
 """Steps that the shown speed is averaged over."""
 
 
-class History(Callback):
-    """Writes one row an optimiser step, on the first process.
+class StepTimes:
+    """Seconds and loss of each optimizer step of this process, in memory: for measurements.
+
+    Attributes:
+        rows: One mapping per step, with ``seconds`` and ``loss``.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def start(self, trainer: L.Trainer) -> None:
+        self._mark = time.perf_counter()
+
+    def after_step(self, trainer: L.Trainer, loss: float, norm: float | None) -> None:
+        if orphaned():
+            raise KeyboardInterrupt  # Nobody waits for the result any more.
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        moment = time.perf_counter()
+        self.rows.append({"seconds": moment - self._mark, "loss": loss})
+        self._mark = moment
+
+    def after_validation(self, trainer: L.Trainer) -> None:
+        self._mark = time.perf_counter()
+
+    def stop(self) -> None:
+        """Nothing is open."""
+
+
+class History:
+    """Writes one row per optimizer step, on the first process.
 
     Args:
         run: Gets ``logs/metrics.csv``, which a resumed run continues where its checkpoint stands, and the heartbeat.
         data: Knows what each step holds.
-        anomaly: Knows each step's loss over all processes; must stand before this callback.
-        log_every: Optimiser steps between two lines of progress where the output is no terminal.
-        cache: Where the machine's matrix-product peak is kept, which ``mfu`` is the used share of; None for no such share.
+        log_every: Optimizer steps between two lines of progress where the output is no terminal.
     """
 
-    def __init__(self, run: Run, data: Mixture, anomaly: "Anomaly", log_every: int, cache: Path | None = None) -> None:
-        self.cache = cache
-        self.run, self.data, self.anomaly, self.log_every = run, data, anomaly, log_every
+    def __init__(self, run: Run, data: Mixture, log_every: int) -> None:
+        self.run, self.data, self.log_every = run, data, log_every
         self.file = run.logs / "metrics.csv"
         self.rows: list[dict[str, Any]] = []
         self._progress: Progress | None = None
         self._beaten = float("-inf")
 
-    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def start(self, trainer: L.Trainer) -> None:
+        """Opens the record at ``trainer.global_step``; what a resumed run had written after it is done again."""
         self._started = self._step_started = time.perf_counter()
         self._before = trainer.global_step
         if not trainer.is_global_zero:
             return
-        half = {"bf16": torch.bfloat16, "16-m": torch.float16}.get(str(trainer.precision)[:4], torch.float32)
-        self.peak = cached_peak(module.device, half, self.cache) * trainer.world_size if self.cache else None
-        self._started = self._step_started = time.perf_counter()
         self.rows = [row for row in read_history(self.file) if row["step"] <= trainer.global_step]
         self._write_all()
         if sys.stderr.isatty():
-            self._progress = Progress(
-                TextColumn("training"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[facts]}"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
+            columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[facts]}"))
+            ends = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+            self._progress = Progress(*columns, *ends, console=Console(stderr=True))
             self._progress.start()
-            self._bar = self._progress.add_task("", total=self.data.plan.steps, completed=trainer.global_step, facts="")
+            self._bar = self._progress.add_task("", total=self.data.plan.steps, completed=self._before, facts="")
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        if (index + 1) % trainer.accumulate_grad_batches:
-            return
+    def after_step(self, trainer: L.Trainer, loss: float, norm: float | None) -> None:
+        """Writes the step down and shows it."""
         moment = time.perf_counter()
         seconds, self._step_started = moment - self._step_started, moment
-        if trainer.is_global_zero:
-            self._record(trainer, module, self.anomaly.loss, seconds)
-
-    def _record(self, trainer: L.Trainer, module: Any, loss: float, seconds: float) -> None:
+        if not trainer.is_global_zero:
+            return
         step = trainer.global_step
         examples, tokens, targets = self.data.step_tokens(step - 1)
         row = {
             "step": step,
             "loss": loss,
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
-            "grad_norm": self.anomaly.norm,
+            "grad_norm": norm,
             "examples": examples,
             "tokens": tokens,
             "target_tokens": targets,
@@ -109,7 +119,6 @@ class History(Callback):
             "memory_bytes": memory_bytes(),
             "seconds": seconds,
             "validation_loss": None,
-            "mfu": self._share(module, step, targets, seconds),
         }
         self.rows.append(row)
         with self.file.open("a", newline="", encoding="utf-8") as file:
@@ -117,12 +126,6 @@ class History(Callback):
         for logger in trainer.loggers:
             logger.log_metrics({key: value for key, value in row.items() if value is not None and key != "step"}, step)
         self._show(row)
-
-    def _share(self, module: Any, step: int, targets: int, seconds: float) -> float | None:
-        """Useful operations a second as a share of the peak."""
-        if self.peak is None:
-            return None
-        return module.work.operations(self.data.step_lengths(step - 1), targets) / max(seconds, 1e-9) / self.peak
 
     def _show(self, row: dict[str, Any]) -> None:
         step, total = int(row["step"]), self.data.plan.steps
@@ -148,32 +151,25 @@ class History(Callback):
                 }
             )
 
-    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def after_validation(self, trainer: L.Trainer) -> None:
+        """Adds the loss to the last step's row. Time spent on validation is no training time."""
         value = trainer.callback_metrics.get("validation_loss")
         if trainer.is_global_zero and value is not None and self.rows and not trainer.sanity_checking:
             self.rows[-1]["validation_loss"] = float(value)
             self._write_all()
-        # Time spent on validation is no training time.
         self._step_started = time.perf_counter()
 
-    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self._stop()
-
-    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Closes the progress bar."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
 
     def _write_all(self) -> None:
-        temporary = self.file.with_suffix(".tmp")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+        with replacing(self.file) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(self.rows)
-        temporary.replace(self.file)
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""Ctrl-C and a cluster's notice (SIGTERM, SIGUSR1, SIGUSR2) during training: the step in progress is finished and saved, then training ends.
+"""Ctrl-C and a cluster's notice (SIGTERM, SIGUSR1, SIGUSR2) in training: the current step is finished and saved, then training ends.
 
-Lightning turns Ctrl-C into ``sys.exit`` wherever it strikes, also between the backward pass and the optimiser's step, where
-nothing whole can be saved. Here a signal only leaves a note, and the note is read at the next border between two steps.
+Lightning turns Ctrl-C into ``sys.exit`` wherever it strikes, also between the backward pass and the optimizer's step, where
+nothing whole can be saved. Here the handler only sets a flag, which is checked between optimizer steps.
 """
 
 import os
@@ -12,7 +12,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
 
 from ecomgpt.run.process_group import orphaned
 from ecomgpt.run.signals import PREEMPTION
@@ -20,61 +19,56 @@ from ecomgpt.trainer.checkpoints import Checkpoints
 
 
 class Interrupted(Exception):
-    """Training stopped at a step's border, with a checkpoint; no KeyboardInterrupt, which Lightning would swallow."""
+    """Training stopped between two steps, with a checkpoint; no KeyboardInterrupt, which Lightning would swallow."""
 
 
-class Interruption(Callback):
-    """Ends training at the border of a step when a signal has asked for it; must stand after `Checkpoints`.
+class Interruption:
+    """Ends training between two steps when a signal has asked for it, or when the process that started us is gone.
 
     A second Ctrl-C does not wait: it raises KeyboardInterrupt, and the run continues from the last checkpoint.
 
     Args:
-        saver: Writes the checkpoint.
+        checkpoints: Writes the last checkpoint.
     """
 
-    def __init__(self, saver: Checkpoints) -> None:
-        self.saver = saver
-        self.asked = False
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self.checkpoints = checkpoints
+        self.requested = False
         self._presses = 0
         self._before: dict[signal.Signals, Any] = {}
 
-    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        # Now, after Lightning has put its own handlers, which would broadcast in the middle of other communication.
+    def start(self) -> None:
+        """Installs the handlers, in place of Lightning's, which would broadcast in the middle of other communication."""
         for number in (signal.SIGINT, *PREEMPTION):
-            self._before[number] = signal.signal(number, self._note)
+            self._before[number] = signal.signal(number, self._request)
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int
-    ) -> None:
-        if (index + 1) % trainer.accumulate_grad_batches:
-            return
-        asked = self.asked or orphaned()
+    def after_step(self, trainer: L.Trainer) -> None:
+        """Saves and leaves, if any process was asked to.
+
+        Raises:
+            Interrupted: On every process after the same step, or the others would wait forever.
+        """
+        requested = self.requested or orphaned()
         if trainer.world_size > 1:
-            # All processes leave after the same step, or the others would wait for ever.
-            vote = torch.tensor(float(asked), device=module.device)
-            asked = float(trainer.strategy.reduce(vote, reduce_op="sum")) > 0
-        if asked and trainer.global_step < trainer.max_steps:
-            self.saver.save(trainer)
+            vote = torch.tensor(float(requested), device=trainer.lightning_module.device)
+            requested = float(trainer.strategy.reduce(vote, reduce_op="sum")) > 0
+        if requested and trainer.global_step < trainer.max_steps:
+            self.checkpoints.save(trainer)
             raise Interrupted
 
-    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self._restore()
+    def stop(self) -> None:
+        """Puts the former handlers back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
 
-    def on_exception(self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException) -> None:
-        self._restore()
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _request(self, number: int, frame: FrameType | None) -> None:
         # A cluster may send its notice twice, or to a group's parent, who passes it on, and to its processes as well.
         self._presses += number == signal.SIGINT
         if self._presses > 1:
             raise KeyboardInterrupt
-        if self.asked:
+        if self.requested:
             return
-        self.asked = True
+        self.requested = True
         if os.environ.get("RANK", "0") == "0":
             print("\nFinishing this step, then saving. Ctrl-C again stops at once.", file=sys.stderr, flush=True)
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}

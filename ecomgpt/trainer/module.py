@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 
 from ecomgpt.config.schema import Config
 from ecomgpt.model.network import Network
+from ecomgpt.strategy.registry import strategy_of
 from ecomgpt.trainer.optimizer import make_optimizer, schedule
-from ecomgpt.trainer.speed import Work
 from ecomgpt.tuning.apply import apply_tuning
 
 
@@ -21,26 +21,19 @@ class InstructionTuner(L.LightningModule):
     Args:
         config: The run's configuration.
         backbone: Makes the language model; called where the strategy wants it.
-        shard: Prepares the network for the strategy, after it was built.
-        accumulate: Micro-batches an optimiser step.
-        total_steps: Optimiser steps of the whole run, for the schedule.
+        accumulate: Micro-batches per optimizer step.
+        total_steps: Optimizer steps of the whole run, for the schedule.
     """
 
     def __init__(
-        self,
-        config: Config,
-        backbone: Callable[[], PreTrainedModel],
-        shard: Callable[["InstructionTuner"], None],
-        accumulate: int,
-        total_steps: int,
+        self, config: Config, backbone: Callable[[], PreTrainedModel], accumulate: int, total_steps: int
     ) -> None:
         super().__init__()
         self.config, self.accumulate, self.total_steps = config, accumulate, total_steps
-        self._backbone, self._shard = backbone, shard
+        self.strategy = strategy_of(config.strategy)
+        self._backbone = backbone
         self.network: Network | None = None
-        self.work: Work | None = None
-        self.step_loss = 0.0
-        self.example_counts: dict[str, float] = {}
+        self.step_loss: torch.Tensor | float = 0.0
 
     def configure_model(self) -> None:
         """Builds the network; Lightning calls it again when a checkpoint is loaded."""
@@ -50,11 +43,10 @@ class InstructionTuner(L.LightningModule):
         if self.config.trainer.gradient_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         model.train()
-        self.work = Work(model)
         self.network = Network(model, self.config.model.attention)
         if self.config.trainer.compile:
             self.network.compile_blocks()
-        self._shard(self)
+        self.strategy.shard(self)
 
     @property
     def language_model(self) -> PreTrainedModel:
@@ -62,19 +54,19 @@ class InstructionTuner(L.LightningModule):
         assert self.network is not None, "configure_model builds it"
         return self.network.language_model
 
-    def training_step(self, batch: dict, index: int) -> torch.Tensor:
+    def training_step(self, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
         """The micro-batch's share of the step's mean loss.
 
-        ``sum(w * loss) * processes * accumulate / sum of w over the whole optimiser step``, with w one over the batch's ``loss_divisor``: Lightning divides by
-        ``accumulate`` and the strategy averages over processes, so every target weighs the same wherever it was computed
-        (lightning #20350, transformers #34191).
+        ``sum(w * loss) * processes * accumulate / sum of w over the whole optimizer step``, where w is one over
+        the batch's ``loss_divisor``. Lightning divides by ``accumulate`` and the strategy averages over processes, so every target weighs the
+        same wherever it was computed (lightning #20350, transformers #34191).
         """
         weighted = self._weighted_sum(batch)
         share = weighted / batch["normaliser"]
         self.step_loss += share.detach()
         return share * self.trainer.world_size * self.accumulate
 
-    def validation_step(self, batch: dict, index: int) -> None:
+    def validation_step(self, batch: dict[str, torch.Tensor], index: int) -> None:
         """Sums, so that the mean does not depend on how rows were shared out."""
         self._validation += torch.stack([self._weighted_sum(batch), (1.0 / batch["loss_divisor"]).sum()]).double()
 
@@ -85,7 +77,7 @@ class InstructionTuner(L.LightningModule):
         total, weight = self.trainer.strategy.reduce(self._validation, reduce_op="sum")
         self.log("validation_loss", (total / weight.clamp(min=1e-9)).float(), rank_zero_only=True, sync_dist=False)
 
-    def _weighted_sum(self, batch: dict) -> torch.Tensor:
+    def _weighted_sum(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         assert self.network is not None
         losses = self.network(
             batch["input_ids"], batch["positions"], batch["lengths"], batch["target_index"], batch["targets"]
@@ -95,15 +87,15 @@ class InstructionTuner(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW without decay on norms and biases, and a schedule that counts optimiser steps."""
         trainer = self.config.trainer
-        optimizer = make_optimizer(self, self.config)
+        optimizer = make_optimizer(self, trainer, self.config.strategy)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(trainer, step, self.total_steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
-        """Frees the gradients at once, so that the next forward pass has their memory; Lightning frees them behind that pass."""
+        """Frees the gradients at once, so that the next forward pass has their memory; Lightning frees them after it."""
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        if self.config.strategy.kind != "deepspeed":  # which has its own buffers
+        if not self.strategy.own_masters:  # DeepSpeed clears its own buffers.
             optimizer.zero_grad()
 
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["saved_at"] = time.time()

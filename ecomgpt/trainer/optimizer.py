@@ -8,18 +8,19 @@ import torch
 from torch import nn
 from torch.optim.adamw import adamw
 
-from ecomgpt.config.schema import Config, TrainerConfig
+from ecomgpt.config.schema import StrategyConfig, TrainerConfig
 from ecomgpt.run.machine import on_gpu
+from ecomgpt.strategy.registry import strategy_of
 
 
-def make_optimizer(module: nn.Module, config: Config) -> torch.optim.Optimizer:
+def make_optimizer(module: nn.Module, trainer: TrainerConfig, strategy: StrategyConfig) -> torch.optim.Optimizer:
     """AdamW over the weights that are trained, matrices with decay and the rest without.
 
     Args:
         module: Its trained weights are taken.
-        config: The run's configuration: the recipe, and whether DeepSpeed keeps states in main memory.
+        trainer: The recipe.
+        strategy: Whether DeepSpeed keeps states in main memory.
     """
-    trainer = config.trainer
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     groups = [
         {"params": [weight for weight in weights if _is_matrix(weight)], "weight_decay": trainer.weight_decay},
@@ -28,12 +29,12 @@ def make_optimizer(module: nn.Module, config: Config) -> torch.optim.Optimizer:
     # Adapters are matrices alone; DeepSpeed drops an empty group, which the schedule would miss.
     groups = [group for group in groups if group["params"]]
     settings: dict[str, Any] = {"lr": trainer.learning_rate, "betas": tuple(trainer.betas), "eps": 1e-8}
-    if config.strategy.offload_optimizer and on_gpu(config):
+    if strategy.offload_optimizer and on_gpu(trainer):
         from deepspeed.ops.adam import DeepSpeedCPUAdam
 
         return DeepSpeedCPUAdam(groups, adamw_mode=True, **settings)
     half = any(weight.dtype != torch.float32 for weight in weights)
-    if half and config.strategy.kind != "deepspeed":  # which keeps float32 copies of its own
+    if half and not strategy_of(strategy).own_masters:
         return MasterAdamW(groups, **settings)
     optimizer = torch.optim.AdamW(groups, fused=True, **settings)
     # Fused AdamW could undo fp16's loss scale itself, but then Lightning can't clip before; the scaler does it as well.

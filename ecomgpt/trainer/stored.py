@@ -17,7 +17,8 @@ import torch
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import read_json, write_json
 from ecomgpt.common.log import log
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import StrategyConfig, TrainerConfig
+from ecomgpt.strategy.registry import strategy_of
 
 NAME = re.compile(r"step-(\d+)\.ckpt")
 ORIGIN = "origin.json"
@@ -47,10 +48,10 @@ def newest_readable(folder: Path) -> Path | None:
     return None
 
 
-def resume_point(folder: Path, config: Config) -> Path | None:
-    """The checkpoint that training goes on from; called once for a whole group, before it starts.
+def resume_point(folder: Path, trainer: TrainerConfig, strategy: StrategyConfig) -> Path | None:
+    """The checkpoint that training continues from; called once for a whole group, before it starts.
 
-    Checkpoints after it, which can't be read, are renamed to ``damaged-*``, so that all processes take the same one.
+    Newer checkpoints, which can't be read, are renamed to ``damaged-*``, so that all processes take the same one.
 
     Raises:
         UserError: If the configured strategy can't read it; with what can.
@@ -60,58 +61,46 @@ def resume_point(folder: Path, config: Config) -> Path | None:
         if found is None or step_of(path) > step_of(found):
             path.replace(folder / f"damaged-{path.name}")
     if found is not None:
-        _require_fit(found, config)
+        _require_fit(found, origin(trainer, strategy), strategy)
     return found
 
 
-def origin(config: Config) -> dict[str, Any]:
+def origin(trainer: TrainerConfig, strategy: StrategyConfig) -> dict[str, Any]:
     """Who writes a checkpoint, as far as it decides who can read it."""
-    strategy = config.strategy
     return {
         "strategy": strategy.name,
         "kind": strategy.kind,
         "stage": strategy.stage,
-        "processes": config.trainer.devices * config.trainer.nodes,
+        "processes": trainer.devices * trainer.nodes,
         "offload_optimizer": strategy.offload_optimizer,
         "offload_parameters": strategy.offload_parameters,
     }
 
 
-def _require_fit(path: Path, config: Config) -> None:
-    """A file fits one process, DDP and FSDP, with any number of processes; FSDP's folder any number of FSDP processes.
-
-    DeepSpeed's shards fit the number of processes and the stage that wrote them.
-    """
-    wrote, reads = read_json(path / ORIGIN) if path.is_dir() else {}, origin(config)
-    if path.is_file():
-        fits, needs = config.strategy.kind != "deepspeed", "strategy=auto, ddp or fsdp"
-        reason = "holds whole states, and DeepSpeed reads its own shards alone"
-    elif wrote.get("kind") == "fsdp":
-        fits, needs = config.strategy.kind == "fsdp", "strategy=fsdp, with any number of processes"
-        reason = "holds FSDP's shards, which FSDP alone reads"
-    else:
-        fits, needs = (
-            reads == {name: wrote.get(name) for name in reads},
-            f"strategy={wrote.get('strategy')} and {wrote.get('processes')} process(es) in all",
-        )
-        reason = f"holds the shards of strategy={wrote.get('strategy')} with {wrote.get('processes')} process(es), which fit that alone"
-    if not fits:
-        run = path.parent.parent
-        raise UserError(
-            f"strategy={config.strategy.name} with {reads['processes']} process(es) can't go on from '{path}': it {reason}. "
-            f"Go on with {needs}; or start anew from its weights: job=export run={run}, then model=hf model.path={run / 'model'} name=<new>"
-        )
+def _require_fit(path: Path, own: dict[str, Any], strategy: StrategyConfig) -> None:
+    """Refuses a checkpoint that this strategy, with this number of processes, can't read."""
+    writer = read_json(path / ORIGIN) if path.is_dir() else {}
+    if strategy_of(strategy).reads(writer, own):
+        return
+    by = StrategyConfig(name=writer.get("strategy", ""), kind=writer.get("kind", "single"))
+    holds, continued_by = strategy_of(by).checkpoint(writer.get("processes", 1))
+    run = path.parent.parent
+    raise UserError(
+        f"strategy={strategy.name} with {own['processes']} process(es) can't go on from '{path}': it holds {holds}. "
+        f"Go on with {continued_by}; or start anew from its weights: job=export run={run}, then model=hf "
+        f"model.path={run / 'model'} name=<new>"
+    )
 
 
-def seal(path: Path, config: Config) -> None:
+def seal(path: Path, writer: dict[str, Any]) -> None:
     """The last file of a checkpoint's folder: who wrote it, and what else must be in it."""
-    files = {str(part.relative_to(path)): part.stat().st_size for part in sorted(path.rglob("*")) if part.is_file()}
-    write_json(path / ORIGIN, {**origin(config), "files": files})
+    files = {str(part.relative_to(path)): part.stat().st_size for part in _files(path)}
+    write_json(path / ORIGIN, {**writer, "files": files})
 
 
 def flush(path: Path) -> None:
     """Brings a checkpoint from the system's memory to the disk, so that a power cut after its renaming finds it whole."""
-    for part in [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]:
+    for part in _files(path):
         with part.open("rb") as file:
             os.fsync(file.fileno())
 
@@ -126,11 +115,11 @@ def remove(path: Path) -> None:
 
 def size_of(path: Path) -> int:
     """Bytes of a checkpoint."""
-    return (
-        path.stat().st_size
-        if path.is_file()
-        else sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
-    )
+    return sum(part.stat().st_size for part in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(part for part in path.rglob("*") if part.is_file())
 
 
 def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
@@ -152,7 +141,7 @@ def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
     else:
         from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
 
-        from ecomgpt.strategy.deepspeed import restricted_unpickling
+        from ecomgpt.strategy.lightning_deepspeed import restricted_unpickling
 
         with restricted_unpickling():
             state = get_fp32_state_dict_from_zero_checkpoint(str(path), tag="checkpoint")
@@ -160,32 +149,28 @@ def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
-class Harmless(pickle.Unpickler):
+class RestrictedUnpickler(pickle.Unpickler):
     """FSDP's list of shards is a pickle, which PyTorch reads without limits; this refuses what such a list does not hold."""
 
+    DTYPES = ("float32", "bfloat16", "float16", "float64", "int64", "int32", "uint8", "bool")
+    METADATA = (
+        "Metadata",
+        "MetadataIndex",
+        "StorageMeta",
+        "TensorStorageMetadata",
+        "BytesStorageMetadata",
+        "ChunkStorageMetadata",
+        "TensorProperties",
+        "_MEM_FORMAT_ENCODING",
+    )
     ALLOWED = frozenset(
         {
             ("pathlib", "PosixPath"),
             ("torch", "Size"),
             ("torch.serialization", "_get_layout"),
             ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
-            *(
-                ("torch", name)
-                for name in ("float32", "bfloat16", "float16", "float64", "int64", "int32", "uint8", "bool")
-            ),
-            *(
-                ("torch.distributed.checkpoint.metadata", name)
-                for name in (
-                    "Metadata",
-                    "MetadataIndex",
-                    "StorageMeta",
-                    "TensorStorageMetadata",
-                    "BytesStorageMetadata",
-                    "ChunkStorageMetadata",
-                    "TensorProperties",
-                    "_MEM_FORMAT_ENCODING",
-                )
-            ),
+            *(("torch", name) for name in DTYPES),
+            *(("torch.distributed.checkpoint.metadata", name) for name in METADATA),
         }
     )
 
@@ -214,7 +199,7 @@ def _lost(path: Path) -> str | None:
 
 def _damage(path: Path) -> str | None:
     """What is wrong with a checkpoint; None for one that is whole. PyTorch's files are ZIP archives with check sums."""
-    files = [path] if path.is_file() else sorted(part for part in path.rglob("*") if part.is_file())
+    files = _files(path)
     if not files:
         return "it is empty"
     if path.is_dir():
@@ -227,7 +212,7 @@ def _damage(path: Path) -> str | None:
                 return f"{part.name} is empty"
             if part.name == ".metadata":
                 with part.open("rb") as file:
-                    Harmless(file).load()
+                    RestrictedUnpickler(file).load()
             if part.suffix in (".ckpt", ".pt"):
                 with zipfile.ZipFile(part) as archive:
                     broken = archive.testzip()

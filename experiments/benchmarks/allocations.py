@@ -5,7 +5,6 @@ known in seconds. What a process needs beside tensors (libraries, fragments, ker
 """
 
 import contextlib
-import dataclasses
 import weakref
 from typing import Any
 
@@ -80,7 +79,7 @@ def peak_bytes(config: Config, model: Any, half: bool, mixed: bool) -> int:
     with FakeTensorMode():
         materialise(model, torch.bfloat16 if half and not mixed else torch.float32)
         network = Network(model.train())
-        optimizer = make_optimizer(network, dataclasses.replace(config, strategy=StrategyConfig(name="auto")))
+        optimizer = make_optimizer(network, config.trainer, StrategyConfig(name="auto"))
         counted = Allocations()
         for weight in model.parameters():
             counted.count(weight)

@@ -48,16 +48,14 @@ def build(shape: str) -> PreTrainedModel:
 def ours(
     model: PreTrainedModel, examples: Examples, steps: list[list[int]], dtype: str, folder: Path, *callbacks: Any
 ) -> Measured:
-    """ecomgpt: the module, loader, optimiser and Lightning trainer of `job=fit`; callbacks come behind its clock."""
-    from lightning.pytorch.callbacks import Callback
-
+    """ecomgpt: the module, loader, optimizer, steps and Lightning trainer of `job=fit`."""
     from ecomgpt.data.batches import Plan
     from ecomgpt.data.datamodule import Mixture
-    from ecomgpt.trainer.allocator import keep_freed_memory
-    from ecomgpt.trainer.build import lightning_trainer, quieten
+    from ecomgpt.trainer.assemble import lightning_trainer, prepare_process
+    from ecomgpt.trainer.history import StepTimes
     from ecomgpt.trainer.module import InstructionTuner
+    from ecomgpt.trainer.steps import Steps
 
-    quieten()
     settings = {
         "precision": {"float32": "fp32", "bfloat16": "bf16-mixed"}[dtype],
         "accelerator": "cpu",
@@ -69,6 +67,7 @@ def ours(
         "clip_norm": CLIP,
         "row_tokens": 8192,
         "batch_tokens": 8192,
+        "threads": torch.get_num_threads(),
     }
     overrides = [
         "job=fit",
@@ -77,23 +76,14 @@ def ours(
         *(f"trainer.{key}={value}" for key, value in settings.items()),
     ]
     config = configured(overrides)
-    keep_freed_memory(config)
+    prepare_process(config)
     data = Mixture(config, examples, examples, PAD)
     data.val_dataloader = lambda: []  # type: ignore[method-assign]
     data.plan, data.accumulate = Plan([np.array(step) for step in steps], 1, len(steps), 8192), 1
-    module = InstructionTuner(config, lambda: model, lambda module: None, 1, len(steps))
-    measured: Measured = []
-
-    class Clock(Callback):
-        def on_train_batch_start(self, *arguments: Any) -> None:
-            self.started = time.perf_counter()
-
-        def on_train_batch_end(self, *arguments: Any) -> None:
-            measured.append({"seconds": time.perf_counter() - self.started, "loss": float(module.step_loss)})
-            module.step_loss = 0.0
-
-    lightning_trainer(config, data, [Clock(), *callbacks], [], folder).fit(module, data)
-    return measured
+    module = InstructionTuner(config, lambda: model, 1, len(steps))
+    times = StepTimes()
+    lightning_trainer(config, data, [*callbacks, Steps(config.seed, times)], folder).fit(module, data)
+    return times.rows
 
 
 def hugging_face(kind: str, micro: int) -> Callable[..., Measured]:
@@ -202,7 +192,7 @@ def memory(field: str) -> int:
 
 def main(task: dict[str, Any]) -> dict[str, Any]:
     """Trains as told and returns what was measured; see `bench_train.measure`."""
-    from ecomgpt.trainer.speed import Work, matrix_peak
+    from speed import UsefulWork, matrix_peak
 
     train = ours if task["contender"] == "ecomgpt" else hugging_face(task["contender"], task["micro"])
     examples = Examples(Path(task["examples"]))
@@ -211,7 +201,7 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
     libraries = memory("VmRSS")
     model = build(task["shape"])
     parameters = sum(weight.numel() for weight in model.parameters())
-    work = Work(model)
+    work = UsefulWork(model)
     useful = [
         work.operations(examples.lengths[step].tolist(), int(examples.num_targets[step].sum()))
         for step in task["steps"][1:]

@@ -20,7 +20,7 @@ from allocations import peak_bytes
 from ecomgpt.config.schema import Config
 from ecomgpt.plan.configuration import configured
 from ecomgpt.plan.measure import measure, random_model
-from ecomgpt.plan.memory import estimate
+from ecomgpt.plan.memory import Workload, estimate
 from ecomgpt.plan.preflight import SIZES, of_size
 
 HERE = Path(__file__).parent
@@ -96,7 +96,7 @@ def main(part: str = "") -> None:
         for name, size, row, count, more in combinations:
             if part in name:
                 config = configuration(size, row, count, more)
-                memory = estimate(config, *formats(config), gpu=way == "counted")
+                memory = estimate(Workload.of(config, *formats(config), gpu=way == "counted"))
                 assert memory is not None
                 guess, found = memory.device if way == "process" else memory.model, find(config)
                 values = (

@@ -15,7 +15,7 @@ from ecomgpt.eval.decoding.prepare import prepared, supports
 from ecomgpt.eval.decoding.search import Beam, Greedy
 from ecomgpt.eval.decoding.store import Store
 from ecomgpt.eval.rows import EvalRow
-from ecomgpt.strategy.build import precision
+from ecomgpt.strategy.precision import precision
 from ecomgpt.tasks.prompt import Prompt
 
 LABELS = ("Taste", "类目", "Delivery and service", "no")
@@ -273,4 +273,4 @@ def test_a_cpu_that_trains_in_bfloat16_decodes_in_float32(
     config = Config()
     config.model.hidden_size, config.trainer.precision, config.trainer.accelerator = 1024, asked, "cpu"
     assert number_format(config) == expected
-    assert (precision(config) == "32-true") == (asked == "fp32")
+    assert (precision(config.trainer, config.model.hidden_size) == "32-true") == (asked == "fp32")

@@ -11,7 +11,7 @@ from ecomgpt.config.schema import Config
 from ecomgpt.model.size import parameters
 from ecomgpt.plan.configuration import configured
 from ecomgpt.plan.measure import random_model
-from ecomgpt.plan.memory import estimate
+from ecomgpt.plan.memory import Memory, Workload, estimate
 from ecomgpt.plan.preflight import SIZES, of_size
 
 SHAPES = {**{name: shape for name, *shape in SIZES}, "110m": (512, 8, 8), "small": (256, 4, 4)}
@@ -21,6 +21,12 @@ def config(shape: str, *overrides: str) -> Config:
     given = ["model=bloomz_560m", "trainer.accelerator=cpu", *overrides]
     made = configured(given)
     return dataclasses.replace(made, model=of_size(made.model, *SHAPES[shape]))
+
+
+def on_gpus(shape: str, *overrides: str) -> Memory:
+    guess = estimate(Workload.of(config(shape, *overrides), half=True, mixed=True, gpu=True))
+    assert guess is not None
+    return guess
 
 
 COMBINATIONS = [
@@ -42,7 +48,7 @@ def test_the_estimate_is_what_the_code_allocates(shape: str, overrides: str) -> 
     with torch.device("meta"):
         model = random_model(made)
     allocated = peak_bytes(made, model, half, mixed)
-    guess = estimate(made, half, mixed, gpu=True)
+    guess = estimate(Workload.of(made, half, mixed, gpu=True))
     assert guess is not None
     assert guess.model == pytest.approx(allocated, rel=0.08)
 
@@ -60,19 +66,15 @@ def test_more_devices_never_need_more_memory_each() -> None:
     for strategy in ("fsdp", "deepspeed_zero1", "deepspeed_zero2", "deepspeed_zero3", "deepspeed_zero3_offload"):
         needs = []
         for devices in (2, 4, 8):
-            guess = estimate(config("7b1", f"strategy={strategy}", f"trainer.devices={devices}"), True, True, gpu=True)
-            assert guess is not None
-            needs.append(guess.device)
+            needs.append(on_gpus("7b1", f"strategy={strategy}", f"trainer.devices={devices}").device)
         assert needs == sorted(needs, reverse=True), strategy
 
 
 def test_offloading_moves_memory_to_the_host() -> None:
-    kept = estimate(config("7b1", "strategy=deepspeed_zero3", "trainer.devices=2"), True, True, gpu=True)
-    moved = estimate(config("7b1", "strategy=deepspeed_zero3_offload", "trainer.devices=2"), True, True, gpu=True)
-    assert kept is not None and moved is not None
-    assert (
-        kept.host == 0 and moved.host > 80e9 and moved.device + moved.host / 2 == pytest.approx(kept.device, rel=0.01)
-    )
+    kept = on_gpus("7b1", "strategy=deepspeed_zero3", "trainer.devices=2")
+    moved = on_gpus("7b1", "strategy=deepspeed_zero3_offload", "trainer.devices=2")
+    assert kept.host == 0 and moved.host > 80e9
+    assert moved.device + moved.host / 2 == pytest.approx(kept.device, rel=0.01)
 
 
 @pytest.mark.parametrize(

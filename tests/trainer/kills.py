@@ -159,7 +159,7 @@ def main(folder: str, kills: int, *arguments: str) -> None:
 def warm() -> None:
     """Imports what every attempt needs."""
     for name in (
-        *(f"ecomgpt.trainer.{part}" for part in ("build", "interrupt", "loggers", "module")),
+        *(f"ecomgpt.trainer.{part}" for part in ("assemble", "steps", "extensions", "module")),
         "ecomgpt.model.export",
         "peft",
     ):

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -54,50 +56,53 @@ def test_no_readable_checkpoint_means_from_the_start(folder: Path) -> None:
 
 
 class Saver(Checkpoints):
+    """Only notes what it is to save."""
+
     def __init__(self) -> None:
         self.saved: list[int] = []
 
-    def save(self, trainer) -> None:
+    def save(self, trainer: Any) -> None:
         self.saved.append(trainer.global_step)
 
 
-def fake_trainer(step: int) -> SimpleNamespace:
-    return SimpleNamespace(global_step=step, max_steps=10, accumulate_grad_batches=2, world_size=1)
+def at(step: int) -> Any:
+    """Lightning's trainer after a step."""
+    return SimpleNamespace(global_step=step, max_steps=10, world_size=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, *PREEMPTION])
-def test_a_signal_waits_for_the_border_of_the_step(number: signal.Signals) -> None:
+def test_a_signal_waits_for_the_end_of_the_step(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     saver = Saver()
-    callback = Interruption(saver)
-    callback.on_train_start(fake_trainer(0), None)
+    interruption = Interruption(saver)
+    interruption.start()
     try:
         os.kill(os.getpid(), number)
-        callback.on_train_batch_end(fake_trainer(3), None, None, None, 6)  # In the middle of the fourth step.
-        assert saver.saved == []
+        assert interruption.requested and saver.saved == []
         with pytest.raises(Interrupted):
-            callback.on_train_batch_end(fake_trainer(4), None, None, None, 7)
+            interruption.after_step(at(4))
         assert saver.saved == [4]
         # The cluster's notice may come twice, and once more from the group's parent; a second Ctrl-C means: now.
-        callback._note(signal.SIGTERM, None)
+        os.kill(os.getpid(), signal.SIGTERM)
         if number != signal.SIGINT:
-            callback._note(signal.SIGINT, None)
+            os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            callback._note(signal.SIGINT, None)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
     finally:
-        callback.on_exception(fake_trainer(4), None, Interrupted())
+        interruption.stop()
     assert signal.getsignal(number) is before
 
 
 def test_a_group_stops_when_its_parent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     saver = Saver()
     monkeypatch.setenv(PARENT, str(os.getppid()))
-    Interruption(saver).on_train_batch_end(fake_trainer(4), None, None, None, 7)
+    Interruption(saver).after_step(at(4))
     process = os.fork()
     if process == 0:
         os._exit(0)
     os.waitpid(process, 0)
     monkeypatch.setenv(PARENT, str(process))
     with pytest.raises(Interrupted):
-        Interruption(saver).on_train_batch_end(fake_trainer(4), None, None, None, 7)
+        Interruption(saver).after_step(at(4))
     assert saver.saved == [4]

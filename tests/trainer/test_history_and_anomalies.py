@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +13,15 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from ecomgpt.config.schema import StrategyConfig
 from ecomgpt.run.directory import Run
-from ecomgpt.strategy.single import skip_step
+from ecomgpt.strategy.single import SingleDevice
 from ecomgpt.trainer import history
-from ecomgpt.trainer.anomaly import FEWEST, Anomaly
-from ecomgpt.trainer.history import History, read_history
+from ecomgpt.trainer.anomaly import FEWEST, Anomalies
+from ecomgpt.trainer.history import History, StepTimes, read_history
+from ecomgpt.trainer.steps import Steps
+
+skip_step = SingleDevice(StrategyConfig(name="auto")).skip_step
 
 
 class Line(L.LightningModule):
@@ -50,11 +55,11 @@ class Data:
         return 3, 100, 10
 
 
-def train(folder: Path, values: list[float], action: str, spike: float | None = None) -> tuple[Line, Anomaly, Run]:
+def train(folder: Path, values: list[float], action: str, spike: float | None = None) -> tuple[Line, Anomalies, Run]:
     run = Run(folder)
     run.logs.mkdir(parents=True)
     run.update(state="running", stage="fit")
-    anomaly = Anomaly(
+    anomaly = Anomalies(
         action,
         spike,
         skip_step,
@@ -71,7 +76,7 @@ def train(folder: Path, values: list[float], action: str, spike: float | None = 
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[anomaly, History(run, Data(), anomaly, 5)],  # type: ignore[arg-type]
+        callbacks=[Steps(1, History(run, Data(), 5), anomaly)],  # type: ignore[arg-type]
         default_root_dir=folder,
     )
     trainer.fit(module, DataLoader(torch.tensor(values), batch_size=None))
@@ -80,7 +85,7 @@ def train(folder: Path, values: list[float], action: str, spike: float | None = 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e30])
 def test_a_bad_step_is_left_out_and_its_examples_named(
-    tmp_path: Path, bad: float, capsys: pytest.CaptureFixture
+    tmp_path: Path, bad: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
     values = [1.0] * 40
     spoilt = [*values[:31], bad, *values[32:]]
@@ -90,11 +95,8 @@ def test_a_bad_step_is_left_out_and_its_examples_named(
     without, _, _ = train(tmp_path / "without", values[:38], "skip", spike=5.0)
     assert module.trace[:15] + module.trace[16:] == without.trace
     event = json.loads((run.logs / "anomalies.jsonl").read_text())
-    assert (
-        event["step"] == 16
-        and event["action"] == "skip"
-        and event["examples"] == [{"id": "row-15", "task": "shop.task"}]
-    )
+    assert (event["step"], event["action"]) == (16, "skip")
+    assert event["examples"] == [{"id": "row-15", "task": "shop.task"}]
     assert "step 16" in capsys.readouterr().out
     rows = read_history(run.logs / "metrics.csv")
     assert len(rows) == 20 and [row["step"] for row in rows if not row["loss"] < 2] == [16]
@@ -115,7 +117,7 @@ def test_a_gradient_that_overflows_under_a_finite_loss_counts(tmp_path: Path) ->
             loss = super().training_step(torch.ones(()), index)
             return loss * torch.where(batch > 1, math.inf, 1.0) if batch > 1 else loss
 
-    anomaly = Anomaly("skip", None, skip_step, lambda step: [], tmp_path / "anomalies.jsonl")
+    anomaly = Anomalies("skip", None, skip_step, lambda step: [], tmp_path / "anomalies.jsonl")
     module = Steep()
     trainer = L.Trainer(
         accelerator="cpu",
@@ -125,7 +127,7 @@ def test_a_gradient_that_overflows_under_a_finite_loss_counts(tmp_path: Path) ->
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[anomaly],
+        callbacks=[Steps(1, StepTimes(), anomaly)],
         default_root_dir=tmp_path,
     )
     trainer.fit(module, DataLoader(torch.tensor([1.0, 1.0, 1.0, 2.0, 1.0, 1.0]), batch_size=None))
@@ -134,10 +136,9 @@ def test_a_gradient_that_overflows_under_a_finite_loss_counts(tmp_path: Path) ->
 
 def test_a_spike_needs_a_history_a_factor_and_a_margin() -> None:
     def problem(recent: list[float], loss: float) -> str | None:
-        anomaly = Anomaly("stop", 5.0, skip_step, lambda step: [], Path("unused"))
+        anomaly = Anomalies("stop", 5.0, skip_step, lambda step: [], Path("unused"))
         anomaly.recent.extend(recent)
-        anomaly.loss = loss
-        return anomaly._problem()
+        return anomaly.problem(loss, None)
 
     assert problem([1.0] * FEWEST, 5.1) is not None
     assert problem([1.0] * FEWEST, 4.9) is None
@@ -146,10 +147,10 @@ def test_a_spike_needs_a_history_a_factor_and_a_margin() -> None:
 
 
 def test_the_window_travels_with_the_checkpoint() -> None:
-    first = Anomaly("skip", 5.0, skip_step, lambda step: [], Path("unused"))
+    first = Anomalies("skip", 5.0, skip_step, lambda step: [], Path("unused"))
     first.recent.extend([1.0, 2.0])
     first.skipped = 3
-    second = Anomaly("skip", 5.0, skip_step, lambda step: [], Path("unused"))
+    second = Anomalies("skip", 5.0, skip_step, lambda step: [], Path("unused"))
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
     assert list(second.recent) == [1.0, 2.0] and second.skipped == 3
 
@@ -168,14 +169,9 @@ def test_the_heartbeat_is_true_and_rare(tmp_path: Path, monkeypatch: pytest.Monk
     # The first step, then nothing for five seconds, then the last.
     assert [beat["step"] for beat in beats] == [1, 20] and beats[1]["seconds_left"] == 0.0
     status = Run(tmp_path / "slow").status()
-    assert (
-        status["state"] == "running"
-        and status["heartbeat"]["steps"] == 20
-        and status["heartbeat"]["tokens_per_second"] > 0
-    )
-    assert (
-        abs(time.time() - __import__("datetime").datetime.fromisoformat(status["heartbeat"]["time"]).timestamp()) < 60
-    )
+    assert status["state"] == "running"
+    assert status["heartbeat"]["steps"] == 20 and status["heartbeat"]["tokens_per_second"] > 0
+    assert abs(time.time() - datetime.fromisoformat(status["heartbeat"]["time"]).timestamp()) < 60
     written.clear()
     monkeypatch.setattr(history, "BEAT_SECONDS", 0.0)
     train(tmp_path / "often", [1.0] * 40, "skip")

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from lightning.pytorch.loggers.logger import DummyLogger
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
 from ecomgpt.plan.configuration import configured
 from ecomgpt.run.directory import Run
-from ecomgpt.trainer.loggers import close, loggers
+from ecomgpt.trainer.extensions import close, loggers
 
 
 def config(*names: str) -> Config:
@@ -47,11 +48,13 @@ def test_tensorboard(run: Run) -> None:
     assert list(run.logs.rglob("events.out.tfevents*"))
 
 
-def test_wandb_is_told_who_the_run_is(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_wandb_is_told_who_the_run_is(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With a stand-in for the package: what it is asked for, with a key and without, at first and on resuming."""
     asked: list[dict[str, Any]] = []
 
-    class WandbLogger:
+    class WandbLogger(DummyLogger):
         def __init__(self, **settings: Any) -> None:
             asked.append(settings)
 

@@ -1,31 +1,28 @@
 """AdamW's groups, its float32 copies of 16-bit weights, and the schedule."""
 
 import copy
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from ecomgpt.config.schema import TrainerConfig
+from ecomgpt.config.schema import StrategyConfig, TrainerConfig
 from ecomgpt.trainer.optimizer import MasterAdamW, make_optimizer, schedule
 
-SETTINGS = {"lr": 1e-3, "betas": (0.9, 0.95), "eps": 1e-8}
+SETTINGS: dict[str, Any] = {"lr": 1e-3, "betas": (0.9, 0.95), "eps": 1e-8}
 
 
-def config() -> SimpleNamespace:
-    trainer = TrainerConfig(name="test", weight_decay=0.1)
-    return SimpleNamespace(trainer=trainer, strategy=SimpleNamespace(offload_optimizer=False, kind="single"))
+RECIPE = (TrainerConfig(name="test", weight_decay=0.1), StrategyConfig(name="auto"))
 
 
 def test_norms_and_biases_have_no_decay_and_frozen_weights_no_states() -> None:
     module = nn.Sequential(nn.Embedding(10, 4), nn.LayerNorm(4), nn.Linear(4, 4), nn.Linear(4, 4))
     module[3].weight.requires_grad_(False)
-    optimizer = make_optimizer(module, config())  # type: ignore[arg-type]
+    optimizer = make_optimizer(module, *RECIPE)
     decayed, rest = optimizer.param_groups
-    assert {id(weight) for weight in decayed["params"]} == {id(module[0].weight), id(module[2].weight)} and decayed[
-        "weight_decay"
-    ] == 0.1
+    assert {id(weight) for weight in decayed["params"]} == {id(module[0].weight), id(module[2].weight)}
+    assert decayed["weight_decay"] == 0.1
     assert len(rest["params"]) == 4 and rest["weight_decay"] == 0.0
 
 
@@ -38,14 +35,14 @@ def steps(weight: nn.Parameter, optimizer: torch.optim.Optimizer, count: int, st
 
 def test_adapters_make_one_group() -> None:
     """DeepSpeed drops an empty group, and the schedule would have a learning rate too many."""
-    optimizer = make_optimizer(nn.Linear(4, 4, bias=False), config())  # type: ignore[arg-type]
+    optimizer = make_optimizer(nn.Linear(4, 4, bias=False), *RECIPE)
     assert [len(group["params"]) for group in optimizer.param_groups] == [1]
 
 
 def test_updates_too_small_for_bfloat16_add_up_as_in_float32() -> None:
     start = torch.randn(20, 20).bfloat16()
     half, full = nn.Parameter(start.clone()), nn.Parameter(start.float())
-    master = make_optimizer(nn.ParameterList([half]), config())  # type: ignore[arg-type]
+    master = make_optimizer(nn.ParameterList([half]), *RECIPE)
     assert isinstance(master, MasterAdamW)
     plain = torch.optim.AdamW([{"params": [full], "weight_decay": 0.1}], lr=2e-5, betas=(0.9, 0.95), eps=1e-8)
     steps(half, master, 50)

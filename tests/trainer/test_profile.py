@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 
 from ecomgpt.run.directory import Run
 from ecomgpt.trainer import profile
+from ecomgpt.trainer.history import StepTimes
+from ecomgpt.trainer.steps import Steps
 
 STEPS, ACCUMULATE = 4, 2
 
@@ -45,7 +47,7 @@ class Part(nn.Linear):
 class Module(L.LightningModule):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
-        self.clock = clock
+        self.clock, self.step_loss = clock, 0.0
         self.base_model, self.head = Part(clock, 2.0, 3.0), Part(clock, 0.5, 1.0)
 
     @property
@@ -69,7 +71,7 @@ def test_every_second_is_counted_once(tmp_path: Path, monkeypatch: pytest.Monkey
     clock, run = Clock(), Run(tmp_path)
     run.logs.mkdir()
     monkeypatch.setattr(profile, "time", clock)
-    measured = profile.Profile(run)
+    steps = Steps(1, StepTimes(), profile=profile.Profile(run))
     trainer = L.Trainer(
         accelerator="cpu",
         max_epochs=1,
@@ -79,7 +81,7 @@ def test_every_second_is_counted_once(tmp_path: Path, monkeypatch: pytest.Monkey
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        callbacks=[measured, profile.ProfileEnd(measured)],
+        callbacks=[steps],
     )
     rows = torch.ones(STEPS * ACCUMULATE, 2)
     trainer.fit(Module(clock), DataLoader(rows, batch_size=1), DataLoader(rows[:1], batch_size=1))

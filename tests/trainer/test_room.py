@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ecomgpt.common.errors import JobFailure
-from ecomgpt.config.schema import Config, StrategyConfig, TrainerConfig
+from ecomgpt.config.schema import StrategyConfig, TrainerConfig
 from ecomgpt.trainer import checkpoints as room
 from ecomgpt.trainer.checkpoints import Checkpoints, DirectIO, expected_bytes
 from ecomgpt.trainer.stored import checkpoints
@@ -18,9 +18,10 @@ from ecomgpt.trainer.stored import checkpoints
 WEIGHTS = 400_000
 
 
-@pytest.fixture
-def settings() -> Config:
-    return Config(strategy=StrategyConfig(name="auto"), trainer=TrainerConfig(checkpoint_every=1, keep_checkpoints=3))
+def saving_in(folder: Path) -> Checkpoints:
+    return Checkpoints(
+        folder, TrainerConfig(checkpoint_every=1, keep_checkpoints=3), StrategyConfig(name="auto"), "fingerprint"
+    )
 
 
 class Trainer(SimpleNamespace):
@@ -44,15 +45,12 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_expected_size_is_the_real_one(tmp_path: Path, settings: Config) -> None:
+def test_the_expected_size_is_the_real_one(tmp_path: Path) -> None:
     trainer = Trainer()
-    step(Checkpoints(tmp_path, settings, "f"), trainer)
+    step(saving_in(tmp_path), trainer)
     real = (tmp_path / "step-1.ckpt").stat().st_size
-    assert real <= expected_bytes(trainer.lightning_module, settings) <= real * 1.05 + room.SMALL
-    assert (
-        expected_bytes(trainer.lightning_module, Config(strategy=StrategyConfig(kind="deepspeed", stage=2)))
-        > real * 1.3
-    )
+    assert real <= expected_bytes(trainer.lightning_module, own_masters=False) <= real * 1.05 + room.SMALL
+    assert expected_bytes(trainer.lightning_module, own_masters=True) > real * 1.3
 
 
 @pytest.fixture
@@ -71,9 +69,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_on_a_real_full_disk(small_disk: Path, settings: Config) -> None:
-    trainer, saver = Trainer(), Checkpoints(small_disk, settings, "f")
-    saver.on_train_start(trainer, trainer.lightning_module)
+def test_on_a_real_full_disk(small_disk: Path) -> None:
+    trainer, saver = Trainer(), saving_in(small_disk)
+    saver.start(trainer)
     for _ in range(4):
         step(saver, trainer)
     # Three were wanted; older ones are given up as room is needed, the newest stay.
@@ -90,9 +88,9 @@ def test_on_a_real_full_disk(small_disk: Path, settings: Config) -> None:
     torch.load(small_disk / "step-4.ckpt", weights_only=True)
 
 
-def test_a_write_that_fails_half_way(small_disk: Path, settings: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_half_way(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other programs fill the disk while the checkpoint is being written."""
-    trainer, saver = Trainer(), Checkpoints(small_disk, settings, "f")
+    trainer, saver = Trainer(), saving_in(small_disk)
     step(saver, trainer)
     (small_disk / "other-peoples-file").write_bytes(bytes(6_500_000))
     monkeypatch.setattr(Checkpoints, "_make_room", lambda self, module: None)
@@ -101,8 +99,8 @@ def test_a_write_that_fails_half_way(small_disk: Path, settings: Config, monkeyp
     assert names(small_disk) == ["other-peoples-file", "step-1.ckpt"]
 
 
-def test_other_trouble_in_writing_is_told_as_it_is(tmp_path: Path, settings: Config) -> None:
-    trainer, saver = Trainer(), Checkpoints(tmp_path, settings, "f")
+def test_other_trouble_in_writing_is_told_as_it_is(tmp_path: Path) -> None:
+    trainer, saver = Trainer(), saving_in(tmp_path)
     step(saver, trainer)
 
     def fail(path: Path) -> None:
@@ -118,17 +116,17 @@ def test_other_trouble_in_writing_is_told_as_it_is(tmp_path: Path, settings: Con
 
 
 def test_a_run_is_refused_at_its_start_where_no_checkpoint_fits(
-    tmp_path: Path, settings: Config, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1_000_000))
     trainer = Trainer()
     with pytest.raises(JobFailure, match="There is no earlier checkpoint"):
-        Checkpoints(tmp_path, settings, "f").on_train_start(trainer, trainer.lightning_module)
+        saving_in(tmp_path).start(trainer)
 
 
-def test_what_a_kill_left_is_cleared(tmp_path: Path, settings: Config) -> None:
+def test_what_a_kill_left_is_cleared(tmp_path: Path) -> None:
     (tmp_path / ".writing-step-7.ckpt").mkdir()
     (tmp_path / "damaged-step-7.ckpt").write_bytes(b"")
     trainer = Trainer()
-    step(Checkpoints(tmp_path, settings, "f"), trainer)
+    step(saving_in(tmp_path), trainer)
     assert names(tmp_path) == ["step-1.ckpt"] and checkpoints(tmp_path)

@@ -9,7 +9,7 @@ import torch
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config, StrategyConfig, TrainerConfig
-from ecomgpt.trainer.stored import newest_readable, resume_point, seal
+from ecomgpt.trainer.stored import newest_readable, origin, resume_point, seal
 
 STRATEGIES = {
     name: StrategyConfig(name=name, **settings)
@@ -37,7 +37,7 @@ def written(folder: Path, step: int, by: Config) -> Path:
     path.mkdir()
     torch.save({}, path / "meta.pt")
     (path / "__0_0.distcp").write_bytes(b"shard of process 0")
-    seal(path, by)
+    seal(path, origin(by.trainer, by.strategy))
     return path
 
 
@@ -65,10 +65,10 @@ def test_who_goes_on_from_whose_checkpoint(writer: tuple, reader: tuple, fits: b
     by, to = config(*writer), config(*reader)
     path = written(tmp_path, 5, by)
     if fits:
-        assert resume_point(tmp_path, to) == path
+        assert resume_point(tmp_path, to.trainer, to.strategy) == path
         return
     with pytest.raises(UserError) as error:
-        resume_point(tmp_path, to)
+        resume_point(tmp_path, to.trainer, to.strategy)
     text = str(error.value)
     assert f"strategy={to.strategy.name} with {reader[1]}" in text and "start anew from its weights" in text
     assert path.is_file() or f"strategy={by.strategy.name}" in text
@@ -94,19 +94,19 @@ def test_a_torn_folder_falls_back_to_the_one_before(damage: str, tmp_path: Path,
     assert newest_readable(tmp_path) == good
     assert "step-10.ckpt can't be read" in capsys.readouterr().err
     # Every process of a group takes the newest by name; so the torn one gets another.
-    assert resume_point(tmp_path, by) == good
+    assert resume_point(tmp_path, by.trainer, by.strategy) == good
     assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged-step-10.ckpt", "step-5.ckpt"]
 
 
 def test_the_list_names_writer_and_files(tmp_path: Path) -> None:
     path = written(tmp_path, 5, config("zero3_offload", 2))
-    origin = json.loads((path / "origin.json").read_text())
-    assert origin["strategy"] == "zero3_offload" and origin["processes"] == 2 and origin["stage"] == 3
-    assert set(origin["files"]) == {"meta.pt", "__0_0.distcp"}
+    found = json.loads((path / "origin.json").read_text())
+    assert found["strategy"] == "zero3_offload" and found["processes"] == 2 and found["stage"] == 3
+    assert set(found["files"]) == {"meta.pt", "__0_0.distcp"}
 
 
 def test_nothing_to_go_on_from(tmp_path: Path) -> None:
-    assert resume_point(tmp_path / "absent", config("auto")) is None
+    assert resume_point(tmp_path / "absent", TrainerConfig(), STRATEGIES["auto"]) is None
 
 
 class Evil:
@@ -118,7 +118,7 @@ class Evil:
 
 def test_deepspeeds_checkpoints_run_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("deepspeed")
-    from ecomgpt.strategy.deepspeed import restricted_unpickling
+    from ecomgpt.strategy.lightning_deepspeed import restricted_unpickling
 
     monkeypatch.chdir(tmp_path)
     torch.save({"module": Evil()}, "checkpoint.pt")
@@ -137,6 +137,6 @@ def test_fsdps_list_of_shards_runs_no_code(
     good, evil = written(tmp_path, 5, by), written(tmp_path, 10, by)
     (evil / ".metadata").write_bytes(pickle.dumps(Evil()))
     (evil / "origin.json").unlink()
-    seal(evil, by)
+    seal(evil, origin(by.trainer, by.strategy))
     assert newest_readable(tmp_path) == good and not Path("evil").exists()
     assert "step-10.ckpt can't be read (.metadata: it names " in capsys.readouterr().err

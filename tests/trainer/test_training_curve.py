@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from speed import UsefulWork
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
@@ -12,7 +13,6 @@ from ecomgpt.data.batches import MicroBatches, collate, loss_divisor, plan
 from ecomgpt.data.pack import pack
 from ecomgpt.data.store import Examples, TokenWriter
 from ecomgpt.model.network import Network
-from ecomgpt.trainer.speed import Work
 from ecomgpt.tuning.apply import apply_tuning
 
 VOCABULARY, PAD, STEPS = 200, 3, 100
@@ -169,7 +169,7 @@ def test_useful_operations_are_those_that_the_linear_layers_do(
     monkeypatch.setattr("ecomgpt.model.linear.onednn_is_faster", lambda: False)  # PyTorch does not count oneDNN's,
     monkeypatch.setattr("ecomgpt.model.network.MULTIPLE", 1)  # and what fills a row up is of no use.
     model = make()
-    work, network = Work(model), Network(model)
+    work, network = UsefulWork(model), Network(model)
     batch = collate(examples, [np.arange(12)], PAD)
     with FlopCounterMode(display=False) as counter:
         network(*(batch[name] for name in INPUTS)).sum().backward()

@@ -61,9 +61,9 @@ def run_job(raw: DictConfig) -> float | None:
 
 
 def _run(config: Config, overrides: list[str]) -> None:
-    from ecomgpt.plan.batch import settle
+    from ecomgpt.plan.batch import choose_batch
 
-    chosen = settle(config)
+    chosen = choose_batch(config)
     if chosen:
         print(f"  {chosen}", flush=True)
     run = open_run(config, overrides)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ecomgpt.cli.sweep.plan import Sweep
 from ecomgpt.cli.sweep.results import Job, jobs
+from ecomgpt.common.units import duration
 from ecomgpt.report.text import visible
 
 EVERY = 1.0
@@ -97,7 +98,7 @@ def facts(job: Job) -> str:
         f"step {beat['step']}/{beat['steps']}" if beat.get("steps") else "",
         f"loss {beat['loss']:.3f}" if beat.get("loss") is not None else "",
     ]
-    parts.append(f"{beat['eta_seconds']:.0f} s left" if beat.get("eta_seconds") is not None else "")
+    parts.append(f"{duration(beat['seconds_left'])} left" if beat.get("seconds_left") is not None else "")
     return "  ".join(part for part in parts if part)
 
 

@@ -86,7 +86,7 @@ class Transformers:
             tokenizer = self.subject.tokenizer() if self.subject.tokenizer else load_tokenizer(config)
             model = load_model(config, tokenizer, number_format(self.subject.config))
         # Of several processes each has a device of its own.
-        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if on_gpu(config) else "cpu"
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if on_gpu(config.trainer) else "cpu"
         placed: Any = model.to(device)  # type: ignore[arg-type]
         return placed.eval(), tokenizer
 
@@ -123,11 +123,13 @@ def number_format(config: Config) -> "torch.dtype":
     import torch
 
     from ecomgpt.run.machine import on_gpu
-    from ecomgpt.strategy.build import precision
+    from ecomgpt.strategy.precision import precision
 
-    if config.trainer.precision == "auto" and not on_gpu(config):
+    if config.trainer.precision == "auto" and not on_gpu(config.trainer):
         return torch.float32
-    return {"b": torch.bfloat16, "1": torch.float16, "3": torch.float32}[precision(config)[0]]
+    return {"b": torch.bfloat16, "1": torch.float16, "3": torch.float32}[
+        precision(config.trainer, config.model.hidden_size)[0]
+    ]
 
 
 def make(subject: Subject) -> Transformers:

@@ -3,11 +3,8 @@
 "Useful" leaves out padding, masked attention, recomputation, and head rows without a target, so the share can't be raised by waste.
 """
 
-import json
-import platform
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,26 +35,7 @@ def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
     return 2.0 * side**3 / best
 
 
-def cached_peak(device: torch.device, dtype: torch.dtype, cache: Path) -> float:
-    """`matrix_peak`, measured once for each device, number format and number of threads of this machine."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    key = f"{platform.node()}, {name}, {str(dtype).removeprefix('torch.')}, {torch.get_num_threads()} threads, operands in turns"
-    file = cache / "matrix_peak.json"
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-        if key in known:
-            return float(known[key])
-    except (OSError, ValueError, TypeError):
-        known = {}
-    peak = matrix_peak(device, dtype)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(f".{time.time_ns()}.tmp")
-    temporary.write_text(json.dumps({**known, key: peak}, indent=2), encoding="utf-8")
-    temporary.replace(file)
-    return peak
-
-
-class Work:
+class UsefulWork:
     """Counts the useful operations of training, from the model's linear layers.
 
     A multiplication with a weight costs 2 operations for each of its entries forward, 2 for the gradient of its input, and 2 for

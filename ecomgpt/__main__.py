@@ -1,4 +1,4 @@
-"""The command: ``python -m ecomgpt``. Composes and checks the configuration, then starts the job; imports nothing heavy."""
+"""The command ``python -m ecomgpt``: composes and checks the configuration, then starts the job."""
 
 import argparse
 import sys
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from ecomgpt.common.errors import UserError, report
+from ecomgpt.common.errors import JobFailure, UserError, report
 from ecomgpt.plan import configuration
 from ecomgpt.plan.configuration import configured
+from ecomgpt.run.script import require_main_guard
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,15 +20,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        require_main_guard()
         return _dispatch(arguments)
     except UserError as error:
         report(error)
         return 2
+    except JobFailure as error:
+        print(f"\necomgpt: the job failed: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+        return 1
     except OSError as error:
         report(UserError(f"cannot read or write '{error.filename}': {error.strerror or error}"))
         return 2
-    except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"\nInterrupted. {error}".rstrip(), file=sys.stderr)
         return 1
 
 
@@ -53,7 +58,8 @@ def _dispatch(arguments: list[str]) -> int:
     from ecomgpt.run import torchrun
 
     overrides = torchrun.overrides(overrides)
-    return start(configured(overrides, roots), arguments)
+    start(configured(overrides, roots), arguments)
+    return 0
 
 
 def _flags(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -1,43 +1,54 @@
-"""Starts a job and keeps ``status.json`` true, whatever becomes of it."""
+"""The one way to start a job: for the command, for Python, for a sweep's jobs and under torchrun."""
 
 import dataclasses
-import sys
+import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ecomgpt.common.errors import JobFailure, UserError
+from ecomgpt.common.errors import JobFailure, UserError, cause_of
 from ecomgpt.common.log import log, log_to, now
 from ecomgpt.config.flat import differences
 from ecomgpt.config.schema import Config
 from ecomgpt.job import IN_PLACE, job_function
+from ecomgpt.plan.batch import choose_batch
+from ecomgpt.plan.preflight import require
 from ecomgpt.run import torchrun
 from ecomgpt.run.directory import Run, existing_run, open_run
-from ecomgpt.run.signals import install_signal_handlers
+from ecomgpt.run.signals import preemptible
 
 
-def start(config: Config, command: Sequence[str]) -> int:
+def run_here(config: Config, run: Run) -> None:
+    """Runs the job in this process, with its log in the run directory."""
+    log_to(run.logs)
+    with preemptible():
+        execute(config, run)
+
+
+def start(config: Config, command: Sequence[str], execution: Callable[[Config, Run], None] = run_here) -> Run | None:
     """Runs one job to its end.
 
     Args:
         config: The checked configuration.
         command: The command line's arguments, for the record.
+        execution: Runs the job once its directory is open; a sweep gives a child process to each.
 
     Returns:
-        The exit code.
+        The run directory that the job worked in; None where it had none.
 
     Raises:
         UserError: For mistakes in command, configuration or input.
+        JobFailure: If the job failed.
+        KeyboardInterrupt: If it was interrupted; its message says how to continue.
     """
-    function = job_function(config.job.name)
     if torchrun.joined() and torchrun.rank() > 0:
-        return follow(config)
+        follow(config)
+        return None
     if config.job.name in IN_PLACE:
-        install_signal_handlers()  # job=plan may have a trial running, which must not stay behind.
-        function(config, existing_run(config.run)[0] if config.run else None)
-        return 0
-    from ecomgpt.plan.batch import choose_batch
-
+        run = existing_run(config.run)[0] if config.run else None
+        with preemptible():  # job=plan may have a trial running, which must not stay behind.
+            job_function(config.job.name)(config, run)
+        return run
     with torchrun.leading():
         chosen = choose_batch(config)
         preflight(config)
@@ -45,7 +56,8 @@ def start(config: Config, command: Sequence[str]) -> int:
             print(f"  {chosen}", flush=True)
         run = open_run(config, command)
         torchrun.publish_run_dir(run)
-        return execute(config, run)
+        execution(config, run)
+        return run
 
 
 def preflight(config: Config) -> None:
@@ -57,15 +69,12 @@ def preflight(config: Config) -> None:
     if config.trainer.nodes > 1 and config.job.name in ("run", "fit") and not torchrun.joined():
         raise UserError(torchrun.usage(config))
     if config.job.name != "build":
-        from ecomgpt.plan.preflight import require
-
         require(config)
 
 
-def execute(config: Config, run: Run) -> int:
-    """Runs the job in this process and keeps ``status.json`` true, whatever happens."""
-    log_to(run.logs)
-    install_signal_handlers()
+def execute(config: Config, run: Run) -> None:
+    """Runs the job and keeps ``status.json`` true, whatever happens."""
+    run.update(pid=os.getpid())
     try:
         job_function(config.job.name)(config, run)
     except UserError as error:
@@ -74,68 +83,60 @@ def execute(config: Config, run: Run) -> int:
         raise
     except KeyboardInterrupt:
         run.update(state="interrupted", error=None, finished=now())
-        print(f"\nInterrupted. The same command with name={config.name} continues.", file=sys.stderr)
-        return 1
+        raise KeyboardInterrupt(f"The same command with name={config.name} continues.") from None
     except Exception as error:
         log.error("%s", traceback.format_exc())
-        cause = str(error) if isinstance(error, JobFailure) else f"{type(error).__name__}: {error}".split("\n")[0]
-        run.update(state="failed", error=cause, finished=now())
-        print(f"\necomgpt: the job failed: {cause}\nThe whole story: {run.logs / 'run.log'}", file=sys.stderr)
-        return 1
+        run.update(state="failed", error=cause_of(error), finished=now())
+        failure = JobFailure(cause_of(error))
+        failure.add_note(f"The whole story: {run.logs / 'run.log'}")
+        raise failure from error
     run.update(state="done", stage="done", error=None, finished=now())
-    return 0
 
 
-def follow(config: Config) -> int:
-    """The part of every process but the first.
+def follow(config: Config) -> None:
+    """The part of every process under torchrun but the first.
 
-    Returns:
-        The exit code.
+    Raises:
+        SystemExit: If process 0 has failed and told the user why.
+        UserError: If this process was started with another command or can't see the run.
+        JobFailure: If training failed here.
     """
     if config.job.name not in ("run", "fit"):
-        return 0
+        return
     path = torchrun.wait(torchrun.RUN)
     if path == torchrun.FAILED:
-        return 2
+        raise SystemExit(2)
     if not (Path(path) / "config.yaml").is_file():
         raise UserError(
-            f"paths.output: process 0 works in '{path}', which process {torchrun.rank()} does not see; all machines must share it"
+            f"paths.output: process 0 works in '{path}', which process {torchrun.rank()} does not see; "
+            "all machines must share it"
         )
     run, leader = existing_run(path)
-    _same(config, leader)
+    _require_same_command(config, leader)
     log_to(run.logs, process=torchrun.rank())
     word = torchrun.wait(torchrun.BUILT)
     if word == torchrun.FAILED:
-        return 1
-    return _train_with(config, run) if word == torchrun.TRAIN else 0
-
-
-def _train_with(config: Config, run: Run) -> int:
+        raise SystemExit(1)
+    if word != torchrun.TRAIN:
+        return
     from ecomgpt.job.fit import follower
 
-    install_signal_handlers()
     try:
-        follower(config, run)
-    except KeyboardInterrupt:
-        return 1
+        with preemptible():
+            follower(config, run)
     except UserError:
         raise
     except Exception as error:
         log.error("%s", traceback.format_exc())
-        print(f"process {torchrun.rank()}: {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+        raise JobFailure(f"process {torchrun.rank()}: {cause_of(error)}") from error
 
 
-def _same(own: Config, leader: Config) -> None:
+def _require_same_command(own: Config, leader: Config) -> None:
     """All processes must have been given the same command; only where things lie may differ between machines."""
-    spread = ("name", "paths")
     if leader.trainer.batch == "auto":
         # What process 0 has chosen holds for all.
-        own.trainer.micro_rows, own.trainer.gradient_checkpointing = (
-            leader.trainer.micro_rows,
-            leader.trainer.gradient_checkpointing,
-        )
-    found = list(differences(dataclasses.asdict(leader), dataclasses.asdict(own), free=spread))
+        own.trainer.micro_rows = leader.trainer.micro_rows
+        own.trainer.gradient_checkpointing = leader.trainer.gradient_checkpointing
+    found = list(differences(dataclasses.asdict(leader), dataclasses.asdict(own), free=("name", "paths")))
     if found:
         raise UserError("the machines were started with different commands:", *found)

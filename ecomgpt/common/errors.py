@@ -23,6 +23,13 @@ class JobFailure(Exception):
     """A job that ended before its work was done, with a message for people; exit code 1."""
 
 
+def cause_of(error: BaseException) -> str:
+    """One cause for people: the message of our own exceptions, type and first line of any other."""
+    if isinstance(error, (UserError, JobFailure)):
+        return str(error)
+    return f"{type(error).__name__}: {error}".split("\n")[0]
+
+
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
     """The known name that is most like ``word``, ignoring case, or None where nothing comes close."""
     by_lower = {name.lower(): name for name in known}

@@ -3,13 +3,14 @@
 import multiprocessing
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from typing import Any, TypeVar
+
+from ecomgpt.run.signals import when_parent_ends
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,7 +47,7 @@ def ordered(make: Callable[[], Callable[[T], R]], items: Iterable[T], processes:
     # Fresh processes: a fork would copy threads' locks, and count this process's memory once more.
     context = multiprocessing.get_context("spawn")
     pending: deque[Future[R]] = deque()
-    with ProcessPoolExecutor(processes, context, _start, (make,)) as pool:
+    with ProcessPoolExecutor(processes, context, _start, (make, os.getpid())) as pool:
         try:
             for item in chain(first, stream):
                 pending.append(pool.submit(_apply, item))
@@ -63,21 +64,14 @@ def ordered(make: Callable[[], Callable[[T], R]], items: Iterable[T], processes:
                 future.cancel()
 
 
-def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
+def _start(make: Callable[[], Callable[[Any], Any]], parent: int) -> None:
     global _function
     # A Ctrl-C reaches every process of the terminal; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    when_parent_ends(parent, lambda: os._exit(1))
     _function = make()
 
 
 def _apply(item: Any) -> Any:
     assert _function is not None
     return _function(item)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -1,4 +1,4 @@
-"""job=build: the mixture alone, with a table of what is in it and what is missing."""
+"""job=build: builds the mixture alone and shows what is in it and what is missing."""
 
 import shutil
 from collections import Counter
@@ -18,9 +18,8 @@ from ecomgpt.config.schema import Config
 from ecomgpt.data.cache import cached_dir
 from ecomgpt.data.fingerprint import changes
 from ecomgpt.data.instructions import catalog, data_root, find
-from ecomgpt.data.pipeline import prepare
 from ecomgpt.data.prepared import Prepared
-from ecomgpt.eval.protection import protection
+from ecomgpt.job.mixture import prepared
 from ecomgpt.report import sources
 from ecomgpt.run.directory import Run
 from ecomgpt.sources.catalog import folder
@@ -30,7 +29,7 @@ from ecomgpt.tasks.declaration import Task, load_tasks
 
 
 def main(config: Config, run: Run) -> None:
-    """Builds the mixture and shows it: what is there, what is missing, figures, and real examples if asked for."""
+    """Builds the mixture and shows its sources, tasks and figures, and with ``preview`` real examples."""
     listed = catalogued(config)
     if config.sources.fetch and any(source.fetchable for source in listed):
         fetch(config, [source.dataset for source in listed if source.fetchable])
@@ -38,8 +37,8 @@ def main(config: Config, run: Run) -> None:
     if not any(source.state == "found" for source in listed):
         Console().print(sources.table(listed))
         raise UserError(
-            f"paths.data: none of the {len(listed)} datasets is in '{data_root(config).absolute() / 'raw'}' (the table above says how to get "
-            "each). Give paths.data=<folder> or ECOMGPT_DATA, or use sources=demo"
+            f"paths.data: none of the {len(listed)} datasets is in '{data_root(config).absolute() / 'raw'}' "
+            "(the table above says how to get each). Give paths.data=<folder> or ECOMGPT_DATA, or use sources=demo"
         )
     mixture = build(config, run)
     files = write(config, run, mixture, listed)
@@ -47,7 +46,7 @@ def main(config: Config, run: Run) -> None:
 
 
 def catalogued(config: Config) -> list[sources.Source]:
-    """The datasets that the run looks for, with their state on this machine."""
+    """Lists the datasets that the run looks for, with their state on this machine."""
     found = find(config)
     names = [dataset.name for dataset in found.datasets]
     listed = [
@@ -70,10 +69,8 @@ def fetch(config: Config, datasets: list[Dataset]) -> None:
 
 def build(config: Config, run: Run) -> Prepared:
     """Builds the mixture, or takes it from the cache, and writes its manifest into the run directory."""
-    from ecomgpt.model.tokenizer import tokenizer_of
-
     with run.stage("build"):
-        mixture = prepare(config, protection(config), tokenizer_of(config))
+        mixture = prepared(config)
     _require_same(read_json(run.manifest_file), mixture.manifest, run)
     write_json(run.manifest_file, mixture.manifest)
     log.info("mixture %s: %d examples", mixture.manifest["fingerprint"], mixture.manifest["examples"])
@@ -81,7 +78,7 @@ def build(config: Config, run: Run) -> Prepared:
 
 
 def _require_same(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
-    """A run that has begun to train goes on with its own mixture or not at all."""
+    """Refuses to continue a run that has begun to train when its mixture has changed."""
     begun = run.model.is_dir() or any(run.checkpoints.glob("step-*.ckpt"))
     if not begun or not old or old["fingerprint"] == new["fingerprint"]:
         return
@@ -103,7 +100,11 @@ def _require_same(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
 
 
 def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Source]) -> list[Path]:
-    """Writes the tables (data/) and figures (figures/) of the mixture; returns the files in the order to look at them."""
+    """Writes the mixture's tables (``data/``) and figures (``figures/``).
+
+    Returns:
+        The files, in the order in which to look at them.
+    """
     manifest = mixture.manifest
     examples, datasets = Counter[str](), Counter[str]()
     for task in manifest["tasks"]:
@@ -123,7 +124,7 @@ def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Sour
 
 
 def _figures(folder: Path, mixture: Prepared, tasks: list[Task]) -> list[Path]:
-    """The figures of the mixture, drawn once and kept with its tokens: drawing takes longer than finding a mixture."""
+    """The mixture's figures, drawn once and kept with its tokens: drawing takes longer than finding a mixture."""
     from ecomgpt.report.mixture import FIGURES, draw
 
     tokens = mixture.examples("train")
@@ -131,9 +132,8 @@ def _figures(folder: Path, mixture: Prepared, tasks: list[Task]) -> list[Path]:
         mixture.folder / "figures" / code_hash(PACKAGE / "report"),
         lambda kept: draw(kept, tasks, mixture.manifest, tokens.lengths, tokens.num_targets, tokens.chinese),
     )
-    shutil.rmtree(
-        folder, ignore_errors=True
-    )  # What an earlier build drew must not stand beside numbers that it does not show.
+    # Figures of an earlier build must not stand beside numbers that they do not show.
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(kept, folder)
     return [folder / f"{name}.png" for name in FIGURES if (folder / f"{name}.png").is_file()]
 
@@ -145,11 +145,12 @@ def show(config: Config, mixture: Prepared, listed: list[sources.Source], files:
     console.print(families(manifest, narrow=console.width < WIDE))
     by_language = Counter(task["language"] for task in manifest["tasks"])
     both = f" and {by_language['mul']} in both" if by_language["mul"] else ""
+    kinds = len({task["name"].split(".", 1)[1] for task in manifest["tasks"]})
     contamination = manifest["contamination"]
     console.print(
-        f"{len(manifest['tasks'])} tasks ({len({task['name'].split('.', 1)[1] for task in manifest['tasks']})} kinds; {by_language['en']} in English, "
-        f"{by_language['zh']} in Chinese{both}) from {len(manifest['sources'])} datasets.\n"
-        f"{contamination['removed']:,} examples held a text of the evaluation suite '{contamination['checked_against']}' and were removed.",
+        f"{len(manifest['tasks'])} tasks ({kinds} kinds; {by_language['en']} in English, {by_language['zh']} in "
+        f"Chinese{both}) from {len(manifest['sources'])} datasets.\n{contamination['removed']:,} examples held a text "
+        f"of the evaluation suite '{contamination['checked_against']}' and were removed.",
         markup=False,
         highlight=False,
     )

@@ -1,4 +1,4 @@
-"""job=compare: two runs' answers side by side, judged blindly by people in a browser and, where wanted, by a chat model."""
+"""job=compare: two runs' answers judged blindly, by people in a browser and with ``compare.judge`` by a chat model."""
 
 import re
 from collections.abc import Sequence
@@ -11,33 +11,31 @@ from ecomgpt.compare.outcome import outcome, show, write
 from ecomgpt.compare.pairs import Found, Pair, find
 from ecomgpt.compare.verdicts import Verdicts
 from ecomgpt.config.schema import Config
-from ecomgpt.run.directory import Run, settled
+from ecomgpt.run.directory import Run, idle_run
 
-OWN = "compare.json"
-"""Tells a comparison's folder from any other."""
+MARKER = "compare.json"
+"""File that marks a comparison's folder."""
 
 
 def main(config: Config, run: Run | None) -> None:
-    """Prints the scores' differences, asks the judge, shows the page until Ctrl-C, and writes what came of it.
+    """Prints the scores' differences, asks the judge, serves the page until Ctrl-C, and writes the results.
 
     Raises:
         UserError: If the runs can't be compared, the folder is another comparison's, or the judge can't be asked.
     """
     assert config.run_a and config.run_b  # A rule of the configuration.
-    a, b = settled(config.run_a), settled(config.run_b)
+    a, b = idle_run(config.run_a), idle_run(config.run_b)
     found = find(a, b, config.compare, config.seed)
     folder = comparison(config, a, b)
     scores(a, b)
-    asked = [pair for pair in found.pairs if not pair.same]
+    different = [pair for pair in found.pairs if not pair.same]
     with Verdicts(folder.path / "verdicts.jsonl", found.pairs) as verdicts:
         notes = [*found.notes, *verdicts.notes]
-        print(
-            f"{len(found.pairs):,} rows, {len(asked):,} of them with different answers. Verdicts are kept in {folder.path}"
-        )
-        print(*notes, sep="\n", end="\n" if notes else "")
-        judged = automatic(config, asked, folder, notes) if config.compare.judge else None
-        if config.compare.page and asked:
-            page(config, asked, verdicts)
+        counts = f"{len(found.pairs):,} rows, {len(different):,} of them with different answers"
+        print(f"{counts}. Verdicts are kept in {folder.path}", *notes, sep="\n")
+        judged = automatic(config, different, folder, notes) if config.compare.judge else None
+        if config.compare.page and different:
+            page(config, different, verdicts)
             scores(a, b)
         results(found, verdicts, judged, folder, (a.path.name, b.path.name), notes)
 
@@ -45,20 +43,20 @@ def main(config: Config, run: Run | None) -> None:
 def comparison(config: Config, a: Run, b: Run) -> Run:
     """The comparison's folder, new or of the same two runs.
 
-    People's verdicts can't be made again, so they lie in neither run's directory, where overwrite=true would delete them.
+    Verdicts of people can't be made again, so they stay out of the runs' directories, which overwrite=true deletes.
     """
     name = config.name or re.sub(r"[^\w.+,@-]", "_", f"compare-{a.path.name[:90]}-{b.path.name[:90]}")
     folder = Run((Path(config.paths.output or "./outputs").expanduser() / name).absolute())
     runs = {"run_a": str(a.path), "run_b": str(b.path)}
     if folder.path.exists() and any(folder.path.iterdir()):
-        before = read_json(folder.path / OWN)
+        before = read_json(folder.path / MARKER)
         if not before:
-            raise UserError(f"name: '{folder.path}' exists and is no comparison (no {OWN}); give another name=")
+            raise UserError(f"name: '{folder.path}' exists and is no comparison (no {MARKER}); give another name=")
         if before != runs:
             raise UserError(
                 f"name: '{folder.path}' compares '{before['run_a']}' with '{before['run_b']}'; give another name="
             )
-    write_json(folder.path / OWN, runs)
+    write_json(folder.path / MARKER, runs)
     return folder
 
 
@@ -88,10 +86,8 @@ def automatic(config: Config, pairs: Sequence[Pair], folder: Run, notes: list[st
     wording = judging.load_wording(config.paths.conf)
     requests = judging.questions(wording, pairs, settings.reference, settings.max_characters)
     with Chat(config.chat, Path(config.paths.cache).expanduser()) as chat:
-        print(
-            f"{chat.settings.model} at {chat.settings.base_url}: {estimate(requests, chat.settings, chat.cache).line(chat.settings)}",
-            flush=True,
-        )
+        cost = estimate(requests, chat.settings, chat.cache).line(chat.settings)
+        print(f"{chat.settings.model} at {chat.settings.base_url}: {cost}", flush=True)
         judged, rejected = judging.judge(chat, requests, pairs)
         print(chat.ledger.line())
     write_text(folder.path / "judge.jsonl", "".join(encode_line(one.to_json()).decode() for one in judged))
@@ -102,7 +98,7 @@ def automatic(config: Config, pairs: Sequence[Pair], folder: Run, notes: list[st
 
 
 def page(config: Config, pairs: Sequence[Pair], verdicts: Verdicts) -> None:
-    """Shows the page until Ctrl-C."""
+    """Serves the page until Ctrl-C."""
     from ecomgpt.compare.server import Page, serve
 
     settings = config.compare

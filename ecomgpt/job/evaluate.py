@@ -1,4 +1,4 @@
-"""job=evaluate: answers the suite's questions, scores the answers, and the model before training and simple baselines beside them."""
+"""job=evaluate: answers a suite's questions and scores the answers, beside the untrained model and simple baselines."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecomgpt.common.files import read_json, write_json
 from ecomgpt.config.schema import Config
+from ecomgpt.data.instructions import catalog
 from ecomgpt.eval.answering import answer_suite, collect, unanswered
 from ecomgpt.eval.backends import Backend, Subject, backend
 from ecomgpt.eval.backends.predictions import Predictions
@@ -15,7 +16,9 @@ from ecomgpt.eval.reuse import Reuse
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.eval.trained import Trained
-from ecomgpt.run.directory import Run, existing_run, trained_run
+from ecomgpt.job import report
+from ecomgpt.run.directory import Run, trained_run
+from ecomgpt.run.process_group import run_group
 
 if TYPE_CHECKING:
     from ecomgpt.data.prepared import Prepared
@@ -26,38 +29,42 @@ UNTRAINED = "untrained"
 
 def main(config: Config, run: Run) -> None:
     """Evaluates a trained run (``run=<dir>``) or a backbone as it is, and reports."""
-    from ecomgpt.job import report
-
-    config, model, manifest, training = untouched(config)
+    config, model, manifest, training = resolve_subject(config)
     if manifest:
-        # The run says of its own what its model was trained on, wherever that one goes.
+        # Copied, so that the evaluation knows what its model was trained on even if the training run is deleted.
         write_json(run.manifest_file, manifest)
         write_json(run.training_file, training)
     evaluate(config, run, model, None, manifest, training)
     report.write(run)
 
 
-def untouched(config: Config) -> tuple[Config, Backend, dict[str, Any], dict[str, Any]]:
-    """What job=evaluate answers with: the configuration with what the model was trained on, the backend, the mixture's
-    manifest and facts of the training; both are empty for a backbone."""
+def resolve_subject(config: Config) -> tuple[Config, Backend, dict[str, Any], dict[str, Any]]:
+    """Finds what job=evaluate evaluates: a trained run's model, a backbone as it is, or answers made elsewhere.
+
+    Returns:
+        The configuration with the data that the model was trained on, the backend, the mixture's manifest and facts
+        of the training; the last two are empty for a backbone.
+    """
     origin = trained_run(config.run) if config.run else None
     if config.model.source == "predictions":
         origin = Run(Path(config.model.path or "").expanduser())
     manifest: dict[str, Any] = {}
     training: dict[str, Any] = {}
     if origin:
-        config, manifest, training = trained_as(config, origin)
+        config, manifest, training = training_provenance(config, origin)
     return config, backend(Subject(config, origin.model if config.run and origin else None)), manifest, training
 
 
 def after_training(config: Config, run: Run, mixture: "Prepared") -> None:
     """Evaluates the run's own model, and the same backbone untrained."""
-    after, before = trained(config, run, lambda: mixture)
+    after, before = trained_and_untrained(config, run, lambda: mixture)
     evaluate(config, run, after, before, mixture.manifest, read_json(run.training_file))
 
 
-def trained(config: Config, run: Run, mixture: "Callable[[], Prepared]") -> tuple[Backend, Backend | None]:
-    """What job=run answers with, after training and before it."""
+def trained_and_untrained(
+    config: Config, run: Run, mixture: "Callable[[], Prepared]"
+) -> tuple[Backend, Backend | None]:
+    """The backends of job=run: the trained model and, unless ``eval.untrained=false``, the untrained one."""
     before = backend(Subject(config, tokenizer=lambda: mixture().tokenizer)) if config.eval.untrained else None
     return backend(Subject(config, run.model)), before
 
@@ -68,11 +75,11 @@ def evaluate(
     """Answers, scores and writes ``predictions/`` and ``metrics.json``.
 
     Args:
-        config: What to evaluate and how.
+        config: The checked configuration.
         run: Where to write.
-        model: Answers.
-        before: The same model before training, to be scored too.
-        manifest: Of the mixture that the model was trained on; empty for a backbone.
+        model: The backend that is evaluated.
+        before: The same model before training, scored as well.
+        manifest: The manifest of the mixture that the model was trained on; empty for a backbone.
         training: Facts of the training, for the record.
     """
     with run.stage("evaluate"):
@@ -85,8 +92,6 @@ def evaluate(
         if recalled:
             print(f"  {recalled} tasks were answered before by the same untrained model", flush=True)
         if config.trainer.devices > 1 and model.shards and unanswered(suite, passes):
-            from ecomgpt.run.process_group import run_group
-
             run_group(config, run, "ecomgpt.job.evaluate:worker")
         else:
             answer_suite(suite, passes)
@@ -100,17 +105,14 @@ def evaluate(
 
 def worker(config: Config, run: Run) -> None:
     """One process of a group: answers its share of the rows."""
-    from ecomgpt.data.pipeline import prepare
-    from ecomgpt.eval.protection import protection
-    from ecomgpt.model.tokenizer import tokenizer_of
+    from ecomgpt.job.mixture import prepared
 
-    before = None
     if config.job.name == "run":
-        mixture = lambda: prepare(config, protection(config), tokenizer_of(config))  # noqa: E731
-        model, before = trained(config, run, mixture)
+        model, before = trained_and_untrained(config, run, lambda: prepared(config))
         manifest = read_json(run.manifest_file)
     else:
-        config, model, manifest, _ = untouched(config)
+        config, model, manifest, _ = resolve_subject(config)
+        before = None
     answer_suite(load_suite(config, manifest), _passes(run, model, before))
 
 
@@ -128,8 +130,6 @@ def scored(
     described: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The contents of ``metrics.json``, from answers alone."""
-    from ecomgpt.data.instructions import catalog
-
     trained = Trained.of(manifest, catalog(config, None)) if manifest else None
     metrics = results(suite, after, trained, config.eval.bootstrap)
     if before is not None:
@@ -141,19 +141,17 @@ def scored(
     return {**metrics, "training": training, "settings": {**described, "cut_prompts": len(cut), "cut_tokens": sum(cut)}}
 
 
-def trained_as(config: Config, run: Run) -> tuple[Config, dict[str, Any], dict[str, Any]]:
-    """What is known of the training of a run's model.
-
-    Which rows training kept aside is for the configuration to say that the model was trained with.
+def training_provenance(config: Config, run: Run) -> tuple[Config, dict[str, Any], dict[str, Any]]:
+    """What a run's model was trained on.
 
     Returns:
-        The configuration with the ``data`` and ``sources`` of the training, the mixture's manifest and facts of the training;
-        unchanged and empty for a model that this project did not train.
+        The configuration with the ``data`` and ``sources`` of the training, which decide what rows were held out, the
+        mixture's manifest and facts of the training; unchanged and empty for a model that this project did not train.
     """
     manifest = read_json(run.manifest_file)
     if not manifest:
         return config, {}, {}
-    its = existing_run(str(run.path))[1]
-    if its.run and (Path(its.run) / run.config_file.name).is_file():  # An evaluation of a trained run.
-        its = existing_run(its.run)[1]
-    return dataclasses.replace(config, data=its.data, sources=its.sources), manifest, read_json(run.training_file)
+    own = run.config()
+    if own.run and (origin := Run(Path(own.run))).config_file.is_file():  # An evaluation of a trained run.
+        own = origin.config()
+    return dataclasses.replace(config, data=own.data, sources=own.sources), manifest, read_json(run.training_file)

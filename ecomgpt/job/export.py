@@ -1,5 +1,7 @@
-"""job=export: a run's newest checkpoint as a Hugging Face folder, ``<run>/model``, its adapters alone, ``<run>/adapter``,
-or a suite for lm-evaluation-harness."""
+"""job=export: a run's newest checkpoint in Hugging Face format, or a suite for lm-evaluation-harness.
+
+The model goes to ``<run>/model``, adapters alone (``merge=false``) to ``<run>/adapter``.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -9,32 +11,30 @@ import torch
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.data.pipeline import prepare
-from ecomgpt.eval.protection import protection
+from ecomgpt.job.mixture import prepared
 from ecomgpt.model.export import export, export_adapter
 from ecomgpt.model.hub import push, require_token
 from ecomgpt.model.loading import load_model, read_model, read_tokenizer
-from ecomgpt.model.tokenizer import tokenizer_of
-from ecomgpt.run.directory import Run, existing_run
+from ecomgpt.run.directory import Run
 from ecomgpt.trainer.stored import language_model_weights, newest_readable
 from ecomgpt.tuning.apply import apply_tuning
 
 
 def main(config: Config, run: Run | None) -> None:
-    """Exports, verifies, and uploads where that is asked for; a finished run's model is written again in the wanted format."""
+    """Exports, verifies and, with ``push_to``, uploads; writes a finished run's model again in the requested format."""
     if config.format == "lm_eval":
         return export_tasks(config, run)
     assert run is not None  # A rule of the configuration.
     if config.push_to:
         require_token(config.push_to)
-    _, trained = existing_run(str(run.path))
-    folder = _adapter(run, trained) if not config.merge else _whole(run, trained, getattr(torch, config.dtype))
+    trained = run.config()
+    folder = _model(run, trained, getattr(torch, config.dtype)) if config.merge else _adapter(run, trained)
     print(f"Exported to {folder}; transformers reads the same model from it")
     if config.push_to:
         print(f"Uploaded to {push(folder, config.push_to)}")
 
 
-def _whole(run: Run, trained: Config, dtype: torch.dtype) -> Path:
+def _model(run: Run, trained: Config, dtype: torch.dtype) -> Path:
     found = newest_readable(run.checkpoints)
     if found:
         tokenizer = _tokenizer(run, trained)
@@ -49,7 +49,8 @@ def _whole(run: Run, trained: Config, dtype: torch.dtype) -> Path:
 def _adapter(run: Run, trained: Config) -> Path:
     if trained.tuning.name != "lora":
         raise UserError(
-            f"merge=false: '{run.path}' was trained with tuning={trained.tuning.name}, so it has no adapters; leave merge out"
+            f"merge=false: '{run.path}' was trained with tuning={trained.tuning.name}, so it has no adapters; "
+            "leave merge out"
         )
     found = newest_readable(run.checkpoints)
     if found is None:
@@ -64,24 +65,24 @@ def _adapter(run: Run, trained: Config) -> Path:
 
 
 def _tokenizer(run: Run, trained: Config) -> Any:
-    """The run's own: exported already, or made again from the mixture."""
+    """The run's tokenizer: the exported one, or the one that its mixture gives."""
     if (run.model / "tokenizer.json").is_file():
         return read_tokenizer(run.model)
-    return prepare(trained, protection(trained), tokenizer_of(trained)).tokenizer
+    return prepared(trained).tokenizer
 
 
 def export_tasks(config: Config, run: Run | None) -> None:
-    """Writes the suite that ``eval=`` names, or the one of a run, with the questions that the run was asked."""
+    """Writes the suite that ``eval=`` names, or that of a run, with the prompts that the run was given."""
     from ecomgpt.eval.harness import export_suite
     from ecomgpt.eval.suite import load_suite
-    from ecomgpt.job.evaluate import trained_as
+    from ecomgpt.job.evaluate import training_provenance
 
     manifest: dict[str, Any] = {}
     tokenizer = None
     folder = Path(config.paths.output or "./outputs").expanduser() / (config.name or config.eval.name) / "lm_eval"
     if run:
-        own = existing_run(str(run.path))[1]
-        config, manifest, _ = trained_as(dataclasses.replace(own, paths=config.paths), run)
+        own = run.config()
+        config, manifest, _ = training_provenance(dataclasses.replace(own, paths=config.paths), run)
         folder = run.path / "lm_eval"
         model = Path(own.run) / run.model.name if own.run else run.model
         tokenizer = read_tokenizer(model) if (model / "tokenizer.json").is_file() else None

@@ -10,6 +10,7 @@ from ecomgpt.common.log import log
 from ecomgpt.config.schema import Config
 from ecomgpt.data.prepared import Prepared
 from ecomgpt.job import build
+from ecomgpt.job.mixture import prepared
 from ecomgpt.run import torchrun
 from ecomgpt.run.directory import Run
 from ecomgpt.run.process_group import run_group
@@ -59,11 +60,7 @@ def member(config: Config, run: Run) -> None:
 
 def follower(config: Config, run: Run) -> None:
     """A process under torchrun, perhaps on another machine with a cache of its own."""
-    from ecomgpt.data.pipeline import prepare
-    from ecomgpt.eval.protection import protection
-    from ecomgpt.model.tokenizer import tokenizer_of
-
-    train(config, run, prepare(config, protection(config), tokenizer_of(config)))
+    train(config, run, prepared(config))
 
 
 def train(config: Config, run: Run, mixture: Prepared) -> None:

@@ -12,7 +12,7 @@ from ecomgpt.tasks.prompt import instruction_prompt
 
 
 def main(config: Config, run: Run) -> None:
-    """Reads ``input``, one object with ``instruction`` and ``input`` a line, and writes the answers beside the run's own."""
+    """Reads ``input``, one object with ``instruction`` and ``input`` per line, and writes answers to ``predict/``."""
     from ecomgpt.eval.backends.transformers import batch_tokens
     from ecomgpt.eval.decoding.generate import Decoding, answer
     from ecomgpt.model.loading import read_model, read_tokenizer

@@ -1,4 +1,4 @@
-"""job=pseudo_label: labels unlabelled texts with a chat model; mixtures pick the result up as atomic tasks with the label "pseudo"."""
+"""job=pseudo_label: labels unlabelled texts with a chat model; mixtures use the labels in atomic tasks."""
 
 import dataclasses
 from collections import Counter
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 def main(config: Config, run: Run) -> None:
-    """Chooses texts, tells what they will cost, asks, checks and writes.
+    """Chooses texts, estimates the cost, asks, checks the answers and writes them.
 
     Raises:
-        UserError: If there is nothing to label, the endpoint can't be asked, the budget is spent, or questions got no answer.
-            What was answered by then is written.
+        UserError: If there is nothing to label, the endpoint can't be reached, the budget is spent, or questions got no
+            answer. Answers received until then are written.
     """
     with run.stage("choose"):
         works = gather(config)
     with run.stage("label"), Chat(config.chat, Path(config.paths.cache).expanduser()) as chat:
-        tell(works, chat)
+        show_estimate(works, chat)
         manifests: list[dict[str, Any]] = []
         stopped: UserError | None = None
         for work in works:
@@ -50,9 +50,7 @@ def main(config: Config, run: Run) -> None:
                 break
         if manifests:
             show(manifests, chat)
-            print(
-                f"Written to {pseudo_root(config)}; mixtures with pseudo labels (data=full_cot, data=pseudo_only) take it in."
-            )
+            print(f"Written to {pseudo_root(config)}; data=full_cot and data=pseudo_only use these labels.")
         log.info("%s", chat.ledger.line())
     failed = sum(manifest["texts"]["rejected"].get("no answer from the endpoint", 0) for manifest in manifests)
     if stopped:
@@ -64,9 +62,9 @@ def main(config: Config, run: Run) -> None:
 
 
 def gather(config: Config) -> list[Work]:
-    """The texts of every dataset and labelling that fit."""
+    """The texts of every dataset that a labelling applies to."""
     labellings = load_labellings(config.pseudo.tasks, config.paths.conf)
-    # Without the labels that are there: they are no texts to label, and broken ones are to be replaced.
+    # Pseudo labels made earlier are left out: they are no texts to label, and broken ones are to be replaced.
     found = find(dataclasses.replace(config, data=dataclasses.replace(config.data, labels=["golden"])))
     works = [work for dataset in found.datasets for work in choose(config, dataset, labellings)]
     works = [work for work in works if work.texts]
@@ -78,8 +76,8 @@ def gather(config: Config) -> list[Work]:
     return works
 
 
-def tell(works: list[Work], chat: Chat) -> None:
-    """Prints what will be asked and what it may cost, before anything is."""
+def show_estimate(works: list[Work], chat: Chat) -> None:
+    """Prints the number of questions and what they may cost, before the first one is sent."""
     from rich.console import Console
 
     table = _table(f"{chat.settings.model} at {chat.settings.base_url}", "texts", "known", "tokens in", "tokens out")
@@ -95,7 +93,7 @@ def tell(works: list[Work], chat: Chat) -> None:
 
 
 def show(manifests: list[dict[str, Any]], chat: Chat) -> None:
-    """Prints what became of the texts."""
+    """Prints how many texts were labelled and rejected, and why."""
     from rich.console import Console
 
     table = _table("Labelled", "chosen", "labelled", "rejected", "USD")

@@ -1,7 +1,8 @@
-"""job=rescore: scores the predictions of a finished evaluation again, in place; loads no model and asks nothing anew."""
+"""job=rescore: scores the predictions of a finished evaluation again, in place and without a model."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import read_json, write_json
@@ -10,12 +11,12 @@ from ecomgpt.eval.predictions import finish
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.job import report
-from ecomgpt.job.evaluate import UNTRAINED, scored, trained_as
-from ecomgpt.run.directory import Run, existing_run, settled
+from ecomgpt.job.evaluate import UNTRAINED, scored, training_provenance
+from ecomgpt.run.directory import Run, idle_run
 
 
 def main(config: Config, run: Run) -> None:
-    """Writes ``metrics.json`` and the report of the run again, by its own configuration."""
+    """Rewrites ``metrics.json`` and the report of the run by its own configuration."""
     metrics = rescore(run)
     same = json.dumps(metrics) == json.dumps(read_json(run.metrics_file))
     write_json(run.metrics_file, metrics)
@@ -23,19 +24,20 @@ def main(config: Config, run: Run) -> None:
     report.main(config, run)
 
 
-def rescore(run: Run) -> dict:
+def rescore(run: Run) -> dict[str, Any]:
     """The contents of ``metrics.json`` from the predictions.
 
     Raises:
         UserError: If the evaluation is not finished, or its questions are no longer those that were answered.
     """
-    config = existing_run(str(settled(str(run.path)).path))[1]
+    config = idle_run(str(run.path)).config()
     old = read_json(run.metrics_file)
     if not old:
         raise UserError(
-            f"run: '{run.path}' holds no metrics.json: its evaluation is not finished; the command that started it continues it"
+            f"run: '{run.path}' holds no metrics.json: its evaluation is not finished; "
+            "the command that started it continues it"
         )
-    config, manifest, training = trained_as(config, run)
+    config, manifest, training = training_provenance(config, run)
     suite = load_suite(config, manifest)
     after = _answers(suite, run.predictions)
     before = _answers(suite, run.predictions / UNTRAINED) if "untrained" in old else None

@@ -1,4 +1,4 @@
-"""job=run: the whole way: build, fit, evaluate, report. Each stage is skipped where an earlier start has finished it."""
+"""job=run: build, fit, evaluate, report. Stages that an earlier start has finished are skipped."""
 
 from ecomgpt.config.schema import Config
 from ecomgpt.job import build, evaluate, fit, report

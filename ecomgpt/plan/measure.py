@@ -16,7 +16,8 @@ from ecomgpt.common.files import read_json, write_json
 from ecomgpt.config.schema import Config
 from ecomgpt.plan.memory import ANSWER_SHARE
 from ecomgpt.run.directory import Run, save
-from ecomgpt.run.process_group import run_group
+from ecomgpt.run.process_group import PARENT, run_group
+from ecomgpt.run.signals import when_parent_ends
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -77,6 +78,7 @@ def worker(config: Config, run: Run) -> None:
     from ecomgpt.trainer.module import InstructionTuner
     from ecomgpt.trainer.steps import Steps
 
+    when_parent_ends(int(os.environ[PARENT]), lambda: os._exit(1))  # Nobody waits for the result any more.
     prepare_process(config)
     folder = run.path / f"rows-{os.environ.get('RANK', '0')}"
     data = Mixture(config, random_examples(config, folder), no_examples(folder / "validation"), 0)

@@ -21,8 +21,8 @@ from ecomgpt.config.flat import differences
 from ecomgpt.config.schema import Config
 from ecomgpt.run.environment import environment
 
-# What may differ when a run is continued, because its numbers do not depend on it: where things lie, how much is shown, how
-# the work is spread, and how often it is saved. Whether a strategy can read the checkpoint is checked when there is one.
+# What may differ when a run is continued, because its numbers do not depend on it: where things lie, how much is
+# shown, how the work is spread, and how often it is saved. Whether a strategy can read a checkpoint is checked later.
 FREE = (
     "overwrite",
     "preview",
@@ -61,6 +61,14 @@ class Run:
         self.model = path / "model"
         self.predictions = path / "predictions"
         self.logs = path / "logs"
+
+    def config(self) -> Config:
+        """The resolved configuration that the run was started with.
+
+        Raises:
+            UserError: If the directory holds none.
+        """
+        return load(self.config_file)
 
     def status(self) -> dict[str, Any]:
         """The contents of ``status.json``; empty where there is none or it is torn."""
@@ -129,7 +137,8 @@ def _clear(config: Config, run: Run) -> None:
         shutil.rmtree(run.path)
     elif status["state"] == "done":
         raise UserError(
-            f"name: the run '{run.path}' is finished; give another name=, or overwrite=true to delete it and start again"
+            f"name: the run '{run.path}' is finished; give another name=, "
+            "or overwrite=true to delete it and start again"
         )
     elif run.config_file.is_file():
         same(config, run)
@@ -142,11 +151,11 @@ def existing_run(path: str) -> tuple[Run, Config]:
         UserError: If it is none.
     """
     run = Run(Path(path).absolute())
-    return run, load(run.config_file)
+    return run, run.config()
 
 
-def settled(path: str) -> Run:
-    """An existing run directory in which no process works.
+def idle_run(path: str) -> Run:
+    """A run directory in which no process works.
 
     Raises:
         UserError: If a process does.
@@ -160,12 +169,12 @@ def settled(path: str) -> Run:
 
 
 def trained_run(path: str) -> Run:
-    """As `settled`, with a trained model in it.
+    """As `idle_run`, with a trained model in it.
 
     Raises:
         UserError: If there is none.
     """
-    run = settled(path)
+    run = idle_run(path)
     if not (run.model / "config.json").is_file():
         if run.metrics_file.is_file():
             raise UserError(
@@ -208,7 +217,7 @@ def same(config: Config, run: Run) -> None:
     Raises:
         UserError: With every difference.
     """
-    found = list(differences(dataclasses.asdict(load(run.config_file)), dataclasses.asdict(config), FREE))
+    found = list(differences(dataclasses.asdict(run.config()), dataclasses.asdict(config), FREE))
     if found:
         raise UserError(
             "\n".join(

@@ -1,9 +1,15 @@
-"""A group of training processes on this machine: started, watched, stopped.
+"""Processes on this machine, started, watched and stopped: a group that trains or answers, or one job of a sweep.
 
-The command's own process never joins the group. It holds the store where the processes meet, so no port has to be guessed,
-and starts `ecomgpt.cli.worker`, which does not import Hydra and reads the resolved configuration from the run directory.
-Lightning's own launcher would execute the command line again in every child, ``--multirun`` included (lightning #11617,
-hydra #2070). Groups over several machines are torchrun's: `ecomgpt.run.torchrun`.
+The command's own process never joins a group. It holds the store where the processes meet, so no port has to be
+guessed, and starts `ecomgpt.run.worker`, which does not import Hydra and reads the resolved configuration from the run
+directory. Lightning's own launcher would execute the command line again in every child, ``--multirun`` included
+(lightning #11617, hydra #2070). Groups over several machines are torchrun's: `ecomgpt.run.torchrun`.
+
+``torch.distributed.launcher.elastic_launch`` was tried instead (torch 2.13). It starts the processes, passes SIGINT and
+SIGTERM on and finds root causes, but (a) it kills them 30 s after the signal, in which a large model does not finish
+its step and save, and older torch has no setting for that; (b) it takes a process that saved and left for a failed
+one, and has no "second Ctrl-C means now"; (c) its processes stay when it is killed itself; (d) SIGUSR1 and SIGUSR2, the notices
+of SLURM and submitit, are not handled. What would be left of this module is most of it.
 """
 
 import contextlib
@@ -14,30 +20,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
-from ecomgpt.common.errors import JobFailure, UserError
-from ecomgpt.config.schema import Config
+from ecomgpt.common.errors import JobFailure, UserError, cause_of
+from ecomgpt.config.schema import Config, TrainerConfig
+from ecomgpt.run import torchrun
 from ecomgpt.run.directory import Run
+from ecomgpt.run.torchrun import without_ranks
 
-RANK_VARIABLES = (
-    "RANK",
-    "LOCAL_RANK",
-    "GROUP_RANK",
-    "ROLE_RANK",
-    "NODE_RANK",
-    "WORLD_SIZE",
-    "LOCAL_WORLD_SIZE",
-    "GROUP_WORLD_SIZE",
-    "ROLE_WORLD_SIZE",
-    "MASTER_ADDR",
-    "MASTER_PORT",
-    "TORCHELASTIC_RUN_ID",
-    "TORCHELASTIC_RESTART_COUNT",
-    "TORCHELASTIC_MAX_RESTARTS",
-    "TORCHELASTIC_USE_AGENT_STORE",
-)
-"""A launcher above us may have set these; a process group of our own must not inherit them."""
 PARENT = "ECOMGPT_PARENT"
 """Environment variable with the id of the process that started a group; without it the group must not train on."""
 ERRORS = "ECOMGPT_ERRORS"
@@ -51,7 +43,7 @@ LEAVE = 60.0
 
 
 def run_group(config: Config, run: Run, function: str) -> None:
-    """Runs ``module:function`` of a job in ``trainer.devices`` processes and waits for them.
+    """Runs ``module:function`` in ``trainer.devices`` processes and waits for them.
 
     Raises:
         UserError: If a process ended with a user's mistake.
@@ -62,111 +54,108 @@ def run_group(config: Config, run: Run, function: str) -> None:
 
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     with tempfile.TemporaryDirectory(prefix="ecomgpt-") as folder:
-        command = [sys.executable, "-m", "ecomgpt.cli.worker", str(run.path), function]
-        processes: list[subprocess.Popen] = []
+        processes: list[subprocess.Popen[bytes]] = []
         try:
             for rank in range(config.trainer.devices):
-                # A session of its own: the terminal's Ctrl-C reaches the parent alone, which passes it on once.
-                environment = _environment(config, rank, store.port, folder)
-                processes.append(subprocess.Popen(command, env=environment, start_new_session=True))
-            codes = _watch(processes)
+                variables = _variables(config.trainer, rank, store.port, folder)
+                processes.append(start_process(run, function, variables))
+            codes, interruption = wait(processes)
         finally:
             _send(processes, signal.SIGKILL)
-        _conclude(codes, Path(folder))
+        _conclude(codes, Path(folder), interruption)
 
 
-def without_ranks() -> dict[str, str]:
-    """The environment without what a launcher above us has set."""
-    return {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
+def start_process(
+    run: Run, function: str, variables: Mapping[str, object] | None = None, output: IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts one process that calls ``module:function`` with the run and its configuration.
 
-
-def orphaned() -> bool:
-    """Called in a process of a group: whether its parent is gone, killed for example; the system has then given it another one."""
-    parent = os.environ.get(PARENT)
-    return parent is not None and int(parent) != os.getppid()
+    Args:
+        run: A run directory that holds its configuration.
+        function: What is called.
+        variables: Further environment variables.
+        output: Where it prints; None for this process's own streams.
+    """
+    own = {PARENT: os.getpid(), **(variables or {})}
+    return subprocess.Popen(
+        [sys.executable, "-m", "ecomgpt.run.worker", str(run.path), function],
+        env={**without_ranks(), **{name: str(value) for name, value in own.items()}},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        # A session of its own: the terminal's Ctrl-C reaches the parent alone, which passes it on once.
+        start_new_session=True,
+    )
 
 
 def leave_error(error: BaseException) -> None:
-    """Called in a process of a group: leaves the reason of its end for the parent."""
+    """Called in a started process: leaves the reason of its end for the parent of a group, or prints it."""
+    text = cause_of(error)
     folder = os.environ.get(ERRORS)
     if folder is None:
+        print(text, file=sys.stderr, flush=True)
         return
-    rank = os.environ.get("RANK", "0")
-    text = (
-        str(error) if isinstance(error, (UserError, JobFailure)) else f"{type(error).__name__}: {error}".split("\n")[0]
-    )
-    reason = {"at": time.time(), "rank": int(rank), "text": text, "user": isinstance(error, UserError)}
+    reason = {"at": time.time(), "rank": torchrun.rank(), "text": text, "user": isinstance(error, UserError)}
     # The parent may be gone, and the folder with it.
     with contextlib.suppress(OSError):
-        (Path(folder) / f"{rank}.json").write_text(json.dumps(reason), encoding="utf-8")
+        (Path(folder) / f"{torchrun.rank()}.json").write_text(json.dumps(reason), encoding="utf-8")
 
 
-def _environment(config: Config, rank: int, port: int, folder: str) -> dict[str, str]:
-    count = config.trainer.devices
-    threads = config.trainer.threads or max(1, (os.cpu_count() or 1) // count)
-    own = {
+def _variables(trainer: TrainerConfig, rank: int, port: int, folder: str) -> dict[str, object]:
+    """What PyTorch's ``env://`` rendezvous reads, as torchrun would set it."""
+    # One machine: the loopback interface is there whatever the host's name resolves to.
+    loopback = {"GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo")} if sys.platform == "linux" else {}
+    return {
         "RANK": rank,
         "LOCAL_RANK": rank,
         "GROUP_RANK": 0,
-        "WORLD_SIZE": count,
-        "LOCAL_WORLD_SIZE": count,
+        "WORLD_SIZE": trainer.devices,
+        "LOCAL_WORLD_SIZE": trainer.devices,
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
         # The store is the parent's, as it is torchrun's agent's: no process opens a server.
         "TORCHELASTIC_USE_AGENT_STORE": "True",
         "TORCHELASTIC_RESTART_COUNT": 0,
-        "OMP_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": trainer.threads or max(1, (os.cpu_count() or 1) // trainer.devices),
         "PYTHONUNBUFFERED": 1,
-        PARENT: os.getpid(),
         ERRORS: folder,
+        **loopback,
     }
-    environment = {**without_ranks(), **{name: str(value) for name, value in own.items()}}
-    if sys.platform == "linux":
-        # One machine: the loopback interface is there whatever the host's name resolves to.
-        environment.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    return environment
 
 
-def _watch(processes: list[subprocess.Popen]) -> list[tuple[int, int]]:
-    """Waits until all have ended; passes Ctrl-C on; once one has failed, the others are not waited for long.
+def wait(processes: Sequence[subprocess.Popen[bytes]]) -> tuple[list[tuple[int, int]], BaseException | None]:
+    """Waits until all have ended; passes an interruption on; once one has failed, the others are not waited for long.
 
     Returns:
-        (rank, exit code) in the order in which they ended.
+        Place and exit code of each, in the order in which they ended, and what interrupted the wait: KeyboardInterrupt,
+        or SystemExit, by which submitit leaves. The caller raises it once it has looked at the codes.
     """
-    ended: list[tuple[int, int]] = []
-    deadline, asked = float("inf"), 0
+    ended: dict[int, int] = {}
+    deadline = float("inf")
+    interruption: BaseException | None = None
     while len(ended) < len(processes):
         try:
-            known = {rank for rank, _ in ended}
-            fresh = [
-                (rank, code)
-                for rank, process in enumerate(processes)
-                if rank not in known and (code := process.poll()) is not None
-            ]
+            running = (place for place in range(len(processes)) if place not in ended)
+            fresh = [(place, code) for place in running if (code := processes[place].poll()) is not None]
             # Of those that ended since the last look, one that was killed is the cause of the others' end.
-            ended += sorted(fresh, key=lambda item: item[1] >= 0)
-            for _, code in ended[len(known) :]:
+            for place, code in sorted(fresh, key=lambda item: item[1] >= 0):
+                ended[place] = code
                 if code:
                     deadline = min(deadline, time.monotonic() + (LEAVE if code == INTERRUPTED else GRACE))
             if time.monotonic() > deadline:
                 _send(processes, signal.SIGKILL)
             time.sleep(0.05)
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, SystemExit) as error:
             # A cluster may announce its stop several times; only a second Ctrl-C means: at once.
-            if asked == 0:
+            if interruption is None:
                 _send(processes, signal.SIGINT)
             elif type(error) is KeyboardInterrupt:
                 _send(processes, signal.SIGKILL)
-            asked += 1
-    if asked and (
-        any(code == -signal.SIGKILL for _, code in ended)
-        or not any(code > 0 and code != INTERRUPTED for _, code in ended)
-    ):
-        raise KeyboardInterrupt
-    return ended
+            interruption = interruption or error
+    return list(ended.items()), interruption
 
 
-def _send(processes: list[subprocess.Popen], number: signal.Signals) -> None:
+def _send(processes: Sequence[subprocess.Popen[bytes]], number: signal.Signals) -> None:
     for process in processes:
         if process.poll() is None:
             process.send_signal(number)
@@ -174,9 +163,12 @@ def _send(processes: list[subprocess.Popen], number: signal.Signals) -> None:
                 process.wait()
 
 
-def _conclude(codes: list[tuple[int, int]], folder: Path) -> None:
-    """Raises what ended the group, told by the process that ended first."""
+def _conclude(codes: list[tuple[int, int]], folder: Path, interruption: BaseException | None = None) -> None:
+    """Raises what ended the group: an interruption, or the failure of the process that ended first."""
     failed = [(rank, code) for rank, code in codes if code not in (0, INTERRUPTED)]
+    killed = any(code == -signal.SIGKILL for _, code in codes)
+    if interruption and (killed or not any(code > 0 for _, code in failed)):
+        raise interruption
     if not failed:
         if any(code == INTERRUPTED for _, code in codes):
             raise KeyboardInterrupt

@@ -1,8 +1,9 @@
 """A job under torchrun, on one machine or on many: every process runs the command, and process 0 owns the run.
 
-``torchrun --nnodes=2 --nproc_per_node=8 ... -m ecomgpt strategy=fsdp name=big`` starts sixteen processes. Process 0 checks,
-makes the run directory, builds the mixture, and evaluates and reports after training. The others wait for its word at each
-step, train with it, and leave. They meet in torchrun's store, under keys of their own, before any process group exists.
+``torchrun --nnodes=2 --nproc_per_node=8 ... -m ecomgpt strategy=fsdp name=big`` starts sixteen processes. Process 0
+checks, makes the run directory, builds the mixture, and evaluates and reports after training. The others wait for it at
+each stage, train with it, and leave. They meet in torchrun's store, under keys of their own, before any process group
+exists.
 """
 
 import contextlib
@@ -15,8 +16,25 @@ from typing import Any
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
 from ecomgpt.run.directory import Run
-from ecomgpt.run.process_group import RANK_VARIABLES
 
+RANK_VARIABLES = (
+    "RANK",
+    "LOCAL_RANK",
+    "GROUP_RANK",
+    "ROLE_RANK",
+    "NODE_RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "GROUP_WORLD_SIZE",
+    "ROLE_WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "TORCHELASTIC_RUN_ID",
+    "TORCHELASTIC_RESTART_COUNT",
+    "TORCHELASTIC_MAX_RESTARTS",
+    "TORCHELASTIC_USE_AGENT_STORE",
+)
+"""What torchrun sets in each of its processes, and `ecomgpt.run.process_group` in those of its groups."""
 PATIENCE = timedelta(days=2)
 """Building a large mixture takes hours; if process 0 dies, torchrun stops the others."""
 RUN, BUILT = "run", "built"
@@ -31,8 +49,13 @@ def joined() -> bool:
 
 
 def rank() -> int:
-    """This process among all; 0 owns the run."""
-    return int(os.environ["RANK"])
+    """Number of this process among all of a group or of torchrun's; 0, which owns the run, outside of them."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def without_ranks() -> dict[str, str]:
+    """The environment without what a launcher above us has set, for processes of our own."""
+    return {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
 
 
 def refuse(what: str) -> None:
@@ -43,7 +66,8 @@ def refuse(what: str) -> None:
     """
     if joined():
         raise UserError(
-            f"command line: {what} can't run under torchrun; start it without, and give trainer.devices=<processes of each job>"
+            f"command line: {what} can't run under torchrun; start it without, "
+            "and give trainer.devices=<processes of each job>"
         )
 
 
@@ -79,7 +103,7 @@ def usage(config: Config) -> str:
 
 @contextlib.contextmanager
 def leading() -> Iterator[None]:
-    """Process 0's job; whatever the others still wait for when it ends, they need not. Outside torchrun it does nothing."""
+    """Releases ranks that are still waiting when rank 0 ends; does nothing outside torchrun."""
     try:
         yield
     finally:
@@ -99,7 +123,7 @@ def publish_mixture_ready(train: bool) -> None:
 
 
 def clear_rank_env() -> None:
-    """Process 0 is one of its own after training: what follows must not take it for one of many."""
+    """Clears the rank variables, so that what rank 0 does after training is single-process."""
     for name in RANK_VARIABLES:
         os.environ.pop(name, None)
 

@@ -18,7 +18,6 @@ from ecomgpt.common.log import now
 from ecomgpt.common.units import duration, size
 from ecomgpt.data.datamodule import Mixture
 from ecomgpt.run.directory import Run
-from ecomgpt.run.process_group import orphaned
 
 COLUMNS = (
     "step",
@@ -53,8 +52,6 @@ class StepTimes:
         self._mark = time.perf_counter()
 
     def after_step(self, trainer: L.Trainer, loss: float, norm: float | None) -> None:
-        if orphaned():
-            raise KeyboardInterrupt  # Nobody waits for the result any more.
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         moment = time.perf_counter()

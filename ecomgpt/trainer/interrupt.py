@@ -4,6 +4,7 @@ Lightning turns Ctrl-C into ``sys.exit`` wherever it strikes, also between the b
 nothing whole can be saved. Here the handler only sets a flag, which is checked between optimizer steps.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,7 +14,6 @@ from typing import Any
 import lightning as L
 import torch
 
-from ecomgpt.run.process_group import orphaned
 from ecomgpt.run.signals import PREEMPTION
 from ecomgpt.trainer.checkpoints import Checkpoints
 
@@ -48,7 +48,7 @@ class Interruption:
         Raises:
             Interrupted: On every process after the same step, or the others would wait forever.
         """
-        requested = self.requested or orphaned()
+        requested = self.requested
         if trainer.world_size > 1:
             vote = torch.tensor(float(requested), device=trainer.lightning_module.device)
             requested = float(trainer.strategy.reduce(vote, reduce_op="sum")) > 0
@@ -71,4 +71,5 @@ class Interruption:
             return
         self.requested = True
         if os.environ.get("RANK", "0") == "0":
-            print("\nFinishing this step, then saving. Ctrl-C again stops at once.", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # The terminal may be gone.
+                print("\nFinishing this step, then saving. Ctrl-C again stops at once.", file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ from ecomgpt.__main__ import main
 from ecomgpt.common.errors import UserError
 from ecomgpt.eval.statistics.paired import between
 from ecomgpt.report import study_unchanged, write_study
+from ecomgpt.report.study import page as study_page
 from ecomgpt.run.directory import Run
 
 HOSTILE = "<script>alert(1)</script> | `rm` \\input{x} $x$ % & _ [red]x[/red] \x1b[31m\u202e"
@@ -284,7 +285,7 @@ def test_a_task_that_no_arm_has_with_all_its_seeds_is_shown_and_not_compared(tmp
 def test_broken_files_are_told_of_and_cost_no_more_than_they_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: bytes, said: str
 ) -> None:
-    monkeypatch.setattr("ecomgpt.report.study.page.draw", lambda *_: {})
+    monkeypatch.setattr(study_page, "draw", lambda *_: {})
     folder = make_sweep(tmp_path / "abl", seeds=(1,), rows=8)
     (folder / file).write_bytes(content)
     try:

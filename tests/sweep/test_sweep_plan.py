@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ecomgpt.cli.sweep.job import _cause
-from ecomgpt.cli.sweep.plan import Sweep, asks_preview, named, plan
+from ecomgpt.cli.sweep.job import cause_of_death
+from ecomgpt.cli.sweep.plan import Sweep, asks_preview, directory_name, plan
 from ecomgpt.cli.sweep.preview import differences
 from ecomgpt.cli.sweep.results import same_configurations
 from ecomgpt.common.errors import UserError
@@ -56,7 +56,7 @@ def test_what_a_person_types_to_continue_has_no_preview() -> None:
 
 def test_keys_that_all_jobs_share_stand_in_no_name_however_they_are_quoted() -> None:
     shared = ["eval.tasks", "trainer.max_steps"]
-    assert named(["seed=1", "eval.tasks=['a', 'b']", "trainer.max_steps=5"], shared) == "seed-1"
+    assert directory_name(["seed=1", "eval.tasks=['a', 'b']", "trainer.max_steps=5"], shared) == "seed-1"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,11 @@ def test_differences_name_a_swept_option_once() -> None:
 
 
 def test_causes_of_death_are_named() -> None:
-    assert "SIGKILL" in _cause(-9) and "SIGSEGV" in _cause(-11) and _cause(3) == "ended with exit code 3"
+    assert (
+        "SIGKILL" in cause_of_death(-9)
+        and "SIGSEGV" in cause_of_death(-11)
+        and cause_of_death(3) == "ended with exit code 3"
+    )
 
 
 @pytest.mark.parametrize("study", sorted(options(files.STUDIES, ROOTS)))

@@ -3,21 +3,20 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ecomgpt.cli.sweep.plan import named
+from ecomgpt.cli.launch import start
+from ecomgpt.cli.sweep.plan import directory_name
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import read_json, write_json
 from ecomgpt.common.log import now
 from ecomgpt.config.schema import Config
 from ecomgpt.plan import configuration
-from ecomgpt.run.directory import Run, alive, open_run
-from ecomgpt.run.process_group import PARENT
+from ecomgpt.run.directory import Run, alive
+from ecomgpt.run.process_group import start_process, wait
 
 SHARED = "ECOMGPT_SWEEP_SHARED"
 """Environment variable with the keys that all jobs share: launchers may start jobs in other processes."""
@@ -34,7 +33,7 @@ def run_job(raw: DictConfig) -> float | None:
     settings = HydraConfig.get()
     overrides = list(settings.overrides.task)
     folder = Path(settings.sweep.dir)
-    name = named(overrides, json.loads(os.environ.get(SHARED, "[]")))
+    name = directory_name(overrides, json.loads(os.environ.get(SHARED, "[]")))
     run = Run(folder / name)
     try:
         # Settled in time of the launch: the configuration's own values are for single runs.
@@ -43,9 +42,9 @@ def run_job(raw: DictConfig) -> float | None:
             OmegaConf.update(raw, "paths.output", str(folder))
         config = configuration.checked(raw)
         if run.status().get("state") != "done" or config.overwrite:
-            _run(config, overrides)
+            start(config, overrides, in_child)
     except (UserError, OSError) as error:
-        if alive(run.status()):  # Another command works in it: what it says of its job stays true.
+        if alive(run.status()):  # Another command works in it, and its status stays as it is.
             return None
         run.path.mkdir(parents=True, exist_ok=True)
         run.update(
@@ -60,51 +59,21 @@ def run_job(raw: DictConfig) -> float | None:
     return average.get("value")
 
 
-def _run(config: Config, overrides: list[str]) -> None:
-    from ecomgpt.plan.batch import choose_batch
-
-    chosen = choose_batch(config)
-    if chosen:
-        print(f"  {chosen}", flush=True)
-    run = open_run(config, overrides)
-    write_json(run.path / "overrides.json", overrides)
-    # A session of its own: the terminal's Ctrl-C reaches the job once, from here, and ends it at a step's border.
+def in_child(config: Config, run: Run) -> None:
+    """Runs the job in a child process, whose output goes to a file."""
+    write_json(run.path / "overrides.json", list(HydraConfig.get().overrides.task))
     with (run.logs / CONSOLE).open("ab") as console:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "ecomgpt.cli.worker", str(run.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
-            start_new_session=True,
-            env={**os.environ, PARENT: str(os.getpid())},
-        )
-    code = _wait(child)
+        child = start_process(run, "ecomgpt.cli.launch:execute", output=console)
+    [(_, code)], interruption = wait([child])
+    if interruption is not None:
+        raise interruption
     if code and run.status().get("state") == "running":
-        run.update(state="failed", error=_cause(code), finished=now())
+        run.update(state="failed", error=cause_of_death(code), finished=now())
 
 
-def _wait(child: subprocess.Popen) -> int:
-    """Waits for the job; before leaving itself, whatever for (submitit ends by SystemExit), lets it save."""
-    ended: BaseException | None = None
-    while True:
-        try:
-            code = child.wait()
-            break
-        except (KeyboardInterrupt, SystemExit) as error:
-            if ended is None:
-                child.send_signal(signal.SIGINT)
-            elif type(error) is KeyboardInterrupt:
-                child.send_signal(signal.SIGKILL)
-            ended = ended or error
-    if ended is not None:
-        raise ended
-    return code
-
-
-def _cause(code: int) -> str:
+def cause_of_death(code: int) -> str:
     """What an exit code says where the job itself could not."""
-    if code == -signal.SIGKILL:
-        return "killed by signal 9 (SIGKILL), often for lack of memory"
-    if code < 0:
-        return f"killed by signal {-code} ({signal.Signals(-code).name})"
-    return f"ended with exit code {code}"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    hint = ", often for lack of memory" if code == -signal.SIGKILL else ""
+    return f"killed by signal {-code} ({signal.Signals(-code).name}){hint}"

@@ -1,11 +1,11 @@
 """What a sweep consists of: its directory, its jobs and how they are called."""
 
+import itertools
 import re
 import shlex
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -16,13 +16,14 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.hashing import digest
 from ecomgpt.config import command
 from ecomgpt.config.compose import register, searchpath
 from ecomgpt.config.files import STUDIES
 from ecomgpt.config.roots import shipped
 
-BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 LONGEST = 120
+"""Characters of a job's directory name, before a hash stands for the rest."""
 SEPARATE = re.compile(r"[^A-Za-z0-9._-]+")
 OURS = ("name", "paths.output", "preview")
 """Keys of a sweep as a whole, which its jobs do not get from the command line."""
@@ -50,7 +51,7 @@ class Sweep:
 
     def name(self, job: list[str]) -> str:
         """The directory name of a job: what it does not share with the others."""
-        return named(job, self.shared)
+        return directory_name(job, self.shared)
 
     def holds(self, name: str) -> bool:
         """Whether a job of this name is one of the command's; all are where the sweeper decides."""
@@ -89,7 +90,7 @@ def plan(overrides: list[str], roots: list[Path]) -> Sweep:
     )
     params = [f"{key}={value}" for key, value in ((hydra.sweeper.get("params") or {}).items())]
     everything = _merged(OverridesParser.create().parse_overrides(command.opened(params)), parsed)
-    jobs = _product(everything) if hydra.sweeper["_target_"] == BASIC else None
+    jobs = _product(everything) if hydra.sweeper["_target_"].endswith(".BasicSweeper") else None
     # The study names the sweep as well as its jobs would; `name=` overrules.
     study = given.get(f"+{STUDIES}") or given.get(STUDIES)
     shared = [
@@ -97,7 +98,7 @@ def plan(overrides: list[str], roots: list[Path]) -> Sweep:
         for item in everything
         if not item.is_sweep_override() and not item.key_or_group.startswith("hydra")
     ]
-    name = given.get("name") or (study if study and "," not in study else named(overrides))
+    name = given.get("name") or (study if study and "," not in study else directory_name(overrides))
     if "," in name or not SEPARATE.sub("", name):
         raise UserError(f"name: '{name}' can't name a sweep's directory; give one name")
     folder = Path(given.get("paths.output") or "multirun").expanduser().absolute() / name
@@ -112,7 +113,8 @@ def _refuse(sweep: Sweep, sweeper: DictConfig) -> None:
     if twice:
         raise UserError(
             *(
-                f"command line: several jobs would lie in '{sweep.folder / name}': a value is listed twice, or the jobs differ in a path alone"
+                f"command line: several jobs would lie in '{sweep.folder / name}': a value is listed twice, "
+                "or the jobs differ in a path alone"
                 for name in twice
             )
         )
@@ -137,7 +139,7 @@ def asks_preview(overrides: list[str]) -> bool:
     return bool(given) and given[-1] in ("true", "1")
 
 
-def named(overrides: list[str], shared: Collection[str] = ()) -> str:
+def directory_name(overrides: list[str], shared: Collection[str] = ()) -> str:
     """A directory name from overrides, without ``=``, which Hydra's grammar does not take in a path.
 
     Args:
@@ -147,7 +149,7 @@ def named(overrides: list[str], shared: Collection[str] = ()) -> str:
     hidden = (*(f"{key}=" for key in OURS), "paths.", "overwrite=", "hydra")
     wanted = [item for item in overrides if _key(item) not in shared and not item.startswith(hidden)]
     name = SEPARATE.sub("-", "_".join(sorted(wanted))).strip("-") or "default"
-    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{blake2b(name.encode(), digest_size=4).hexdigest()}"
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{digest(name, 4)}"
 
 
 def hydra_arguments(sweep: Sweep, roots: list[Path]) -> list[str]:
@@ -184,15 +186,21 @@ def _merged(params: list[Override], given: list[Override]) -> list[Override]:
 
 
 def _product(items: list[Override]) -> list[list[str]]:
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-
-    try:
-        batches = BasicSweeper.split_arguments(
-            [item for item in items if not item.key_or_group.startswith("hydra")], None
-        )
-    except HydraException as error:
-        raise UserError(f"command line: {error}; list the values, or choose a sweeper that draws them") from error
-    return [list(job) for batch in batches for job in batch]
+    """Every combination of the listed values, in the order in which Hydra's own sweeper runs them."""
+    choices: list[list[str]] = []
+    for item in items:
+        if item.key_or_group.startswith("hydra"):
+            continue
+        key = item.get_key_element()
+        if not item.is_sweep_override():
+            choices.append([f"{key}={item.get_value_element_as_str()}"])
+        elif item.is_discrete_sweep():
+            choices.append([f"{key}={value}" for value in item.sweep_string_iterator()])
+        else:
+            raise UserError(
+                f"command line: {key} is drawn from an interval; list the values, or choose a sweeper that draws them"
+            )
+    return [list(job) for job in itertools.product(*choices)]
 
 
 def _key(item: str) -> str:

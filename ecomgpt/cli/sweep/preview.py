@@ -103,7 +103,7 @@ def _memory(config: Config, here: Machine) -> Any:
 
 
 def _time(job: Job, config: Config, everything: list[Job], sweep: Sweep) -> str:
-    """What a finished job took; for another, what finished jobs of the same model and steps took; empty without such jobs."""
+    """Time of a finished job; of another, that of finished jobs with its model and steps, or empty without any."""
     if job.state == "done":
         return elapsed(job)
     times = [_seconds(other, sweep) for other in everything if other.state == "done" and _alike(other, config, sweep)]

@@ -47,18 +47,18 @@ def _job(folder: Path, name: str, overrides: list[str]) -> Job:
     return Job(name, overrides, Run(folder / name).status())
 
 
-def settle(sweep: Sweep) -> None:
-    """Marks jobs as failed that say they run, but whose process is gone: killed with the sweep itself, for example."""
+def mark_dead_jobs(sweep: Sweep) -> None:
+    """Marks running jobs whose process is gone as failed; they were killed with the sweep itself, for example."""
     for job in jobs(sweep):
         if job.state == "running" and not alive(job.status):
             Run(sweep.folder / job.name).update(state="failed", error="its process is gone; it was killed")
 
 
 def same_configurations(sweep: Sweep, roots: list[Path]) -> None:
-    """Makes sure that jobs of earlier commands, which the sweep would take for its own, were given the same configuration.
+    """Makes sure that the jobs of earlier commands, which the sweep continues, had the same configuration.
 
     Raises:
-        UserError: With every job that was not.
+        UserError: With every job that had another one.
     """
     problems: list[str] = []
     for name, overrides in zip(sweep.names, sweep.jobs or [], strict=True):

@@ -17,7 +17,7 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.config import compose
 from ecomgpt.config.roots import shipped
 from ecomgpt.report.text import visible
-from ecomgpt.run.signals import install_signal_handlers
+from ecomgpt.run.signals import preemptible
 
 
 def sweep(overrides: list[str], roots: list[Path]) -> int:
@@ -42,7 +42,7 @@ def sweep(overrides: list[str], roots: list[Path]) -> int:
     try:
         wanted.folder.mkdir(parents=True, exist_ok=True)
         with _alone(wanted):
-            results.settle(wanted)
+            results.mark_dead_jobs(wanted)
             results.same_configurations(wanted, roots)
             _tell_start(wanted)
             return _conclude(wanted, _launch(wanted, roots))
@@ -80,9 +80,8 @@ def _launch(wanted: Sweep, roots: list[Path]) -> str:
     # Launchers may start jobs in other processes.
     os.environ[SHARED] = json.dumps(wanted.shared)
     before, sys.argv = sys.argv, hydra_arguments(wanted, roots)
-    install_signal_handlers()
     try:
-        with Watch(wanted):
+        with preemptible(), Watch(wanted):
             hydra.main(config_path=str(shipped("conf")), config_name="config", version_base="1.3")(run_job)()
     except KeyboardInterrupt:
         return "Interrupted."

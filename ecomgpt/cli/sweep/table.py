@@ -3,13 +3,17 @@
 import sys
 import threading
 import time
+from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ecomgpt.cli.sweep.plan import Sweep
 from ecomgpt.cli.sweep.results import Job, jobs
 from ecomgpt.common.units import duration
 from ecomgpt.report.text import visible
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -19,7 +23,7 @@ STYLES = {"done": "green", "failed": "red", "interrupted": "yellow", "running": 
 class Watch:
     """Shows the jobs while they run; a context manager.
 
-    In a terminal it is one table that is drawn again; elsewhere a line for every change of a state or stage.
+    A terminal gets one table that is kept up to date, any other output a line per change of state or stage.
 
     Args:
         sweep: The sweep.
@@ -68,11 +72,11 @@ class Watch:
 
 
 def key(job: Job) -> tuple[str, str]:
-    """What makes a new line worth printing: the state, and what a running job is at."""
+    """What a new line is printed for when it changes: the state, and the stage of a running job."""
     return job.state, str(job.status.get("stage") or "") if job.state == "running" else ""
 
 
-def table(everything: list[Job]) -> Any:
+def table(everything: list[Job]) -> "Table":
     """All jobs as a rich table."""
     from rich.table import Table
     from rich.text import Text
@@ -97,15 +101,13 @@ def facts(job: Job) -> str:
     parts = [
         f"step {beat['step']}/{beat['steps']}" if beat.get("steps") else "",
         f"loss {beat['loss']:.3f}" if beat.get("loss") is not None else "",
+        f"{duration(beat['seconds_left'])} left" if beat.get("seconds_left") is not None else "",
     ]
-    parts.append(f"{duration(beat['seconds_left'])} left" if beat.get("seconds_left") is not None else "")
     return "  ".join(part for part in parts if part)
 
 
 def elapsed(job: Job) -> str:
     """Minutes and seconds since the job's first start, up to its end."""
-    from datetime import datetime
-
     started, finished = job.status.get("started"), job.status.get("finished")
     if not started:
         return ""

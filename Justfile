@@ -61,6 +61,7 @@ bench-eval *arguments:
 # Write the pages that are made from the declarations
 docs:
     python -m ecomgpt.tasks.chain > docs/tasks.md
+    python -m ecomgpt.config.help > docs/reference.md
 
 # Benchmark training against transformers.Trainer and trl (about a quarter of an hour; needs the extra `bench`)
 bench-train *arguments:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from ecomgpt import __version__
 from ecomgpt.common.errors import JobFailure, UserError, report
-from ecomgpt.plan import configuration
-from ecomgpt.plan.configuration import configured
 from ecomgpt.run.script import require_main_guard
 
 
@@ -38,11 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     if any(item in ("-h", "--help") for item in arguments):
-        from ecomgpt.config.help import text
+        from ecomgpt.config.help import page
 
-        print(text())
+        print(page(arguments))
         return 0
-    from ecomgpt.config import files
+    if "--version" in arguments:
+        print(f"ecomgpt {__version__}")
+        return 0
+    from ecomgpt.config import files  # Hydra takes a third of a second, which --help should not.
+    from ecomgpt.plan.configuration import configured
 
     flags, overrides = _flags(arguments)
     roots = files.search_roots(overrides, flags.config_dir)
@@ -93,6 +96,7 @@ def _hydra(arguments: list[str], overrides: list[str], roots: list[Path], resolv
 
     from ecomgpt.config import command, compose
     from ecomgpt.config.roots import shipped
+    from ecomgpt.plan import configuration
 
     raw = compose.composed(overrides, roots)
     if resolve:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ecomgpt.common.errors import JobFailure, UserError, cause_of
 from ecomgpt.common.log import log, log_to, now
 from ecomgpt.config.flat import differences
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import KEYS, Config
 from ecomgpt.job import IN_PLACE, job_function
 from ecomgpt.plan.batch import choose_batch
 from ecomgpt.plan.preflight import require
@@ -137,6 +137,7 @@ def _require_same_command(own: Config, leader: Config) -> None:
         # What process 0 has chosen holds for all.
         own.trainer.micro_rows = leader.trainer.micro_rows
         own.trainer.gradient_checkpointing = leader.trainer.gradient_checkpointing
-    found = list(differences(dataclasses.asdict(leader), dataclasses.asdict(own), free=("name", "paths")))
+    free = {name for name, key in KEYS.items() if key.says("per_machine")}
+    found = list(differences(dataclasses.asdict(leader), dataclasses.asdict(own), free))
     if found:
         raise UserError("the machines were started with different commands:", *found)

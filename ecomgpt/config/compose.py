@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config import command, files, rules, suites
 from ecomgpt.config.roots import shipped
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import KEYS, Config
 
 
 def register() -> None:
@@ -26,6 +27,24 @@ def searchpath(roots: list[Path]) -> list[str]:
     return [f"hydra.searchpath=[{extra}]"]
 
 
+def merged(overrides: list[str], roots: list[Path]) -> tuple[DictConfig, DictConfig]:
+    """The configuration as Hydra composes it, and Hydra's own settings.
+
+    Raises:
+        UserError: In Hydra's words.
+    """
+    register()
+    try:
+        with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
+            raw = compose("config", overrides=overrides + searchpath(roots), return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError("configuration: " + " ".join(str(error.__cause__ or error).split())) from error
+    hydra = raw.hydra
+    with open_dict(raw):
+        del raw["hydra"]
+    return raw, hydra
+
+
 def composed(overrides: list[str], roots: list[Path]) -> DictConfig:
     """The composed configuration of one job.
 
@@ -35,12 +54,12 @@ def composed(overrides: list[str], roots: list[Path]) -> DictConfig:
     found = command.problems(overrides, roots, multirun=False)
     if found:
         raise UserError(*found)
-    register()
-    try:
-        with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
-            return compose("config", overrides=command.opened(overrides) + searchpath(roots))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError("configuration: " + " ".join(str(error.__cause__ or error).split())) from error
+    raw, hydra = merged(command.opened(overrides), roots)
+    chosen = {group: [str(name)] for group, name in hydra.runtime.choices.items()}
+    found = list(files.unset(chosen, command.given(overrides), roots))
+    if found:
+        raise UserError(*found)
+    return raw
 
 
 def checked(raw: DictConfig, further: Callable[[Config], Iterable[str]] = lambda config: ()) -> Config:
@@ -56,12 +75,16 @@ def checked(raw: DictConfig, further: Callable[[Config], Iterable[str]] = lambda
     try:
         missing = sorted(OmegaConf.missing_keys(raw))
         if missing:
-            raise UserError(*(f"'{key}' is not set ({_help(key)}); give {key}=<value>" for key in missing))
+            raise UserError(
+                *(
+                    f"'{key}' is not set ({KEYS[key].help if key in KEYS else 'required'}); give {key}=<value>"
+                    for key in missing
+                )
+            )
         OmegaConf.resolve(raw)
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), raw))
+        config = _typed(raw)
     except OmegaConfBaseException as error:
         raise UserError("configuration: " + " ".join(str(error).split())) from error
-    assert isinstance(config, Config)
     config.eval = suites.joined(config.eval, config.paths.conf)
     found = [*rules.problems(config), *further(config)]
     if found:
@@ -80,11 +103,10 @@ def load(path: Path) -> Config:
     found = files.check_file(path, Config)
     if found:
         raise UserError(*found)
-    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(path)))
+    return _typed(OmegaConf.load(path))
+
+
+def _typed(raw: Any) -> Config:
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), raw))
     assert isinstance(config, Config)
     return config
-
-
-def _help(key: str) -> str:
-    _, field, _ = command.resolve(key)
-    return field.metadata.get("help", "required") if field else "required"

@@ -1,4 +1,4 @@
-"""YAML declarations that Hydra does not compose (datasets, tasks, evaluation tasks, labellings), read into dataclasses."""
+"""YAML declarations that Hydra does not compose (datasets, tasks, evaluation tasks, labellings) as dataclasses."""
 
 import dataclasses
 import types

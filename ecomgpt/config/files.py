@@ -1,21 +1,26 @@
-"""The YAML files of Hydra's groups, checked before Hydra composes them: ours, the studies, and the user's own folder."""
+"""The YAML files of Hydra's groups: where they lie, and what is wrong with them, told before Hydra composes them."""
 
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ecomgpt.common.errors import nearest
-from ecomgpt.config.check import check, construct, parse
+from ecomgpt.config.check import check, parse
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import GROUPS, Config
 
 STUDIES = "experiments"
-# Folders of a configuration folder that hold YAML files, Hydra's or declarations.
-FOLDERS = (*GROUPS, STUDIES, "tasks", "pseudo", "compare")
+OVERLAYS = {
+    STUDIES: "a study, laid over everything else",
+    "debug": "a quick look at one aspect, laid over everything else",
+}
+"""Groups of files that are laid over the whole configuration (``+debug=tiny``), with their help."""
+DECLARATIONS = ("tasks", "pseudo", "compare")
+"""Folders of a configuration folder that Hydra does not read."""
 
 
 def search_roots(overrides: list[str], config_dir: str | None = None) -> list[Path]:
@@ -27,7 +32,7 @@ def search_roots(overrides: list[str], config_dir: str | None = None) -> list[Pa
 
 def options(group: str, roots: list[Path]) -> dict[str, Path]:
     """The options of a group by name; for a name that the user's folder has as well, the user's file."""
-    if group not in GROUPS and group != STUDIES:
+    if group not in (*GROUPS, *OVERLAYS):
         return {}
     # The folder that holds our studies may be a checkout: what else lies there, such as ./data, is no configuration.
     beside = shipped(STUDIES).parent.resolve()
@@ -45,39 +50,45 @@ def check_file(path: Path, hint: Any) -> list[str]:
     return list(check(node, hint, str(path)))
 
 
-def problems(chosen: dict[str, list[str]], given: set[str], roots: list[Path]) -> list[str]:
-    """Everything wrong with the files that a command selects, and with all files of the user's own folder.
+def problems(chosen: Mapping[str, list[str]], given: Collection[str], roots: list[Path]) -> list[str]:
+    """Everything wrong with the user's own files, and with what the files that a command names leave open.
+
+    The package's own files are tested with the package.
 
     Args:
-        chosen: Names of options by group, from the command line.
+        chosen: Names of options by group.
         given: Keys that the command line sets.
         roots: From `search_roots`.
     """
-    hints = {**typing.get_type_hints(Config), "trainer/callbacks": dict[str, Any]}
-    found: list[str] = []
-    seen: set[Path] = set()
-    for path, group in _selected(chosen, roots):
-        hint = hints[group] if group in hints and not _is_global(path) else Config
-        found += check_file(path, hint)
-        seen.add(path)
-        # A study may set what a file leaves open; which one wins is for Hydra to say.
-        if STUDIES not in chosen:
-            found += _unset(path, "" if hint is Config else f"{group}.", given)
-    for root in roots[2:]:
-        found += _own_folder(root, seen, hints)
-    return found
+    own = [problem for root in roots[2:] for problem in _own_folder(root)]
+    return [*own, *unset(chosen, given, roots)]
 
 
-def _own_folder(root: Path, seen: set[Path], hints: dict[str, Any]) -> Iterator[str]:
+def unset(chosen: Mapping[str, list[str]], given: Collection[str], roots: list[Path]) -> Iterator[str]:
+    """Keys that files leave as ``???``: merging would silently keep the schema's default for them."""
+    if any(group in chosen for group in OVERLAYS):
+        return  # A study may set what a file leaves open; which one wins is for Hydra to say.
+    for group, names in chosen.items():
+        known = options(group, roots)
+        for path in [known[name] for name in names if name in known]:
+            prefix = "" if _is_global(path) else f"{group.replace('/', '.')}."
+            for key, line in _open(parse(path)[0]):
+                if prefix + key not in given:
+                    yield f"{path}:{line}: '{prefix}{key}' is not set; give {prefix}{key}=<value>"
+
+
+def _own_folder(root: Path) -> Iterator[str]:
     if (root / "config.yaml").is_file() and not _same_bytes(root / "config.yaml", shipped("conf") / "config.yaml"):
         yield f"{root / 'config.yaml'}: is not read; put settings into a study, {root / STUDIES}/<name>.yaml"
+    read = (*GROUPS, *OVERLAYS, *DECLARATIONS)
     for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []:
-        close = nearest(folder.name, FOLDERS, cutoff=0.8)
-        if folder.name not in FOLDERS and close and any(folder.glob("*.yaml")):
+        close = nearest(folder.name, read, cutoff=0.8)
+        if folder.name not in read and close and any(folder.glob("*.yaml")):
             yield f"{folder}: is not read; did you mean '{close}'?"
-    for group in (*GROUPS, STUDIES):
+    hints = {**typing.get_type_hints(Config), "trainer/callbacks": dict[str, Any]}
+    for group in (*GROUPS, *OVERLAYS):
         for path in sorted((root / group).glob("*.yaml")):
-            broken = [] if path in seen else check_file(path, Config if _is_global(path) else hints.get(group, Config))
+            broken = check_file(path, Config if _is_global(path) else hints.get(group, Config))
             yield from broken
             ours = shipped("conf") / group / path.name
             # Hydra would read ours without a word.
@@ -92,52 +103,12 @@ def _same_bytes(one: Path, other: Path) -> bool:
         return False
 
 
-def _unset(path: Path, prefix: str, given: set[str]) -> Iterator[str]:
-    """Keys left as ``???``: merging would silently keep the schema's default for them."""
-    node, _ = parse(path)
-    for key, line in _open(node):
-        if prefix + key not in given:
-            yield f"{path}:{line}: '{prefix}{key}' is not set; give {prefix}{key}=<value>"
-
-
 def _open(node: yaml.Node | None, key: str = "") -> Iterator[tuple[str, int]]:
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             yield from _open(value, f"{key}.{name.value}" if key else str(name.value))
     elif isinstance(node, yaml.ScalarNode) and node.value == "???":
         yield key, node.start_mark.line + 1
-
-
-def _selected(chosen: dict[str, list[str]], roots: list[Path]) -> Iterator[tuple[Path, str]]:
-    """The files that the command selects with their group, by Hydra's rule: the command line, then later defaults."""
-    root_file = shipped("conf") / "config.yaml"
-    yield root_file, ""
-    selection = {group: list(names) for group, names in chosen.items()}
-    queue = [path for group in (STUDIES, "model") for path in _files(group, selection.get(group, []), roots)]
-    defaults = {group: [name] for group, name in _defaults_of(root_file)}
-    if "model" not in selection:
-        queue += _files("model", defaults.get("model", []), roots)
-    for path in queue:
-        for group, name in _defaults_of(path):
-            selection.setdefault(group, [name])
-    for group, names in {**defaults, **selection}.items():
-        for path in _files(group, names, roots):
-            yield path, group
-
-
-def _files(group: str, names: list[str], roots: list[Path]) -> list[Path]:
-    known = options(group, roots)
-    return [known[name] for name in names if name in known]
-
-
-def _defaults_of(path: Path) -> Iterator[tuple[str, str]]:
-    node, _ = parse(path)
-    entries = (construct(node) or {}).get("defaults", []) if isinstance(node, yaml.MappingNode) else []
-    for entry in entries if isinstance(entries, list) else []:
-        for key, name in entry.items() if isinstance(entry, dict) else []:
-            group = str(key).removeprefix("optional ").removeprefix("override ").lstrip("/").split("@")[0]
-            if isinstance(name, str) and group in GROUPS:
-                yield group, name
 
 
 def _is_global(path: Path) -> bool:

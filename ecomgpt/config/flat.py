@@ -1,46 +1,18 @@
 """Configurations side by side: every key on one level, and in which keys several configurations differ."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-QUIET = (
-    "name",
-    "paths",
-    "preview",
-    "measure",
-    "overwrite",
-    "run",
-    "runs",
-    "reference",
-    "run_a",
-    "run_b",
-    "input",
-    "job",
-    "data.processes",
-    "trainer.threads",
-    "trainer.loggers",
-    "trainer.log_every",
-    "trainer.checkpoint_every",
-    "trainer.keep_checkpoints",
-)
+from ecomgpt.common.nested import leaves
+from ecomgpt.config.schema import KEYS
+
+QUIET = frozenset(name for name, key in KEYS.items() if key.decides == "nothing")
 """Keys that say where files lie and how much is shown; no number of a run depends on them."""
 
 
 def flat(config: Mapping[str, Any]) -> dict[str, Any]:
     """``{"data": {"name": "full_cot"}}`` as ``{"data.name": "full_cot"}``, without the keys in `QUIET`."""
-    found: dict[str, Any] = {}
-
-    def walk(value: Any, key: str) -> None:
-        if key in QUIET:
-            return
-        if isinstance(value, Mapping) and value:
-            for name, item in value.items():
-                walk(item, f"{key}.{name}" if key else str(name))
-        elif key:
-            found[key] = value
-
-    walk(config, "")
-    return found
+    return {key: value for key, value in leaves(config) if key and key not in QUIET}
 
 
 def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -49,9 +21,11 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in keys if len({repr(config.get(key)) for config in configs}) > 1]
 
 
-def telling(configs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
-    """The few of the differing keys that tell all different configurations apart: names of options first, then whatever
-    splits further. What an option brings along (its kinds, its path) then needs no mention."""
+def distinguishing_keys(configs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
+    """A small set of the differing keys that distinguishes the configurations.
+
+    Names of options come first, then whatever splits further: what an option brings along needs no mention.
+    """
     chosen: list[str] = []
     classes = 1
     for key in sorted(keys, key=lambda key: not key.endswith(".name")):
@@ -62,7 +36,7 @@ def telling(configs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[s
     return chosen
 
 
-def differences(old: Any, new: Any, free: Sequence[str], key: str = "") -> Iterator[str]:
+def differences(old: Any, new: Any, free: Collection[str], key: str = "") -> Iterator[str]:
     """Sentences on where two nested dictionaries differ, apart from the keys that may."""
     if key in free:
         return

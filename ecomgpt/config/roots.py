@@ -1,4 +1,4 @@
-"""Where configuration files lie: beside the package in a checkout, inside it in an installed wheel, and the user's own."""
+"""Where configuration files lie: beside the package in a checkout, inside it in a wheel, and the user's own."""
 
 from pathlib import Path
 

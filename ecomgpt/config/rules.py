@@ -6,13 +6,14 @@ import math
 import os
 import re
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from ecomgpt.common.errors import suggestion
+from ecomgpt.common.nested import leaves
 from ecomgpt.config.check import check_value
 from ecomgpt.config.roots import declarations
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import GROUPS, KEYS, Config
 
 NEEDS_RUN = ("rescore", "report", "export", "predict")
 # One folder below paths.output, on every file system; letters of any script.
@@ -23,16 +24,23 @@ SECRET = re.compile(r"(?i)(^|_)(api_?key|token|secret|password)s?$")
 
 def problems(config: Config) -> list[str]:
     """Every combination of keys that can't work."""
-    rules = (_limits, _job, _model, _names, _devices, _batch, _precision, _lists, _folders, _secrets)
+    rules = (_limits, _readers, _job, _runs, _model, _names, devices, _batch, _precision, _lists, _folders, _secrets)
     return [problem for rule in rules for problem in rule(config)]
 
 
 def _limits(config: Config) -> Iterator[str]:
     """Limits hold for values that interpolation or Hydra brought in, too."""
-    from omegaconf import OmegaConf
+    yield from check_value(dataclasses.asdict(config), Config, None, "", "configuration")
 
-    plain = OmegaConf.to_container(OmegaConf.structured(config))
-    yield from check_value(plain, Config, None, "", "configuration")
+
+def _readers(config: Config) -> Iterator[str]:
+    """Keys that the job would silently ignore, except those of groups, whose options bring keys for every job."""
+    job = config.job.name
+    for name, key in KEYS.items():
+        value = attrgetter(name)(config)
+        if job not in key.jobs and value != key.default and key.group not in (*GROUPS, "paths"):
+            shown = str(value).lower() if isinstance(value, bool) else value
+            yield f"{name}={shown} belongs to job={' or '.join(key.jobs)}, not to job={job}; leave it out"
 
 
 def _job(config: Config) -> Iterator[str]:
@@ -49,40 +57,22 @@ def _job(config: Config) -> Iterator[str]:
         yield "job=compare needs two runs; give run_a=<a directory> run_b=<another>"
     if job == "compare" and config.overwrite:
         yield "overwrite=true: job=compare never deletes verdicts; give another name= to start afresh"
-    yield from _runs(config)
     if job == "predict" and not config.input:
-        yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` a line"
+        yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` per line"
     if config.input and not Path(config.input).is_file():
         yield f"input: the file '{config.input}' does not exist"
-    if job == "export":
-        yield from _export(config)
-    if config.push_to is not None and (job != "export" or not HUB_ID.fullmatch(config.push_to)):
+    if config.push_to is not None and not HUB_ID.fullmatch(config.push_to):
         yield f"push_to={config.push_to}: job=export takes a hub id <owner>/<name> there"
     if config.name is not None and not NAME.fullmatch(config.name):
         yield f"name: '{config.name[:80]}' can't name a directory; use letters, digits, '-', '_' and '.', at most 200"
-
-
-def _export(config: Config) -> Iterator[str]:
-    """Keys that would be passed over."""
     if config.format == "lm_eval":
-        given = {
-            "push_to": config.push_to is not None,
-            "merge=false": not config.merge,
-            f"dtype={config.dtype}": config.dtype != "float32",
-        }
-        yield from (
-            f"{key} is for models, and format=lm_eval writes a suite's tasks; leave it out"
-            for key, there in given.items()
-            if there
-        )
+        given = [name for name in ("push_to", "merge", "dtype") if getattr(config, name) != KEYS[name].default]
+        yield from (f"{name} is for models, and format=lm_eval writes a suite's tasks; leave it out" for name in given)
     elif not config.merge and config.dtype != "float32":
         yield f"dtype={config.dtype} is for whole models; adapters (merge=false) stay float32"
 
 
 def _runs(config: Config) -> Iterator[str]:
-    for key, given in (("runs", bool(config.runs)), ("reference", config.reference is not None)):
-        if given and config.job.name != "report":
-            yield f"{key} belongs to job=report, not to job={config.job.name}"
     if config.runs and config.run:
         yield "run and runs are both given; runs takes them all"
     if config.reference is not None and not config.runs:
@@ -148,12 +138,12 @@ def _task_names(config: Config) -> Iterator[str]:
             yield f"data.weights: {name} has the weight {weight}; give a number from 0"
 
 
-def _devices(config: Config) -> Iterator[str]:
+def devices(config: Config) -> Iterator[str]:
+    """Strategies that don't exist in this form, or that the installed packages can't carry out."""
     strategy, trainer = config.strategy, config.trainer
     processes = trainer.devices * trainer.nodes
-    if (
-        strategy.kind == "single" and processes > 1 and config.job.name != "evaluate"
-    ):  # Evaluation spreads rows, not a model.
+    # Evaluation spreads rows, not a model.
+    if strategy.kind == "single" and processes > 1 and config.job.name != "evaluate":
         yield (
             f"strategy={strategy.name} uses one device, but trainer.devices x trainer.nodes is {processes}; "
             "choose strategy=ddp, fsdp or deepspeed_zero2"
@@ -163,9 +153,8 @@ def _devices(config: Config) -> Iterator[str]:
     if strategy.kind == "deepspeed" and strategy.stage == 0:
         yield "strategy.stage is 0, but DeepSpeed shards from stage 1 on"
     if strategy.offload_optimizer and strategy.kind != "deepspeed":
-        instead = (
-            "; strategy.offload_parameters=true moves the optimiser's states too" if strategy.kind == "fsdp" else ""
-        )
+        fsdp = "; strategy.offload_parameters=true moves the optimiser's states too"
+        instead = fsdp if strategy.kind == "fsdp" else ""
         yield f"strategy.offload_optimizer is DeepSpeed's, and strategy={strategy.name} is not{instead}"
     if strategy.offload_parameters and not (
         strategy.kind == "fsdp" or (strategy.kind == "deepspeed" and strategy.stage == 3)
@@ -182,7 +171,8 @@ def _batch(config: Config) -> Iterator[str]:
     row = trainer.row_tokens or config.data.max_length
     if row < config.data.max_length:
         yield (
-            f"trainer.row_tokens={row} is shorter than data.max_length={config.data.max_length}; an example must fit into a row"
+            f"trainer.row_tokens={row} is shorter than data.max_length={config.data.max_length}; "
+            "an example must fit into a row"
         )
     rows, share = divmod(trainer.batch_tokens, row)
     unit = (trainer.micro_rows or 1) * trainer.devices * trainer.nodes
@@ -212,18 +202,12 @@ def _precision(config: Config) -> Iterator[str]:
 
 
 def _lists(config: Config) -> Iterator[str]:
+    for key in ("data.kinds", "data.labels", "data.languages"):
+        if not attrgetter(key)(config):
+            yield f"{key} is empty; name at least one of {', '.join(KEYS[key].meaning['choices'])}"
     loggers = ["csv", *(path.stem for path in declarations("trainer/loggers", config.paths.conf))]
-    for key, values, known in (
-        ("data.kinds", config.data.kinds, ["raw", "atomic"]),
-        ("data.labels", config.data.labels, ["golden", "pseudo"]),
-        ("data.languages", config.data.languages, ["en", "zh"]),
-        ("trainer.loggers", config.trainer.loggers, loggers),
-    ):
-        if not values and known is not loggers:
-            yield f"{key} is empty; name at least one of {', '.join(known)}"
-        for value in values:
-            if value not in known:
-                yield f"{key}: '{value}'{suggestion(value, known)}"
+    for name in [name for name in config.trainer.loggers if name not in loggers]:
+        yield f"trainer.loggers: '{name}'{suggestion(name, loggers)}"
     for name in ("wandb", "mlflow"):
         if name in config.trainer.loggers and importlib.util.find_spec(name) is None:
             yield f"trainer.loggers: {name} is not installed: pip install 'ecomgpt[{name}]', or leave it out"
@@ -245,7 +229,7 @@ def _folders(config: Config) -> Iterator[str]:
 
 
 def missing_data(config: Config) -> Iterator[str]:
-    """Whether there is nothing to read real datasets from; for runs, the plan tells this with everything else they lack."""
+    """Says that there are no real datasets to read; a run's plan says it with everything else that is missing."""
     data = Path(config.paths.data).expanduser()
     if config.sources.name == "open" and not (data / "raw").is_dir():
         yield (
@@ -255,21 +239,10 @@ def missing_data(config: Config) -> Iterator[str]:
 
 
 def _secrets(config: Config) -> Iterator[str]:
-    """Keys are read from the environment when they are needed; the run directory, which holds every value, must not get them."""
+    """Refuses values that would show a secret in the run directory; jobs read secrets from the environment."""
     secrets = {value: name for name, value in os.environ.items() if SECRET.search(name) and len(value) >= 8}
-    for key, value in _leaves(dataclasses.asdict(config)):
+    for key, value in leaves(dataclasses.asdict(config), lists=True):
         if isinstance(value, str) and value in secrets:
-            yield f"{key} holds the secret of ${secrets[value]}; it would be written into the run directory, so leave it out"
+            yield f"{key} holds the secret of ${secrets[value]} and would write it into the run directory; leave it out"
         elif isinstance(value, str) and SECRET.search(key.rsplit(".", 1)[-1]):
             yield f"{key} would be written into the run directory; set the secret as an environment variable instead"
-
-
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _leaves(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{key}[{index}]")
-    else:
-        yield key, value

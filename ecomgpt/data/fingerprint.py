@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import importlib.util
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.common.hashing import code_hash, file_hash, source_hash, value_hash
 from ecomgpt.config.declare import load
 from ecomgpt.config.roots import PACKAGE, declarations
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import Config, DataConfig
 from ecomgpt.data.instructions import Found, data_root
 from ecomgpt.sources.catalog import locate
 from ecomgpt.tasks.declaration import Task
@@ -25,9 +26,9 @@ AFTERWARDS = {"data": ("batches.py", "datamodule.py", "pack.py", "prefetch.py", 
 """Modules of these rooms that only read a finished mixture."""
 HELPERS = ("common/hashing.py", "common/text.py")
 """Modules of other rooms that decide as well."""
-OF_TOKENS = ("max_length", "budget")
+OF_TOKENS = tuple(field.name for field in fields(DataConfig) if field.metadata.get("decides") == "tokens")
 """Keys of `DataConfig` on which tokens depend, but not texts."""
-FREE = ("processes",)
+FREE = tuple(field.name for field in fields(DataConfig) if field.metadata.get("decides") == "nothing")
 """Keys of `DataConfig` on which nothing depends."""
 
 

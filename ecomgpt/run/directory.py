@@ -18,33 +18,12 @@ from ecomgpt.common.files import write_json, write_text
 from ecomgpt.common.log import log, now
 from ecomgpt.config.compose import load
 from ecomgpt.config.flat import differences
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import KEYS, Config
 from ecomgpt.run.environment import environment
 
-# What may differ when a run is continued, because its numbers do not depend on it: where things lie, how much is
-# shown, how the work is spread, and how often it is saved. Whether a strategy can read a checkpoint is checked later.
-FREE = (
-    "overwrite",
-    "preview",
-    "measure",
-    "name",
-    "paths",
-    "data.processes",
-    "strategy",
-    "trainer.devices",
-    "trainer.nodes",
-    "trainer.accelerator",
-    "trainer.micro_rows",
-    "trainer.gradient_checkpointing",
-    "trainer.threads",
-    "trainer.log_every",
-    "trainer.loggers",
-    "trainer.checkpoint_every",
-    "trainer.keep_checkpoints",
-    "trainer.max_minutes",
-    "trainer.on_anomaly",
-    "trainer.spike",
-)
+FREE = frozenset(name for name, key in KEYS.items() if key.says("resume"))
+"""Keys that may differ when a run is continued, because its numbers do not depend on them: where things lie, how much
+is shown, how the work is spread, how often it is saved. Whether a strategy can read a checkpoint is checked later."""
 
 
 class Run:

@@ -68,8 +68,8 @@ def test_another_configuration_is_refused_with_every_difference(tmp_path: Path) 
 
 
 def test_what_may_differ_when_a_run_is_continued(tmp_path: Path) -> None:
-    started(tmp_path)
-    open_run(config(tmp_path, "trainer.log_every=1", "preview=2", f"paths.cache={tmp_path}"), [])
+    started(tmp_path, "job=build")
+    open_run(config(tmp_path, "job=build", "trainer.log_every=1", "preview=2", f"paths.cache={tmp_path}"), [])
 
 
 def test_a_run_in_work_is_refused(tmp_path: Path, monkeypatch) -> None:

@@ -25,7 +25,7 @@ from ecomgpt.run.machine import Machine
     ],
 )
 def test_offloading_that_is_not_there(settings: dict, message: str) -> None:
-    found = list(rules._devices(Config(strategy=StrategyConfig(name="mine", **settings))))
+    found = list(rules.devices(Config(strategy=StrategyConfig(name="mine", **settings))))
     assert len(found) == 1 and message in found[0]
 
 
@@ -37,7 +37,7 @@ def test_offloading_that_is_not_there(settings: dict, message: str) -> None:
     ],
 )
 def test_offloading_that_is(settings: dict) -> None:
-    assert not list(rules._devices(Config(strategy=StrategyConfig(name="mine", **settings))))
+    assert not list(rules.devices(Config(strategy=StrategyConfig(name="mine", **settings))))
 
 
 def test_a_compiler_is_asked_for_where_deepspeed_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,24 +8,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.hashing import digest
 from ecomgpt.config import command
-from ecomgpt.config.compose import register, searchpath
+from ecomgpt.config.compose import merged, searchpath
 from ecomgpt.config.files import STUDIES
-from ecomgpt.config.roots import shipped
+from ecomgpt.config.schema import KEYS
 
 LONGEST = 120
 """Characters of a job's directory name, before a hash stands for the rest."""
 SEPARATE = re.compile(r"[^A-Za-z0-9._-]+")
-OURS = ("name", "paths.output", "preview")
+OURS = tuple(name for name, key in KEYS.items() if key.says("of_sweep"))
 """Keys of a sweep as a whole, which its jobs do not get from the command line."""
 
 
@@ -167,14 +164,9 @@ def hydra_arguments(sweep: Sweep, roots: list[Path]) -> list[str]:
 
 def _hydra_settings(overrides: list[str], roots: list[Path]) -> DictConfig:
     """Hydra's own part of the composed configuration: a study may bring a sweeper with its parameters."""
-    register()
-    try:
-        with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
-            # Names that do not reach Hydra's own part would only get in its way here.
-            wanted = [item for item in overrides if item.lstrip("+").startswith(("hydra", STUDIES))]
-            return compose("config", overrides=wanted + searchpath(roots), return_hydra_config=True).hydra
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError("configuration: " + " ".join(str(error.__cause__ or error).split())) from error
+    # Names that do not reach Hydra's own part would only get in its way here.
+    wanted = [item for item in overrides if item.lstrip("+").startswith(("hydra", STUDIES))]
+    return merged(wanted, roots)[1]
 
 
 def _merged(params: list[Override], given: list[Override]) -> list[Override]:

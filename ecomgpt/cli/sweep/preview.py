@@ -12,7 +12,7 @@ from ecomgpt.common.errors import JobFailure, UserError
 from ecomgpt.common.files import read_json
 from ecomgpt.common.units import duration, size
 from ecomgpt.config import compose
-from ecomgpt.config.flat import differing, flat, telling
+from ecomgpt.config.flat import differing, distinguishing_keys, flat
 from ecomgpt.config.schema import Config
 from ecomgpt.job.plan import steps_of, training_time
 from ecomgpt.plan.configuration import configured
@@ -77,7 +77,7 @@ def preview(sweep: Sweep, roots: list[Path]) -> None:
 def differences(configs: list[Config]) -> list[str]:
     """The keys that tell the jobs apart."""
     everything = [_flat(config) for config in configs]
-    return telling(everything, differing(everything))
+    return distinguishing_keys(everything, differing(everything))
 
 
 def _config(job: Job, roots: list[Path]) -> Config | str:

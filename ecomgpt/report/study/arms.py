@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import UserError, suggestion
-from ecomgpt.config.flat import differing, telling
+from ecomgpt.config.flat import differing, distinguishing_keys
 from ecomgpt.report.load import sequence
 from ecomgpt.report.study.gather import Member
 
@@ -50,7 +50,7 @@ def arms_of(members: Sequence[Member], each: bool = False) -> list[Arm]:
         each: Makes an arm of every run.
     """
     keys = differing([one.config for one in members])
-    told = telling([one.config for one in members], keys)
+    told = distinguishing_keys([one.config for one in members], keys)
     groups: dict[tuple[str, ...], list[Member]] = {}
     for place, one in enumerate(members):
         key = (str(place),) if each else tuple(repr(one.config.get(name)) for name in keys)

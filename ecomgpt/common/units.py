@@ -12,8 +12,12 @@ def size(amount: float) -> str:
     return f"{amount:.{digits}f} {unit}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as ``40 s``, ``12 min``, ``5 h 20 min`` or ``3 d 4 h``."""
+def duration(seconds: float, exact: bool = False) -> str:
+    """Seconds as ``40 s``, ``12 min``, ``5 h 20 min`` or ``3 d 4 h``; exactly ``4.3 s`` and ``12 min 05 s``."""
+    if exact and seconds < 10:
+        return f"{seconds:.1f} s"
+    if exact and 60 <= round(seconds) < 3600:
+        return f"{round(seconds) // 60} min {round(seconds) % 60:02d} s"
     minutes = round(seconds / 60)
     if seconds < 120:
         return f"{seconds:.0f} s"

@@ -12,7 +12,7 @@ from ecomgpt.compare.agreement import Kappa, agreement, kappa
 from ecomgpt.compare.judge import Bias, Judged, bias
 from ecomgpt.compare.pairs import Pair
 from ecomgpt.compare.results import Tallies, Tally, tallies
-from ecomgpt.report import wins
+from ecomgpt.report import drawing, wins
 from ecomgpt.report.text import NONE, markdown, points, visible
 from ecomgpt.run.directory import Run
 
@@ -85,11 +85,9 @@ def write(found: Outcome, folder: Run) -> None:
     write_json(folder.path / "results.json", _json(found))
     for name, file in ((PEOPLE, "wins"), (JUDGE, "wins_judge")):
         arm = next((one for who, one, _ in found.arms if who == name), None)
-        if arm is None:
-            for old in (folder.path / "figures").glob(f"{file}.*"):
-                old.unlink()
-        else:
-            wins.save([*arm.tasks.values(), *_all(arm)], *found.names, folder.path / "figures", file)
+        with drawing.style():
+            figure = wins.wins([*arm.tasks.values(), *_all(arm)], *found.names) if arm else None
+            drawing.save(figure, folder.path / "figures", file)
     write_text(folder.path / "report.md", "\n".join(_markdown(found)) + "\n")
 
 

@@ -65,7 +65,7 @@ def scores(a: Run, b: Run) -> None:
     from rich.console import Console
 
     from ecomgpt.eval.statistics.paired import between
-    from ecomgpt.report.differences import differences_table
+    from ecomgpt.report.terminal import differences_table
 
     try:
         titles = {

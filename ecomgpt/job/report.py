@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.report import summary, write_report, write_study
+from ecomgpt.report import write_report, write_study
 from ecomgpt.run.directory import Run
 
 
@@ -40,5 +40,4 @@ def together(config: Config) -> None:
 def _write(run: Run) -> None:
     from rich.console import Console
 
-    write_report(run.path)
-    Console().print(summary(run.path))
+    Console().print(write_report(run.path))

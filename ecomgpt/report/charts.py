@@ -1,286 +1,220 @@
-"""What the figures show. Each function draws one chart from a run, or returns None where the run has nothing for it."""
+"""What a report's bars and dots show: arms side by side, differences to the reference, rows won and lost, mixtures."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
 
-from ecomgpt.report.findings import best_baseline
+from ecomgpt.eval.metrics_file import Score
+from ecomgpt.report.arms import Arm
+from ecomgpt.report.drawing import (
+    COLOURS,
+    Drawn,
+    Series,
+    canvas,
+    dot,
+    grouped_bars,
+    legend,
+    name_rows,
+    panels,
+    shares,
+    stacked_bars,
+)
+from ecomgpt.report.findings import described
 from ecomgpt.report.fonts import drawable
-from ecomgpt.report.load import Run, Score
-from ecomgpt.report.tables import label
-from ecomgpt.report.text import count, points
+from ecomgpt.report.study import Comparison, Study
+from ecomgpt.report.tables import best_baseline
+from ecomgpt.report.text import group_name
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-WIDTH = 5.0  # inches; narrow, so that a point of text is about a pixel on a phone
-# Okabe and Ito's palette, told apart with every common kind of colour blindness. Pages give each colour a light and a dark
-# variant under the name that stands here.
-COLOURS = {
-    "ink": "#1c1d1f",
-    "muted": "#6a6d73",
-    "grid": "#e1e2e5",
-    "paper": "#ffffff",
-    "blue": "#0072b2",
-    "orange": "#e69f00",
-    "grey": "#a3a6ac",
-    "pink": "#cc79a7",
-    "green": "#009e73",
-    "sky": "#56b4e9",
-    "red": "#d55e00",
-}
+PALETTE = ("blue", "orange", "green", "pink", "sky", "red")
+"""Of the arms, in their order; further ones are told apart by their place alone."""
+MOST = len(PALETTE)
+VERDICTS = (("better", "blue"), ("equal", "grey"), ("worse", "orange"))
 GROUPS = {"raw": "blue", "golden atomic": "orange", "pseudo atomic": "pink"}
 MOST_TASKS = 30
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A chart before it is saved; title and caption are for the page and hold no text from data."""
-
-    canvas: Figure
-    title: str
-    caption: str
-    wide: bool = False
-    """Whether it needs more room than a phone's width."""
+def colours(study: Study) -> dict[str, str]:
+    """A colour for every arm; the models before training are grey."""
+    own = {arm.label: PALETTE[place] if len(study.arms) <= MOST else "blue" for place, arm in enumerate(study.arms)}
+    return {arm.label: "grey" for arm in study.backbones} | own
 
 
-class Titled(Protocol):
-    """A task, or a group of tasks."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class Series:
-    """One bar in every group: scores by task."""
-
-    name: str
-    colour: str
-    scores: dict[str, Score]
-
-
-def scores(run: Run) -> Drawn | None:
-    """Trained against untrained against the best baseline, by task."""
-    tasks = [task for task in run.tasks.values() if task.score().known]
-    if not tasks:
+def overview(study: Study) -> Drawn | None:
+    """Every arm's mean over the tasks that the answer is about."""
+    group = study.answer
+    arms = [arm for arm in study.columns if group and arm.label in group.scores]
+    if group is None or len(arms) < 2 or study.run is not None:
         return None
-    series = [Series("trained" if run.was_trained else "model", "blue", {task.name: task.score() for task in tasks})]
-    if run.untrained:
-        before = {
-            task.name: run.untrained[task.name].score(task.primary) for task in tasks if task.name in run.untrained
-        }
-        series.append(Series("untrained", "orange", before))
-    best = {task.name: found[1] for task in tasks if (found := best_baseline(run, task))}
-    if best:
-        series.append(Series("best baseline", "grey", best))
-    caption = "Each task by its metric of record, in points; lines are 95 % intervals."
-    return Drawn(grouped_bars(tasks, series), "Scores by task", caption)
-
-
-def grouped_bars(tasks: Sequence[Titled], series: Sequence[Series], first_is_bold: bool = True) -> Figure:
-    """Horizontal bars in groups, a group a task, the task's title above its group so that bars get the whole width."""
-    pitch, thick = 0.19, 0.15  # inches from bar to bar, and of a bar
-    group = pitch * len(series) + 0.36
-    figure, axes = canvas(group * len(tasks) + 0.85)
-    for index, task in enumerate(tasks):
-        top = index * group
-        axes.text(0, top + 0.13, _title(task), va="center", fontsize=9.5)
-        for place, one in enumerate(series):
-            score = one.scores.get(task.name)
-            if score is not None and score.known:
-                _bar(axes, top + 0.32 + pitch * place, score, one, thick, bold=first_is_bold and place == 0)
-    axes.set_ylim(group * len(tasks), -0.05)
-    axes.set_yticks([])
-    axes.set_xlim(0, _limit(series))
+    tint = colours(study)
+    figure, axes = canvas(0.3 * len(arms) + 0.75)
+    for place, arm in enumerate(arms):
+        score = group.scores[arm.label]
+        dot(axes, place, score.value, score.low, score.high, tint[arm.label], label=True)
+    name_rows(axes, [_label(arm.label) for arm in arms])
     axes.set_xlabel("points")
-    axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
-    legend(figure, [(one.name, one.colour) for one in series])
-    return figure
+    return Drawn(figure, "The arms", f"Mean over {described(group)}; {_lines(study)}.")
 
 
-def _bar(axes: Axes, y: float, score: Score, series: Series, thick: float, bold: bool) -> None:
-    value = score.value * 100
-    axes.barh(y, value, height=thick, color=COLOURS[series.colour])
-    end = value
-    if score.has_interval:
-        low, high = max(0.0, value - score.low * 100), max(0.0, score.high * 100 - value)
-        axes.errorbar(value, y, xerr=[[low], [high]], color=COLOURS["ink"], elinewidth=1.1, capsize=1.8, capthick=1.1)
-        end = value + high
-    axes.annotate(
-        points(score.value),
-        (end, y),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=8,
-        color=COLOURS["ink" if bold else "muted"],
-        weight="bold" if bold else "normal",
-    )
+def groups(study: Study) -> Drawn | None:
+    """Means over groups of tasks, a bar per arm."""
+    titles = {group.name: group_name(group.name) for group in study.groups}
+    scores = {group.name: group.scores for group in study.groups}
+    return _bars(study, titles, scores, "Means over groups of tasks", f"In points; {_lines(study)}.")
 
 
-def _limit(series: Sequence[Series]) -> float:
-    """The end of the score axis: a little over the highest bar, so that low scores are not drawn as slivers."""
-    ends = [
-        max(score.value, score.high if score.has_interval else 0)
-        for one in series
-        for score in one.scores.values()
-        if score.known
-    ]
-    return min(109.0, max(10.0, max(ends, default=0.0) * 100 * 1.09))
+def scores(study: Study) -> Drawn | None:
+    """Scores by task, a bar per arm; of one run with the best baseline."""
+    known = {task.name: task.scores for task in study.tasks if any(score.known for score in task.scores.values())}
+    titles = {task.name: _title(task, 58) for task in study.tasks if task.name in known}
+    caption = f"Each task by its metric of record, in points; {_lines(study)}."
+    return _bars(study, titles, known, "Scores by task", caption, _baselines(study))
 
 
-def training(run: Run) -> Drawn | None:
-    """The loss and the throughput over optimiser steps."""
-    shown = [
-        (name, title)
-        for name, title in (("loss", "loss"), ("tokens_per_second", "tokens a second"))
-        if run.curve.get(name)
-    ]
-    if not shown:
+def _baselines(study: Study) -> list[Series]:
+    run = study.run
+    best = {name: found[1] for name, task in run.tasks.items() if (found := best_baseline(run, task))} if run else {}
+    return [Series("best baseline", "grey", best)] if best else []
+
+
+def _bars(
+    study: Study,
+    titles: Mapping[str, str],
+    scores: Mapping[str, Mapping[str, Score]],
+    title: str,
+    caption: str,
+    others: Sequence[Series] = (),
+) -> Drawn | None:
+    single = study.run is not None
+    arms = list(reversed(study.columns)) if single else study.columns
+    if not titles or not (1 < len(arms) <= MOST + 1 or others):
         return None
-    figure, all_axes = panels(len(shown))
-    for axes, (column, title) in zip(all_axes, shown, strict=True):
-        steps, values = zip(*run.curve[column], strict=True)
-        # A point that was logged alone would be invisible as a line.
-        marker = "o" if len(steps) < 3 else ""
-        means = smooth(values) if len(values) >= 20 else None
-        alpha, width = (0.3, 1.0) if means else (1.0, 1.8)
-        axes.plot(steps, values, color=COLOURS["blue"], marker=marker, alpha=alpha, linewidth=width)
-        if means:
-            axes.plot(steps, means, color=COLOURS["blue"], linewidth=2)
-        over_steps(axes, column, title)
-    all_axes[-1].set_xlabel("optimiser step")
-    caption = "Thin: every logged step. Thick: mean over a tenth of them."
-    return Drawn(figure, "Training", caption)
-
-
-def over_steps(axes: Axes, column: str, title: str) -> None:
-    """Title and axis of a column of the training log; rates begin at zero, losses do not."""
-    axes.set_title(title, loc="left", fontsize=10, color=COLOURS["ink"])
-    axes.grid(axis="y")
-    if column != "loss":
-        axes.set_ylim(bottom=0)
-        axes.yaxis.set_major_formatter(lambda value, _: count(value))
-
-
-def smooth(values: Sequence[float]) -> list[float]:
-    """Mean over a centred window of a tenth of the points, smaller towards both ends; unlike a trailing mean it does not lag."""
-    reach = max(1, len(values) // 20)
-    means = []
-    for index in range(len(values)):
-        near = min(reach, index, len(values) - 1 - index)
-        window = values[index - near : index + near + 1]
-        means.append(sum(window) / len(window))
-    return means
-
-
-def composition(run: Run) -> Drawn | None:
-    """Training examples by family, stacked by where they come from."""
-    if run.manifest is None:
-        return None
-    families: dict[str, Counter[str]] = {}
-    for task in run.manifest.tasks:
-        families.setdefault(task.family, Counter())[task.group] += task.examples
-    ordered = sorted(
-        ((name, sum(parts.values()), parts) for name, parts in families.items()), key=lambda item: (-item[1], item[0])
-    )
-    ordered = [item for item in ordered if item[1]]
-    if not ordered:
-        return None
-    rows = [(_family(name), parts) for name, _, parts in ordered]
-    caption = "Training examples by task family; atomic tasks by whether their labels are golden or made by a model."
-    return Drawn(stacked(rows), "What the model was trained on", caption)
-
-
-def examples(run: Run) -> Drawn | None:
-    """Training examples of every task."""
-    tasks = [task for task in run.manifest.tasks if task.examples] if run.manifest else []
-    if not tasks:
-        return None
-    tasks = sorted(tasks, key=lambda task: (-task.examples, task.name, task.source))
-    one_source = len({task.source for task in tasks}) == 1
-    names = [task.name if one_source else label(task) for task in tasks]
-    rows = [
-        (drawable(name.replace("_", " "), task.name, width=40), Counter({task.group: task.examples}))
-        for name, task in zip(names[:MOST_TASKS], tasks, strict=False)
-    ]
-    caption = (
-        f"The {MOST_TASKS} largest of {len(tasks)} training tasks."
-        if len(tasks) > MOST_TASKS
-        else "Training examples of every task."
-    )
-    return Drawn(stacked(rows), "Examples a task", caption)
-
-
-def stacked(rows: Sequence[tuple[str, Counter[str]]]) -> Figure:
-    """Horizontal stacked bars, names at the left, totals at the end."""
-    groups = [name for name in GROUPS if any(parts[name] for _, parts in rows)]
-    figure, axes = canvas(0.235 * len(rows) + 0.75)
-    for index, (_, parts) in enumerate(rows):
-        left = 0
-        for name in groups:
-            axes.barh(index, parts[name], left=left, height=0.68, color=COLOURS[GROUPS[name]])
-            left += parts[name]
-        axes.annotate(
-            count(left),
-            (left, index),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=COLOURS["muted"],
+    tint = {arm.label: colour for arm, colour in zip(arms, PALETTE, strict=False)} if single else colours(study)
+    series = [
+        Series(
+            _label(arm.label), tint[arm.label], {name: of[arm.label] for name, of in scores.items() if arm.label in of}
         )
-    axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8.5, color=COLOURS["ink"])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlim(0, max(sum(parts.values()) for _, parts in rows) * 1.12)
-    axes.tick_params(axis="y", length=0)
-    axes.set_xticks([])
-    for side in ("left", "bottom"):
-        axes.spines[side].set_visible(False)
-    legend(figure, [(name, GROUPS[name]) for name in groups])
-    return figure
+        for arm in arms
+    ]
+    return Drawn(grouped_bars(titles, [*series, *others], bold=0 if single else None), title, caption)
 
 
-def canvas(height: float) -> tuple[Figure, Axes]:
-    figure, axes = panels(1, height)
-    return figure, axes[0]
-
-
-def panels(n: int, height: float = 0.0) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, height or 1.95 * n + 0.25), layout="constrained")
-    axes: Any = figure.subplots(n, 1, sharex=True, squeeze=False)
-    return figure, list(axes[:, 0])
-
-
-def legend(figure: Figure, entries: Sequence[tuple[str, str]]) -> None:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(color=COLOURS[colour], label=name) for name, colour in entries]
-    figure.legend(
-        handles=handles,
-        loc="outside upper left",
-        ncols=len(handles),
-        fontsize=9,
-        handlelength=1,
-        handleheight=1,
-        borderpad=0.2,
+def differences(study: Study) -> Drawn | None:
+    """How much better each arm is than the reference, by task."""
+    arms = _against(study)
+    tasks = [task for task in study.tasks if any(arm.label in task.changes for arm in arms)]
+    if study.reference is None or not tasks:
+        return None
+    tint = colours(study)
+    pitch = 0.16 * len(arms) + 0.12
+    figure, axes = canvas(pitch * len(tasks) + 0.95)
+    for place, task in enumerate(tasks):
+        for at, arm in enumerate(arms):
+            change = task.changes.get(arm.label)
+            if change is not None:
+                y = place + (at - (len(arms) - 1) / 2) * 0.16 / pitch
+                dot(axes, y, change.value, change.low, change.high, tint[arm.label], filled=change.verdict != "tie")
+    name_rows(axes, [_title(task, 30) for task in tasks])
+    axes.axvline(0, color=COLOURS["ink"], linewidth=0.9)
+    axes.set_xlabel(f"points better than {_label(study.reference.label)}")
+    axes.grid(axis="x")
+    if len(arms) > 1:
+        legend(figure, [(_label(arm.label), tint[arm.label]) for arm in arms])
+    caption = (
+        "Differences with 95 % intervals. Filled: p below 0.05, Holm-corrected over the tasks; "
+        "hollow: can't be told apart."
     )
+    return Drawn(figure, f"Against {_label(study.reference.label)}", caption)
 
 
-def _title(task: Titled) -> str:
-    return drawable(task.title, task.name.rpartition("/")[2], width=58)
+def verdicts(study: Study) -> Drawn | None:
+    """Rows that each arm answered better than, as well as and worse than the reference: the form of the paper's figure 2."""
+    arms = [arm for arm in _against(study) if any(arm.label in task.verdicts for task in study.tasks)][:3]
+    tasks = [task for task in study.tasks if all(arm.label in task.verdicts for arm in arms)]
+    if study.reference is None or not arms or not tasks:
+        return None
+    figure, all_axes = panels(len(arms), (0.25 * len(tasks) + 0.45) * len(arms) + 0.45)
+    for axes, arm in zip(all_axes, arms, strict=True):
+        for place, task in enumerate(tasks):
+            parts = zip(task.verdicts[arm.label], VERDICTS, strict=True)
+            shares(axes, place, [(share * 100, colour) for share, (_, colour) in parts])
+        name_rows(axes, [_title(task, 34) for task in tasks])
+        axes.set_xlim(0, 100)
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+        title = f"{_label(arm.label)} against {_label(study.reference.label)}"
+        axes.set_title(title, loc="left", fontsize=10, color=COLOURS["ink"])
+    legend(figure, list(VERDICTS))
+    caption = (
+        "Share of rows answered better, equally well and worse, in percent: "
+        "F1 of an answer's parts, ROUGE-L for free text."
+    )
+    return Drawn(figure, "Rows won, tied and lost", caption)
 
 
-def _family(name: str) -> str:
-    return drawable(name.replace("_", " "), width=36)
+def composition(study: Study) -> Drawn | None:
+    """Training examples by where their labels come from: of every arm, or of one run by family."""
+    rows: dict[str, Counter[str]] = {}
+    for arm in study.arms:
+        manifest = arm.members[0].run.manifest
+        for task in manifest.tasks if manifest else []:
+            row = _label(arm.label) if study.run is None else drawable(task.family.replace("_", " "), width=36)
+            rows.setdefault(row, Counter())[task.group] += task.examples
+    kinds = "atomic tasks by whether their labels are golden or made by a model."
+    if study.run is None:
+        return _examples(list(rows.items()), "What the arms were trained on", f"Training examples of each arm; {kinds}")
+    ordered = sorted(rows.items(), key=lambda row: (-row[1].total(), row[0]))
+    return _examples(ordered, "What the model was trained on", f"Training examples by task family; {kinds}")
+
+
+def examples(study: Study) -> Drawn | None:
+    """Training examples of every task of one run."""
+    manifest = study.run.manifest if study.run else None
+    tasks = sorted(manifest.tasks if manifest else [], key=lambda task: (-task.examples, task.name))
+    one_source = len({task.source for task in tasks}) == 1
+    rows = []
+    for task in tasks[:MOST_TASKS]:
+        name = task.name.removeprefix(f"{task.source}.") if one_source else task.title
+        rows.append((drawable(name.replace("_", " "), task.name, width=40), Counter({task.group: task.examples})))
+    largest = f"The {MOST_TASKS} largest of {len(tasks)} training tasks."
+    caption = largest if len(tasks) > MOST_TASKS else "Training examples of every task."
+    return _examples(rows, "Examples per task", caption)
+
+
+def _examples(rows: Sequence[tuple[str, Counter[str]]], title: str, caption: str) -> Drawn | None:
+    rows = [(name, parts) for name, parts in rows if parts.total()]
+    if not rows:
+        return None
+    used = {group: colour for group, colour in GROUPS.items() if any(parts[group] for _, parts in rows)}
+    figure, axes = canvas(0.235 * len(rows) + 0.75)
+    stacked_bars(axes, rows, used)
+    legend(figure, list(used.items()))
+    return Drawn(figure, title, caption)
+
+
+def _against(study: Study) -> list[Arm]:
+    """The arms to hold against the reference: those nearest the top where there are too many to draw."""
+    group = study.answer
+    arms = [arm for arm in study.columns if arm is not study.reference and not (arm.untrained and study.challengers)]
+    if len(arms) <= MOST or group is None:
+        return arms
+    best = sorted(arms, key=lambda arm: -group.changes[arm.label].value if arm.label in group.changes else math.inf)
+    return [arm for arm in arms if arm in best[:MOST]]
+
+
+def _lines(study: Study) -> str:
+    seeds = " and seeds" if any(len(arm.seeds) > 1 for arm in study.arms) else ""
+    return f"lines are 95 % intervals over rows{seeds}"
+
+
+def _label(text: str) -> str:
+    return drawable(text, width=34)
+
+
+def _title(task: Comparison, width: int) -> str:
+    return drawable(task.title, task.name.rpartition("/")[2], width=width)
+
+
+Chart = Callable[[Study], Drawn | None]

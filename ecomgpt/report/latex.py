@@ -8,34 +8,13 @@ from dataclasses import dataclass
 
 from ecomgpt.report.text import visible
 
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "\u2212": "$-$",
-    "\u2013": "--",
-    "\u2014": "---",
-    "\u00b7": r"\textperiodcentered{}",
-    "\u2018": "`",
-    "\u2019": "'",
-    "\u201c": "``",
-    "\u201d": "''",
-    "`": r"\textasciigrave{}",
-    "'": r"\textquotesingle{}",
-    "-": "{-}",
-}
 MARKS = {"▲": r"$^{\uparrow}$", "▼": r"$^{\downarrow}$"}
+SPECIAL = (
+    {char: f"\\{char}" for char in "{}$&#%_"}
+    | {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+    | {"[": "{[}", "\u2212": "$-$", "\u2013": "--", "\u2014": "---", "\u00b7": r"\textperiodcentered{}"}
+    | {"\u2018": "`", "\u2019": "'", "\u201c": "``", "\u201d": "''"}
+)
 # Inside a document (after \input) \documentclass is an error message by then; only a file of its own makes a document.
 HEAD = r"""% Compiles as it is; in a document with \usepackage{booktabs,textcomp} take it in with \input{table}.
 \makeatletter
@@ -56,17 +35,22 @@ HEAD = r"""% Compiles as it is; in a document with \usepackage{booktabs,textcomp
 
 
 @dataclass(frozen=True)
-class Cell:
+class LatexCell:
     """A number with a mark behind it; the best of a row is bold."""
 
     text: str
     best: bool = False
     mark: str = ""
 
+    def __str__(self) -> str:
+        text = escape(self.text)
+        return (rf"\textbf{{{text}}}" if self.best else text) + MARKS.get(self.mark, "")
 
-def table(
-    columns: Sequence[str], sections: Sequence[Sequence[tuple[Sequence[str], Sequence[Cell]]]], caption: str
-) -> str:
+
+Section = Sequence[tuple[Sequence[str], Sequence[LatexCell]]]
+
+
+def table(columns: Sequence[str], sections: Sequence[Section], caption: str) -> str:
     """The whole file.
 
     Args:
@@ -74,7 +58,7 @@ def table(
         sections: Rows, each of texts and cells; a rule stands between sections.
         caption: Below the table.
     """
-    words = len(sections[0][0][0]) if sections and sections[0] else 1
+    words = len(sections[0][0][0]) if sections else 1
     lines = [
         HEAD,
         r"\begin{table}",
@@ -82,26 +66,19 @@ def table(
         r"\small",
         rf"\begin{{tabular}}{{{'l' * words}{'r' * (len(columns) - words)}}}",
         r"\toprule",
-        " & ".join(escape(name) for name in columns) + r" \\",
+        " & ".join(map(escape, columns)) + r" \\",
     ]
     for rows in sections:
         lines.append(r"\midrule")
-        lines += [" & ".join([*map(escape, texts), *map(_cell, cells)]) + r" \\" for texts, cells in rows]
+        lines += [" & ".join([*map(escape, texts), *map(str, cells)]) + r" \\" for texts, cells in rows]
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{escape(caption)}}}", r"\end{table}", r"\ecomgptend", ""]
     return "\n".join(lines)
-
-
-def _cell(cell: Cell) -> str:
-    text = escape(cell.text)
-    return (rf"\textbf{{{text}}}" if cell.best else text) + MARKS.get(cell.mark, "")
 
 
 def escape(text: str) -> str:
     """``text`` as LaTeX that prints it; characters outside of Latin script become their code, which every engine can print."""
     line = " ".join(visible(text).split())
-    return "".join(
-        SPECIAL.get(char) or MARKS.get(char) or (char if _latin(char) else f"U+{ord(char):04X}") for char in line
-    )
+    return "".join(SPECIAL.get(char) or (char if _latin(char) else f"U+{ord(char):04X}") for char in line)
 
 
 def _latin(char: str) -> bool:

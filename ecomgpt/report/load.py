@@ -1,4 +1,4 @@
-"""A run directory as plain dataclasses. Only `metrics.json` is needed; every other part may be absent."""
+"""A run directory as a report sees it. Only `metrics.json` is needed; every other part may be absent. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,114 +6,35 @@ import contextlib
 import csv
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.data.manifest_file import Manifest
+from ecomgpt.eval.metrics_file import Score, TaskResult
 
-# The metric of record where a task names none: the first of these that it has.
-PRIMARY = ("micro_f1", "accuracy", "macro_f1", "rouge_l", "exact_match")
-
-
-@dataclass(frozen=True)
-class Score:
-    """A value with its 95 % interval, all on the scale of `metrics.json`; NaN where something is not known."""
-
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-
-    @property
-    def known(self) -> bool:
-        return math.isfinite(self.value)
-
-    @property
-    def has_interval(self) -> bool:
-        return self.known and math.isfinite(self.low) and math.isfinite(self.high)
-
-
-UNKNOWN = Score(math.nan)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class TaskScores:
-    """The scores of one evaluation task under one arm (a model, or the same model before training)."""
+class ReportedRun:
+    """All that a report shows of one run, except the predictions, which are read task by task.
 
-    name: str
-    title: str
-    n: int
-    primary: str
-    metrics: dict[str, Score]
-    language: str = ""
-    family: str = ""
-    relation: str = ""
-    published: dict[str, Any] = field(default_factory=dict)
-
-    def score(self, metric: str | None = None) -> Score:
-        """The score of ``metric``, or of the metric of record."""
-        return self.metrics.get(metric or self.primary, UNKNOWN)
-
-
-@dataclass(frozen=True)
-class Change:
-    """What training changed on a task, by a paired bootstrap over its rows; ``p`` is Holm-corrected over the tasks."""
-
-    score: Score
-    p: float
-
-
-@dataclass(frozen=True)
-class Average:
-    """The mean over a group of tasks by each task's metric of record."""
-
-    tasks: tuple[str, ...]
-    score: Score
-
-
-@dataclass(frozen=True)
-class DataTask:
-    """One task of the training mixture, as `data/manifest.json` counts it."""
-
-    name: str
-    source: str
-    family: str
-    kind: str
-    label: str
-    examples: int
-    tokens: int
-    dropped: dict[str, int]
-    truncated: int
-
-    @property
-    def group(self) -> str:
-        """`raw`, `golden atomic` or `pseudo atomic`; raw tasks with pseudo labels count as raw."""
-        return f"{self.label or 'golden'} atomic" if self.kind == "atomic" else "raw"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What the model was trained on."""
-
-    fingerprint: str
-    examples: int
-    tokens: int
-    tasks: list[DataTask]
-    contamination: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Run:
-    """All that a report shows of one run, except the predictions, which are read task by task."""
+    Attributes:
+        tasks, untrained: Results by task, of the run's model and of the same model before training.
+        changes: What training changed, by task: the paired difference and its Holm-corrected p-value.
+        baselines: Baseline to task to metric to score.
+        curve: The training log: column to points of (step, value).
+        config: The text of `config.yaml`.
+    """
 
     path: Path
-    tasks: dict[str, TaskScores]
-    untrained: dict[str, TaskScores]
-    changes: dict[str, Change]
+    tasks: dict[str, TaskResult]
+    untrained: dict[str, TaskResult]
+    changes: dict[str, tuple[Score, float]]
     baselines: dict[str, dict[str, dict[str, Score]]]
-    averages: dict[str, Average]
-    untrained_averages: dict[str, Average]
     training: dict[str, Any]
     settings: dict[str, Any]
     manifest: Manifest | None
@@ -128,14 +49,14 @@ class Run:
 
     @property
     def was_trained(self) -> bool:
-        return (number(self.training.get("steps")) or 0) > 0
+        return bool(self.training.get("steps"))
 
 
-def load(run_dir: Path) -> Run:
-    """Read the run directory ``run_dir``.
+def load(run_dir: Path) -> ReportedRun:
+    """Reads the run directory ``run_dir``.
 
     Raises:
-        UserError: if it does not exist, has no `metrics.json`, or a JSON file in it is broken (all such files are named).
+        UserError: If it does not exist, has no `metrics.json`, or files in it are broken or foreign; all of them are named.
     """
     run_dir = Path(run_dir).resolve()
     if not run_dir.is_dir():
@@ -143,25 +64,17 @@ def load(run_dir: Path) -> Run:
     if not (run_dir / "metrics.json").is_file():
         raise UserError(f"{run_dir}: metrics.json is missing; evaluate the run first (job=evaluate)")
     problems: list[str] = []
-    metrics, manifest, environment, status = (
-        read_object(run_dir / name, problems)
-        for name in ("metrics.json", "data/manifest.json", "environment.json", "status.json")
-    )
-    if problems:
+    names = ("metrics.json", "data/manifest.json", "environment.json", "status.json")
+    metrics, manifest, environment, status = (read_object(run_dir / name, problems) for name in names)
+    scores = _typed(run_dir / names[0], _scores, metrics, problems)
+    mixture = _typed(run_dir / names[1], Manifest.from_json, manifest, problems) if manifest else None
+    if problems or scores is None:
         raise UserError(*problems)
-    untrained = _mapping(metrics.get("untrained"))
     config = run_dir / "config.yaml"
-    return Run(
+    return ReportedRun(
         path=run_dir,
-        tasks=_tasks(metrics.get("tasks")),
-        untrained=_tasks(untrained.get("tasks")),
-        changes=_changes(metrics.get("changes")),
-        baselines=_baselines(metrics.get("baselines")),
-        averages=_averages(metrics.get("averages")),
-        untrained_averages=_averages(untrained.get("averages")),
-        training=_mapping(metrics.get("training")),
-        settings=_mapping(metrics.get("settings")),
-        manifest=_manifest(manifest) if manifest else None,
+        **scores,
+        manifest=mixture,
         environment=environment,
         status=status,
         curve=_curve(run_dir / "logs" / "metrics.csv"),
@@ -169,15 +82,36 @@ def load(run_dir: Path) -> Run:
     )
 
 
-def number(value: object) -> float | None:
-    """``value`` as a finite float, or None for everything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _typed(path: Path, read: Callable[[dict[str, Any]], T], content: dict[str, Any], problems: list[str]) -> T | None:
+    try:
+        return read(content)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        problems.append(f"{path}: not in the format that ecomgpt writes ({error!r}); write the file again")
         return None
-    return float(value) if math.isfinite(value) else None
+
+
+def _scores(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `ReportedRun` that stand in `metrics.json`."""
+    untrained = metrics.get("untrained") or {}
+    changes = metrics.get("changes") or {}
+    return {
+        "tasks": {name: TaskResult.from_json(name, entry) for name, entry in metrics.get("tasks", {}).items()},
+        "untrained": {name: TaskResult.from_json(name, entry) for name, entry in untrained.get("tasks", {}).items()},
+        "changes": {task: (Score.from_json(entry), float(entry["p_holm"])) for task, entry in changes.items()},
+        "baselines": {
+            baseline: {
+                task: {metric: Score.from_json(score) for metric, score in scores.items()}
+                for task, scores in tasks.items()
+            }
+            for baseline, tasks in (metrics.get("baselines") or {}).items()
+        },
+        "training": dict(metrics.get("training") or {}),
+        "settings": dict(metrics.get("settings") or {}),
+    }
 
 
 def read_object(path: Path, problems: list[str]) -> dict[str, Any]:
-    """The JSON object in a file; an empty one where there is no file, or where it holds something else, which ``problems`` then names."""
+    """The JSON object in a file; an empty one where there is no file, or something else in it, which ``problems`` then names."""
     if not path.is_file():
         return {}
     try:
@@ -191,102 +125,14 @@ def read_object(path: Path, problems: list[str]) -> dict[str, Any]:
     return content
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    return {str(key): item for key, item in value.items()} if isinstance(value, Mapping) else {}
+def mapping(value: object) -> Mapping[str, Any]:
+    """``value`` if it is a mapping, else an empty one: what a machine or a configuration says of itself is only shown."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def sequence(value: object) -> list[Any]:
-    """``value`` if it is a list, else an empty one: files are data."""
+    """``value`` if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
-
-
-def _count(value: object) -> int:
-    return int(number(value) or 0)
-
-
-def _score(value: object) -> Score:
-    """A score from ``0.5`` or from ``{"value": 0.5, "low": 0.4, "high": 0.6}``."""
-    parts = value if isinstance(value, Mapping) else {"value": value}
-    return Score(*(math.nan if (x := number(parts.get(key))) is None else x for key in ("value", "low", "high")))
-
-
-def _tasks(value: object) -> dict[str, TaskScores]:
-    tasks = {}
-    for name, entry in _mapping(value).items():
-        entry = _mapping(entry)
-        metrics = {metric: _score(score) for metric, score in _mapping(entry.get("metrics")).items()}
-        guess = next((metric for metric in (*PRIMARY, *metrics) if metric in metrics), "")
-        tasks[name] = TaskScores(
-            name=name,
-            title=str(entry.get("title") or name),
-            n=_count(entry.get("n")),
-            primary=str(entry.get("primary") or guess),
-            metrics=metrics,
-            language=str(entry.get("language") or ""),
-            family=str(entry.get("family") or ""),
-            relation=str(entry.get("relation") or ""),
-            published=_mapping(entry.get("published")),
-        )
-    return tasks
-
-
-def _changes(value: object) -> dict[str, Change]:
-    found = {}
-    for task, entry in _mapping(value).items():
-        entry = _mapping(entry)
-        p = number(entry.get("p_holm"))
-        if p is not None:
-            found[task] = Change(_score(entry), p)
-    return found
-
-
-def _baselines(value: object) -> dict[str, dict[str, dict[str, Score]]]:
-    """Baseline -> task -> metric -> score."""
-    return {
-        baseline: {
-            task: {metric: _score(score) for metric, score in _mapping(scores).items()}
-            for task, scores in _mapping(tasks).items()
-        }
-        for baseline, tasks in _mapping(value).items()
-    }
-
-
-def _averages(value: object) -> dict[str, Average]:
-    """By group, from ``{group: {"tasks": [...], "metrics": {"primary": {"value", "low", "high"}}}}``."""
-    found = {}
-    for group, entry in _mapping(value).items():
-        entry = _mapping(entry)
-        metrics = _mapping(entry.get("metrics"))
-        if "primary" in metrics:
-            found[group] = Average(tuple(map(str, sequence(entry.get("tasks")))), _score(metrics["primary"]))
-    return found
-
-
-def _manifest(value: dict[str, Any]) -> Manifest:
-    tasks = []
-    for entry in sequence(value.get("tasks")):
-        entry = _mapping(entry)
-        source = str(entry.get("source") or "")
-        tasks.append(
-            DataTask(
-                name=str(entry.get("name") or ""),
-                source=source,
-                family=str(entry.get("family") or source),
-                kind=str(entry.get("kind") or "raw"),
-                label=str(entry.get("label") or ""),
-                examples=_count(entry.get("examples")),
-                tokens=_count(entry.get("tokens")),
-                dropped={reason: _count(n) for reason, n in _mapping(entry.get("dropped")).items() if _count(n)},
-                truncated=_count(entry.get("truncated")),
-            )
-        )
-    return Manifest(
-        fingerprint=str(value.get("fingerprint") or ""),
-        examples=_count(value.get("examples")),
-        tokens=_count(value.get("tokens")),
-        tasks=tasks,
-        contamination=_mapping(value.get("contamination")),
-    )
 
 
 def _curve(path: Path) -> dict[str, list[tuple[float, float]]]:
@@ -297,17 +143,17 @@ def _curve(path: Path) -> dict[str, list[tuple[float, float]]]:
     # A line longer than csv's limit is none of ours; what stands before it is shown.
     with path.open(encoding="utf-8", errors="replace", newline="") as lines, contextlib.suppress(csv.Error):
         for row in csv.DictReader(line.replace("\0", "") for line in lines):
-            step = _cell(row.get("step"))
+            step = _cell(row.pop("step", None))
             for column, cell in row.items():
                 value = _cell(cell)
-                if step is not None and value is not None and column not in (None, "step"):
+                if column is not None and math.isfinite(step) and math.isfinite(value):
                     # A resumed run repeats steps; what was written last is what the model kept.
                     curves.setdefault(column, {})[step] = value
     return {column: sorted(points.items()) for column, points in curves.items()}
 
 
-def _cell(text: object) -> float | None:
+def _cell(text: object) -> float:
     try:
-        return number(float(text)) if isinstance(text, str) else None
+        return float(text) if isinstance(text, str) else math.nan
     except ValueError:
-        return None
+        return math.nan

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecomgpt.report.charts import COLOURS
-from ecomgpt.report.figures import STYLE
-from ecomgpt.report.fonts import families
+from ecomgpt.report.drawing import BESIDE, COLOURS, legend, panels, save, stacked_bars, style
 from ecomgpt.tasks.chain import SORTS, sort_of
 from ecomgpt.tasks.declaration import Task
 
@@ -18,18 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart with every common kind of colour blindness.
-SORT_COLOURS = {
-    "raw": "#8c9096",
-    "simplification": "#0072b2",
-    "reversal": "#e69f00",
-    "recombination": "#009e73",
-    "pseudo": "#cc79a7",
-}
+SORT_COLOURS = dict(zip(SORTS, ("grey", "blue", "orange", "green", "pink"), strict=True))
 FIGURES = ("chain", "chain_tasks", "tasks", "lengths")
 """Their names, in the order in which a person would look at them."""
-GAP = 0.9
-"""Between the boxes of a column, in tasks."""
 
 
 def draw(
@@ -43,7 +32,7 @@ def draw(
     """Draws the figures of a mixture.
 
     Args:
-        folder: Where the PNG files are written.
+        folder: Where the PNG and SVG files are written.
         tasks: The declarations that the mixture uses.
         manifest: The mixture's manifest.
         lengths: Tokens of each example, shape (examples,).
@@ -51,13 +40,9 @@ def draw(
         chinese: Whether its text is Chinese, shape (examples,), bool.
 
     Returns:
-        The files, in the order in which a person would look at them.
+        The PNG files, in the order in which a person would look at them.
     """
-    import matplotlib
-
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    with matplotlib.rc_context({**STYLE, "font.family": list(families())}):
+    with style():
         drawn = (
             chain(tasks),
             chain_tasks(tasks),
@@ -65,155 +50,57 @@ def draw(
             token_lengths(lengths - targets, targets, chinese),
         )
         for name, figure in zip(FIGURES, drawn, strict=True):
-            if figure is None:  # What an earlier build drew must not stand beside numbers that it does not show.
-                (folder / f"{name}.png").unlink(missing_ok=True)
-                continue
-            figure.savefig(folder / f"{name}.png", metadata={"Software": None})
-            written.append(folder / f"{name}.png")
-    return written
+            save(figure, folder, name)
+    return [folder / f"{name}.png" for name in FIGURES if (folder / f"{name}.png").is_file()]
 
 
 def chain(tasks: Sequence[Task]) -> Figure | None:
-    """The chain as flows: basic data, by operation, to the final families; a flow's width is its number of tasks."""
-    flows = [(task.record, sort_of(task), family) for task in tasks for family in (task.serves or [task.family])]
-    if not flows:
+    """The chain: which basic data tasks are made from, how, and which final families they feed."""
+    links = [(task.record, sort_of(task), family) for task in tasks for family in task.serves or [task.family]]
+    if not links:
         return None
-    columns = [_ordered(Counter(flow[place] for flow in flows), SORTS if place == 1 else ()) for place in range(3)]
-    height = max(sum(sizes.values()) + GAP * len(sizes) for sizes in columns)
-    figure, axes = _canvas(9.5, max(3.5, 0.054 * height + 1.2))
-    tops = [_tops(sizes, height) for sizes in columns]
-    places = [0, 1, 2]
-    for left in (0, 1):
-        _ribbons(axes, flows, left, columns, tops, places)
-    for place, sizes in enumerate(columns):
-        for name, size in sizes.items():
-            top = tops[place][name]
-            colour = SORT_COLOURS[name] if place == 1 else COLOURS["ink"]
-            axes.add_patch(_box(places[place], top, size, colour))
-            side = "right" if place == 0 else "left"
-            at = places[place] + (-0.03 if place == 0 else 0.03)
-            axes.text(
-                at,
-                top + size / 2,
-                f"{_words(name)}  {size}",
-                ha=side,
-                va="center",
-                fontsize=8.5 if place != 1 else 10,
-                weight="bold" if place == 1 else "normal",
-            )
-    for place, title in zip(
-        places, ("basic data", "how the tasks are made", "final task families they feed"), strict=True
-    ):
-        axes.text(
-            place,
-            -2.2,
-            title,
-            ha=("right", "center", "left")[int(place)],
-            va="bottom",
-            fontsize=10.5,
-            color=COLOURS["muted"],
-        )
+    titles = ("basic data", "final task families they feed")
+    sides: list[dict[str, Counter[str]]] = [{}, {}]
+    for record, sort, family in links:
+        for side, name in zip(sides, (record, family), strict=True):
+            side.setdefault(_words(name), Counter())[sort] += 1
+    figure, both = panels(2, 0.235 * max(map(len, sides)) + 1.2, 9.5, across=True)
+    for axes, side, title in zip(both, sides, titles, strict=True):
+        rows = sorted(side.items(), key=lambda row: (-row[1].total(), row[0]))
+        stacked_bars(axes, rows, SORT_COLOURS)
+        axes.set_ylim(max(map(len, sides)) - 0.45, -0.55)
+        axes.set_title(title, loc="left", fontsize=10, color=COLOURS["ink"])
     note = "Numbers count links: a task that feeds two families counts twice. Raw tasks count for their own family."
-    axes.text(-0.34, height + 3, note, va="top", fontsize=8.5, color=COLOURS["muted"])
-    axes.set_xlim(-0.34, 2.62)
-    axes.set_ylim(height + 6, -5)
-    axes.axis("off")
+    figure.supxlabel(note, fontsize=8.5, color=COLOURS["muted"])
+    _legend(figure, {sort for _, sort, _ in links})
     return figure
 
 
-def _ordered(sizes: Counter[str], order: Sequence[str]) -> dict[str, int]:
-    names = [name for name in order if name in sizes] or sorted(sizes, key=lambda name: (-sizes[name], name))
-    return {name: sizes[name] for name in names}
-
-
-def _tops(sizes: dict[str, int], height: float) -> dict[str, float]:
-    """Where each box begins; a column is spread over the whole height."""
-    gap = (height - sum(sizes.values())) / max(1, len(sizes) - 1) if len(sizes) > 1 else 0.0
-    tops, at = {}, 0.0 if len(sizes) > 1 else (height - sum(sizes.values())) / 2
-    for name, size in sizes.items():
-        tops[name] = at
-        at += size + gap
-    return tops
-
-
-def _ribbons(
-    axes: Axes,
-    flows: list[tuple[str, str, str]],
-    left: int,
-    columns: list[dict[str, int]],
-    tops: list[dict[str, float]],
-    places: Sequence[int],
-) -> None:
-    """Curved bands between two neighbouring columns, in the colour of the operation."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path as Outline
-
-    counted = Counter((flow[left], flow[left + 1]) for flow in flows)
-    begin, end = dict(tops[left]), dict(tops[left + 1])
-    x0, x1 = places[left] + 0.02, places[left + 1] - 0.02
-    middle = (x0 + x1) / 2
-    for source in columns[left]:
-        for target in columns[left + 1]:
-            size = counted[source, target]
-            if not size:
-                continue
-            a, b = begin[source], end[target]
-            begin[source] += size
-            end[target] += size
-            points = [
-                (x0, a),
-                (middle, a),
-                (middle, b),
-                (x1, b),
-                (x1, b + size),
-                (middle, b + size),
-                (middle, a + size),
-                (x0, a + size),
-                (x0, a),
-            ]
-            codes = [Outline.MOVETO, *[Outline.CURVE4] * 3, Outline.LINETO, *[Outline.CURVE4] * 3, Outline.CLOSEPOLY]
-            colour = SORT_COLOURS[source if left else target]
-            axes.add_patch(PathPatch(Outline(points, codes), facecolor=colour, alpha=0.38, linewidth=0))
-
-
-def _box(x: float, top: float, size: float, colour: str) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x - 0.02, top), 0.04, size, facecolor=colour, linewidth=0)
-
-
 def chain_tasks(tasks: Sequence[Task]) -> Figure | None:
-    """The chain task by task: a row an atomic task, a column a final family, a mark where the one feeds the other."""
-    atomic = sorted(
-        (task for task in tasks if task.serves), key=lambda task: (SORTS.index(sort_of(task)), task.family, task.name)
-    )
+    """The chain task by task: a row per atomic task, a column per final family, a mark where the one feeds the other."""
+    atomic = [task for task in tasks if task.serves]
+    atomic.sort(key=lambda task: (SORTS.index(sort_of(task)), task.family, task.name))
     if not atomic:
         return None
     names = sorted({family for task in atomic for family in task.serves})
     sizes = Counter(family for task in atomic for family in task.serves)
-    figure, axes = _canvas(3.1 + 0.235 * len(names), 0.158 * len(atomic) + 2.3)
+    figure, (axes,) = panels(1, 0.158 * len(atomic) + 2.3, 3.1 + 0.235 * len(names))
     for row, task in enumerate(atomic):
-        colour = SORT_COLOURS[sort_of(task)]
+        colour = COLOURS[SORT_COLOURS[sort_of(task)]]
         if row % 2:
             axes.axhspan(row - 0.5, row + 0.5, color=COLOURS["grid"], alpha=0.35, linewidth=0)
         for family in task.serves:
             axes.scatter(names.index(family), row, s=34, marker="s", color=colour, linewidth=0, zorder=3)
-    axes.set_yticks(range(len(atomic)), [_words(task.name) for task in atomic], fontsize=7.6, color=COLOURS["ink"])
-    axes.set_xticks(
-        range(len(names)),
-        [f"{_words(name)}  {sizes[name]}" for name in names],
-        rotation=90,
-        fontsize=8,
-        color=COLOURS["ink"],
-    )
+    ink = COLOURS["ink"]
+    axes.set_yticks(range(len(atomic)), [_words(task.name) for task in atomic], fontsize=7.6, color=ink)
+    columns = [f"{_words(name)}  {sizes[name]}" for name in names]
+    axes.set_xticks(range(len(names)), columns, rotation=90, fontsize=8, color=ink)
     axes.xaxis.tick_top()
-    axes.tick_params(length=0)
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(len(atomic) - 0.4, -0.6)
     axes.grid(axis="x", alpha=0.7)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    _legend(figure, [sort for sort in SORTS if any(sort_of(task) == sort for task in atomic)])
+    _bare(axes)
+    _legend(figure, {sort_of(task) for task in atomic})
     return figure
 
 
@@ -226,47 +113,36 @@ def tasks_by_family(manifest: dict[str, Any]) -> Figure | None:
             counted.setdefault(task["family"], {"en": Counter(), "zh": Counter()})[language][sort] += 1
     if not counted:
         return None
-    order = sorted(counted, key=lambda name: (-sum(sum(side.values()) for side in counted[name].values()), name))
-    figure, both = _panels(9.0, 0.235 * len(order) + 1.0)
-    most = {language: max(1, *(sum(counted[name][language].values()) for name in order)) for language in ("en", "zh")}
+    order = sorted(counted, key=lambda name: (-sum(side.total() for side in counted[name].values()), name))
+    figure, both = panels(2, 0.235 * len(order) + 1.0, 9.0, across=True)
+    most = max(side.total() for sides in counted.values() for side in sides.values())
     for axes, language, title in zip(both, ("en", "zh"), ("English", "Chinese"), strict=True):
-        total = 0
-        for row, name in enumerate(order):
-            at = 0
-            for sort in SORTS:
-                size = counted[name][language][sort]
-                axes.barh(row, size, left=at, height=0.7, color=SORT_COLOURS[sort], linewidth=0)
-                at += size
-            if at:
-                axes.annotate(
-                    str(at),
-                    (at, row),
-                    xytext=(-4 if language == "en" else 4, 0),
-                    textcoords="offset points",
-                    va="center",
-                    ha="right" if language == "en" else "left",
-                    fontsize=8,
-                    color=COLOURS["muted"],
-                )
-            total += at
-        axes.set_title(
-            f"{title}: {total} tasks", fontsize=10, color=COLOURS["ink"], loc="right" if language == "en" else "left"
-        )
-        axes.set_xlim(0, max(most.values()) * 1.1)
-        axes.set_ylim(len(order) - 0.4, -0.6)
-        axes.set_xticks([])
-        axes.tick_params(length=0)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
+        _side(axes, [counted[name][language] for name in order], title, left=language == "en")
+        axes.set_xlim(0, most * 1.1)
     both[0].invert_xaxis()
     both[0].set_yticks([])
-    both[1].set_yticks(
-        range(len(order)), [_words(name) for name in order], fontsize=8.5, color=COLOURS["ink"], ha="center"
-    )
+    names = [_words(name) for name in order]
+    both[1].set_yticks(range(len(order)), names, fontsize=8.5, color=COLOURS["ink"], ha="center")
     both[1].tick_params(axis="y", pad=78)
-    used = {sort for sides in counted.values() for side in sides.values() for sort in side}
-    _legend(figure, [sort for sort in SORTS if sort in used])
+    _legend(figure, {sort for sides in counted.values() for side in sides.values() for sort in side})
     return figure
+
+
+def _side(axes: Axes, rows: Sequence[Counter[str]], title: str, left: bool) -> None:
+    """One language's bars, which grow away from the names in the middle."""
+    for row, parts in enumerate(rows):
+        at = 0
+        for sort, colour in SORT_COLOURS.items():
+            axes.barh(row, parts[sort], left=at, height=0.7, color=COLOURS[colour], linewidth=0)
+            at += parts[sort]
+        if at:
+            place: dict[str, Any] = {"xytext": (-4 if left else 4, 0), "ha": "right" if left else "left"}
+            axes.annotate(str(at), (at, row), fontsize=8, color=COLOURS["muted"], **place, **BESIDE)
+    total = sum(parts.total() for parts in rows)
+    axes.set_title(f"{title}: {total} tasks", fontsize=10, color=COLOURS["ink"], loc="right" if left else "left")
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xticks([])
+    _bare(axes)
 
 
 def token_lengths(prompts: np.ndarray, answers: np.ndarray, chinese: np.ndarray) -> Figure | None:
@@ -276,24 +152,16 @@ def token_lengths(prompts: np.ndarray, answers: np.ndarray, chinese: np.ndarray)
 
     if not len(prompts):
         return None
-    figure, both = _panels(9.0, 3.0)
-    for axes, values, title in zip(
-        both, (prompts, answers), ("prompt tokens", "answer tokens, end of sequence included"), strict=True
-    ):
+    figure, both = panels(2, 3.0, 9.0, across=True)
+    titles = ("prompt tokens", "answer tokens, end of sequence included")
+    for axes, values, title in zip(both, (prompts, answers), titles, strict=True):
         # Bins of whole numbers: there are no answers of two and a half tokens.
         edges = (np.unique(np.round(np.geomspace(max(1, values.min()), values.max() + 1, 25))) - 0.5).tolist()
         for mask, colour, name in ((~chinese, COLOURS["blue"], "English"), (chinese, COLOURS["orange"], "Chinese")):
             if mask.any():
-                median = int(np.median(values[mask]))
-                axes.hist(values[mask], bins=edges, histtype="stepfilled", color=colour, alpha=0.35, linewidth=0)
-                axes.hist(
-                    values[mask],
-                    bins=edges,
-                    histtype="step",
-                    color=colour,
-                    linewidth=1.4,
-                    label=f"{name}, median {median:,}",
-                )
+                label = f"{name}, median {int(np.median(values[mask])):,}"
+                axes.hist(values[mask], edges, histtype="stepfilled", color=colour, alpha=0.35, linewidth=0)
+                axes.hist(values[mask], edges, histtype="step", color=colour, linewidth=1.4, label=label)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -313,31 +181,11 @@ def _words(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
-
-
-def _panels(width: float, height: float) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes: Any = figure.subplots(1, 2)
-    return figure, list(axes)
+def _bare(axes: Axes) -> None:
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
 
 
-def _legend(figure: Figure, sorts: Sequence[str]) -> None:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(color=SORT_COLOURS[sort], label=sort) for sort in sorts]
-    figure.legend(
-        handles=handles,
-        loc="outside upper left",
-        ncols=len(handles),
-        fontsize=9,
-        handlelength=1,
-        handleheight=1,
-        borderpad=0.2,
-    )
+def _legend(figure: Figure, sorts: set[str]) -> None:
+    legend(figure, [(sort, colour) for sort, colour in SORT_COLOURS.items() if sort in sorts])

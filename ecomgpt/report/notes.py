@@ -1,116 +1,135 @@
-"""What a reader must know before believing the numbers, as sentences made from the run itself."""
+"""What a reader must know before believing the numbers, as sentences made from the runs themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ecomgpt.report.findings import best_baseline, difference, plural
-from ecomgpt.report.load import Run, TaskScores
-from ecomgpt.report.predictions import Reading
-from ecomgpt.report.tables import checked_against, published_rows
-from ecomgpt.report.text import count, points
+from ecomgpt.eval.metrics.names import LOWER_IS_BETTER
+from ecomgpt.report.load import ReportedRun
+from ecomgpt.report.readings import Reading
+from ecomgpt.report.study import Study
+from ecomgpt.report.tables import best_baseline
+from ecomgpt.report.text import count, plural, points
 
 FEW_ROWS = 100
+FEW_SEEDS = 5
 MANY_INVALID = 0.05
-PAIRED = (
-    "A task counts as better or worse where the p-value of a paired bootstrap over its rows, Holm-corrected over the tasks, "
-    "is below 0.05. "
-)
-OVERLAP = (
-    "A task counts as better or worse where the two intervals do not overlap. The interval of the mean difference treats both "
-    "models' scores as independent, which is cautious since they answered the same rows. "
-)
 
 
-def notes(run: Run, readings: Mapping[str, Reading]) -> list[str]:
-    """Limits of this run's findings, the weightiest first."""
-    return [*_state(run), *_scores(run), *_data(run), *_rows(readings), *_method(run)]
+def notes(study: Study, readings: Mapping[str, Reading]) -> list[str]:
+    """Limits of the findings, the weightiest first."""
+    run = study.run
+    of_run = [*_scores(run), *_data(run)] if run else []
+    return [*_state(run), *_few_rows(study), *of_run, *_rows(readings), *_seeds(study), *_method(study)]
 
 
-def _state(run: Run) -> list[str]:
+def _state(run: ReportedRun | None) -> list[str]:
     # A report is written as the last stage of a run, so "running" is what a healthy run says at that moment.
-    state = run.status.get("state")
+    state = run.status.get("state") if run else None
     return [f"The run is not complete: its state is “{state}”."] if state in ("failed", "interrupted") else []
 
 
-def _scores(run: Run) -> list[str]:
-    found = []
+def _few_rows(study: Study) -> list[str]:
+    few = [task.title for task in study.tasks if 0 < task.rows < FEW_ROWS]
+    if not few:
+        return []
+    which = _names(few) if len(few) < len(study.tasks) else "all of them"
+    return [
+        f"Few rows: {plural(len(few), 'task')} of {len(study.tasks)} with fewer than {FEW_ROWS} rows ({which}). "
+        "Their intervals are wide and small differences on them mean nothing."
+    ]
+
+
+def _scores(run: ReportedRun) -> list[str]:
     tasks = list(run.tasks.values())
-    unknown = [task for task in tasks if not task.score().known]
-    bare = [task for task in tasks if task.score().known and not task.score().has_interval]
-    few = [task for task in tasks if 0 < task.n < FEW_ROWS]
-    beaten = [task for task in tasks if _below_baseline(run, task)]
-    invalid = [task for task in tasks if (task.score("invalid_rate").value or 0) > MANY_INVALID]
-    if few:
-        found.append(
-            f"Few rows: {plural(len(few), 'task')} of {len(tasks)} with fewer than {FEW_ROWS} rows ({_names(few)}). "
-            "Their intervals are wide and small differences on them mean nothing."
-        )
-    if beaten:
-        found.append(f"Not above the best simple baseline: {_names(beaten)}.")
-    if invalid:
-        shares = ", ".join(f"“{task.title}” {points(task.score('invalid_rate').value)} %" for task in invalid)
-        found.append(f"Answers outside the candidates or the form asked for: {shares}.")
-    if unknown:
-        found.append(f"No score, left out of every mean: {_names(unknown)}.")
-    if bare:
-        found.append(f"A score without an interval: {_names(bare)}.")
-    return found
+    unknown = [task.title for task in tasks if not task.score().known]
+    bare = [task.title for task in tasks if task.score().known and not task.score().has_interval]
+    beaten = []
+    for task in tasks:
+        best = best_baseline(run, task)
+        sign = -1 if task.primary in LOWER_IS_BETTER else 1
+        if best and sign * task.score().value <= sign * best[1].value:
+            beaten.append(task.title)
+    invalid = [(task.title, task.score("invalid_rate").value) for task in tasks]
+    shares = [f"“{title}” {points(share)} %" for title, share in invalid if share > MANY_INVALID]
+    sentences = [
+        ("Not above the best simple baseline", _names(beaten)),
+        ("Answers outside the candidates or the form asked for", ", ".join(shares)),
+        ("No score, left out of every mean", _names(unknown)),
+        ("A score without an interval", _names(bare)),
+    ]
+    return [f"{opening}: {listed}." for opening, listed in sentences if listed]
 
 
-def _below_baseline(run: Run, task: TaskScores) -> bool:
-    baseline = best_baseline(run, task)
-    result = difference(task.score(), baseline[1], task.primary) if baseline else None
-    return result is not None and result.score.value <= 0
-
-
-def _data(run: Run) -> list[str]:
+def _data(run: ReportedRun) -> list[str]:
     if run.manifest is None:
-        return (
-            ["The run holds no data/manifest.json: what the model was trained on is not known here."]
-            if run.was_trained
-            else []
-        )
+        missing = "The run holds no data/manifest.json: what the model was trained on is not known here."
+        return [missing] if run.was_trained else []
     found = []
-    truncated = sum(task.truncated for task in run.manifest.tasks)
+    truncated, total = sum(task.truncated for task in run.manifest.tasks), run.manifest.examples
     if truncated:
-        total = run.manifest.examples or sum(task.examples for task in run.manifest.tasks)
-        share = f" ({truncated / total * 100:.1f} %)" if total else ""
-        found.append(f"Cut to the maximum length: {count(truncated)} of {count(total)} training examples{share}.")
-    if not checked_against(run):
+        share = f"{truncated / max(total, 1) * 100:.1f} %"
+        found.append(f"Cut to the maximum length: {count(truncated)} of {count(total)} training examples ({share}).")
+    if not run.manifest.checked_against:
         found.append("The training data were not checked against the evaluation rows.")
     return found
 
 
 def _rows(readings: Mapping[str, Reading]) -> list[str]:
-    found = [
-        f"Predictions that could not be read: {reading.problem}." for reading in readings.values() if reading.problem
-    ]
-    cut = {name: reading.cut_rows for name, reading in readings.items() if reading.cut_rows}
-    if cut:
-        listed = ", ".join(f"{name} {count(n)}" for name, n in cut.items())
-        found.append(f"Evaluation prompts cut to the maximum length, in rows: {listed}.")
-    return found
+    broken = [reading.problem for reading in readings.values() if reading.problem]
+    cut = ", ".join(f"{name} {count(reading.cut_rows)}" for name, reading in readings.items() if reading.cut_rows)
+    found = [f"Predictions that could not be read: {problem}." for problem in broken]
+    return [*found, *([f"Evaluation prompts cut to the maximum length, in rows: {cut}."] if cut else [])]
 
 
-def _method(run: Run) -> list[str]:
+def _seeds(study: Study) -> list[str]:
+    most = max((len(arm.seeds) for arm in study.arms), default=0)
+    if most == 1:
+        several = len(study.arms) > 1
+        return [
+            ("One seed per arm" if several else "One seed")
+            + ": the intervals hold the choice of evaluation rows, not what another training seed would have given. "
+            "Differences between seeds are often as large as those between mixtures"
+            + ("; add seed=1,2,3 to the sweep." if several else ".")
+        ]
+    if most > 1:
+        few = f"; with fewer than {FEW_SEEDS} seeds such intervals are wide." if most < FEW_SEEDS else "."
+        return [
+            "Seeds are pooled: hierarchical paired bootstrap over rows and seeds, Student's t with Satterthwaite's degrees "
+            f"of freedom{few}"
+        ]
+    return []
+
+
+def _method(study: Study) -> list[str]:
     found = []
-    if run.tasks:
+    if study.reference is not None and any(task.changes for task in study.tasks):
         found.append(
-            "Scores are in points, 0 to 100. Intervals are 95 % bootstrap intervals over a task's rows; "
-            "they do not hold the variation between training seeds or choices of tasks."
+            f"Differences are against {study.reference.label}, from {study.samples:,} paired resamples of the rows; "
+            "▲ and ▼ mark p below 0.05, Holm-corrected over the tasks of an arm, for means over groups of tasks over the "
+            "arms. Intervals are not corrected."
         )
-    if run.tasks.keys() & run.untrained.keys():
+    if study.reference is not None or len(study.arms) > 1:
+        by_reason: dict[str, list[str]] = {}
+        for task in study.tasks:
+            if task.name in study.uncompared:
+                by_reason.setdefault(study.uncompared[task.name], []).append(task.title)
+        out = "" if len(study.uncompared) == len(study.tasks) else " Means leave out what is not compared."
+        found += [f"Not compared: {_names(titles)}: {reason}.{out}" for reason, titles in by_reason.items()]
+    if any(task.relation == "mixed" for task in study.tasks):
         found.append(
-            (PAIRED if run.changes else OVERLAP)
-            + "The mean difference averages each task's metric of record, so it mixes metrics."
+            "Some tasks are nearer to the training data of one arm than of another; "
+            "the groups of unseen tasks leave them out."
         )
-    if published_rows(run):
+    if any(not group.metric and len(group.tasks) > 1 for group in study.groups):
+        found.append("A mean over tasks with different metrics averages each task's metric of record.")
+    if any(task.task and task.task.published for task in study.tasks):
         found.append(
-            "The paper's points are those of EcomGPT-7B1, read off a figure (±2 points); its script scored other rows and prompts."
+            "The paper's points are those of EcomGPT-7B1, read off a figure (±2 points); "
+            "its script scored other rows and prompts."
         )
     return found
 
 
-def _names(tasks: list[TaskScores]) -> str:
-    return ", ".join(f"“{task.title}”" for task in tasks)
+def _names(titles: Sequence[str]) -> str:
+    return ", ".join(f"“{title}”" for title in titles)

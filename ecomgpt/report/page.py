@@ -1,103 +1,150 @@
-"""Writes a run's `report.html` (one file, no network) and `report.md` from the templates beside it, and its tables."""
+"""Writes a report: the pages (HTML in one file, without network, and Markdown), the tables, the figures and the numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ecomgpt.report import table, tables, text
-from ecomgpt.report.figures import CHARTS, draw
-from ecomgpt.report.findings import headline
-from ecomgpt.report.load import Run, load
+from ecomgpt.common.files import read_json, write_json, write_text
+from ecomgpt.common.hashing import code_hash, file_hash, value_hash
+from ecomgpt.config.roots import PACKAGE
+from ecomgpt.report import charts, curves, exports, findings, tables, text
+from ecomgpt.report.charts import Chart
+from ecomgpt.report.comparison import compare
+from ecomgpt.report.drawing import draw
+from ecomgpt.report.gather import Gathered, gather
 from ecomgpt.report.notes import notes
-from ecomgpt.report.predictions import read
+from ecomgpt.report.readings import read
+from ecomgpt.report.results_csv import as_csv
+from ecomgpt.report.study import Study
+from ecomgpt.report.training_data import dropped_rows
+from ecomgpt.run.directory import overrides_of
 
-TEMPLATES = Path(__file__).parent / "templates"
-FILTERS: dict[str, Any] = {
-    "mark": lambda change: text.mark(change.verdict) if change else "",
-    "points": text.points,
-    "interval": text.interval,
-    "count": text.count,
-    "metric": text.metric_name,
-    "probability": text.probability,
+RECORD = "report.json"
+"""What a report of several runs was made from, so that it is written again only where that has changed."""
+READ = ("metrics.json", "status.json", "config.yaml", "environment.json", "data/manifest.json", "logs/metrics.csv")
+CHARTS: dict[str, Chart] = {
+    "overview": charts.overview,
+    "curve": curves.curve,
+    "groups": charts.groups,
+    "differences": charts.differences,
+    "verdicts": charts.verdicts,
+    "scores": charts.scores,
+    "training": curves.training,
+    "composition": charts.composition,
+    "examples": charts.examples,
+    "chain": curves.chain,
 }
+"""The figures, in the order in which a person would look at them."""
 
 
-def write(run_dir: Path, example_rows: int = 10) -> Path:
-    """Write both pages and the figures into ``run_dir``; see `ecomgpt.report.write_report`."""
-    run = load(run_dir)
-    figures = draw(run, run.path / "figures", CHARTS)
-    content = _content(run, example_rows) | {"figures": figures}
-    (run.path / "report.md").write_text(markdown_environment().get_template("report.md.j2").render(content), "utf-8")
-    (run.path / "results.csv").write_text(table.as_csv([(run.name, "", run)]), "utf-8", newline="")
-    (run.path / "table.tex").write_text(table.as_latex(run), "utf-8")
-    page = run.path / "report.html"
-    page.write_text(html_environment().get_template("report.html.j2").render(content), "utf-8")
-    return page
+def write(
+    gathered: Gathered, folder: Path, reference: str | None = None, example_rows: int = 10, record: bool = True
+) -> Study:
+    """Writes everything into ``folder``; see `ecomgpt.report.write_report` and `ecomgpt.report.write_study`."""
+    study = compare(gathered, reference)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = _content(study, example_rows) | {"figures": draw(study, folder / "figures", CHARTS)}
+    write_text(folder / "report.md", _markdown().get_template("report.md.j2").render(content))
+    runs = [(one.name, " ".join(overrides_of(one.run.path)), one.run) for one in gathered.members]
+    write_text(folder / "results.csv", as_csv(runs))
+    write_text(folder / "table.tex", exports.as_latex(study))
+    write_json(folder / "comparison.json", exports.as_json(study))
+    write_text(folder / "report.html", _html().get_template("report.html.j2").render(content))
+    if record:
+        write_json(folder / RECORD, {"answer": content["headline"], "made_from": made_from(gathered, reference)})
+    return study
 
 
-def _content(run: Run, example_rows: int) -> dict[str, Any]:
+def unchanged(entries: Sequence[str | Path], folder: Path, reference: str | None = None) -> str | None:
+    """The answer of the report that lies in ``folder``, if it is still made from the same files, else None."""
+    record = read_json(folder / RECORD)
+    whole = all((folder / name).is_file() for name in ("report.html", "report.md", "results.csv", "table.tex"))
+    same = whole and record.get("made_from") == made_from(gather(entries), reference)
+    return str(record.get("answer")) if same else None
+
+
+def made_from(gathered: Gathered, reference: str | None) -> str:
+    """A hash of all that a report depends on: the runs' files, what is absent, and the code."""
+    absent = [vars(one) for one in gathered.absent]
+    rooms = [code_hash(PACKAGE / room) for room in ("report", "eval")]
+    parts: list[Any] = [*rooms, reference, absent, gathered.commands]
+    for one in gathered.members:
+        parts.append([one.name, *(file_hash(one.run.path / name) for name in READ)])
+        answers = sorted((one.run.path / "predictions").rglob("*.jsonl"))
+        parts.append([(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in answers])
+    return value_hash(parts)
+
+
+def _content(study: Study, example_rows: int) -> dict[str, Any]:
     """Everything that the templates name, so that they hold layout and no logic."""
-    readings = {name: read(_predictions(run, name), example_rows) for name in run.tasks}
+    run, challengers = study.run, study.challengers or study.backbones
+    # A task's name is data: it must not lead out of the folder.
+    files = {name: run.path / "predictions" / f"{Path(name).name}.jsonl" for name in run.tasks} if run else {}
+    readings = {name: read(file, example_rows) for name, file in files.items()}
+    labels = [arm.label for arm in study.arms]
     return {
+        "study": study,
         "run": run,
-        "arm": "Trained" if run.was_trained else "Score",
-        "headline": headline(run),
-        "scores": tables.score_rows(run),
-        "averages": tables.average_rows(run),
-        "published": tables.published_rows(run),
-        "metrics": {name: tables.metric_rows(run, task) for name, task in run.tasks.items()},
-        "dropped": tables.dropped_rows(run),
-        "removed": tables.removed_rows(run),
-        "checked": tables.checked_against(run),
-        "facts": tables.training_facts(run),
-        "origin": tables.origin_facts(run),
-        "command": tables.command(run),
+        "headline": findings.headline(study),
+        "absent": findings.absent(study),
+        "notes": notes(study, readings),
+        "labels": labels,
+        "tasks": tables.score_rows(study, study.tasks),
+        "groups": tables.score_rows(study, study.groups),
+        "changes": [
+            (arm.label, task, task.changes[arm.label])
+            for arm in (challengers if study.reference else [])
+            for task in study.tasks
+            if arm.label in task.changes
+        ],
+        "paper": tables.paper_rows(study),
+        "baselines": exports.has_baselines(study),
+        "pooled": any(len(arm.seeds) > 1 for arm in study.arms),
+        "cost": tables.cost_rows(study),
+        "differing": tables.differing_rows(study) if len(labels) > 1 else [],
+        "origins": tables.origin_rows(study),
+        "facts": tables.origin_facts(study),
+        "dropped": dropped_rows(run.manifest) if run else [],
+        "metrics": {name: tables.metric_rows(run, task) for name, task in run.tasks.items()} if run else {},
+        "metric_columns": [*(["untrained"] if run.untrained else []), *labels, *run.baselines] if run else [],
         "readings": readings,
         "example_rows": example_rows,
-        "notes": notes(run, readings),
     }
 
 
-def _predictions(run: Run, task: str) -> Path:
-    # A task's name is data: it must not lead out of the folder.
-    return run.path / "predictions" / f"{Path(task).name}.jsonl"
-
-
-def html_environment() -> Environment:
-    """Everything that a template prints is made visible, then escaped; figures alone are marked as safe where they are placed."""
+def _environment(escape: Callable[[str], str], **options: Any) -> Environment:
+    """What a template prints is made harmless, but for what was marked as safe where it was placed."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: (
-            text.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-        ),
+        finalize=lambda value: escape(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+        **options,
     )
-    environment.filters |= FILTERS
+    filters: dict[str, Callable[..., Any]] = {
+        "mark": lambda change: text.mark(change.verdict) if change else "",
+        "points": text.points,
+        "interval": text.interval,
+        "count": text.count,
+        "metric": text.metric_name,
+        "probability": text.probability,
+    }
+    environment.filters |= filters
     return environment
 
 
-def markdown_environment() -> Environment:
-    """As for HTML, with Markdown's own escapes."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=lambda value: (
-            text.markdown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-        ),
-    )
-    environment.filters |= FILTERS | {
-        "interval": lambda score: Markup(text.interval(score)),  # its brackets make no link
-        "code": lambda value: Markup(text.code_block(value)),
-    }
+def _html() -> Environment:
+    return _environment(text.visible, autoescape=True)
+
+
+def _markdown() -> Environment:
+    environment = _environment(text.markdown, keep_trailing_newline=True)
+    environment.filters["interval"] = lambda score: Markup(text.interval(score))  # its brackets make no link
+    environment.filters["code"] = lambda value: Markup(text.code_block(value))
     return environment

@@ -1,247 +1,229 @@
-"""The report's tables as plain rows; how a cell looks is the business of the pages."""
+"""The tables of a report as plain rows; how a cell looks is the business of the pages."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import fmean
 from typing import Any
 
-from ecomgpt.report.findings import Difference, best_baseline, compare, difference, mean
-from ecomgpt.report.load import DataTask, Run, Score, TaskScores, number
-from ecomgpt.report.text import count, duration, metric_name, size
+from ecomgpt.config.flat import differing
+from ecomgpt.eval.metrics.names import LOWER_IS_BETTER
+from ecomgpt.eval.metrics_file import Score, TaskResult
+from ecomgpt.report.arms import Arm
+from ecomgpt.report.load import ReportedRun, mapping, sequence
+from ecomgpt.report.study import Change, Comparison, Study
+from ecomgpt.report.text import NONE, count, duration, group_name, metric_name, number, relation_name, size
 
-RELATIONS = {"cross_dataset": "cross-dataset", "cross_task": "cross-task", "in_domain": "in-domain"}
-"""How groups of tasks by what training has seen are written; the others lose their underscores."""
+COSTS = (
+    ("Optimiser steps", "steps", count),
+    ("Examples seen", "examples", count),
+    ("Tokens seen", "tokens", count),
+    ("Tokens per second", "tokens_per_second", count),
+    ("Final loss", "final_loss", lambda value: NONE if value is None else f"{value:.3f}"),
+    ("Peak memory", "peak_memory_bytes", size),
+    ("Time in training", "seconds", duration),
+)
+"""(Title, key of `metrics.json`'s ``training``, how it is written)."""
+
+
+@dataclass(frozen=True)
+class ArmScore:
+    """An arm's score of one row of the main table."""
+
+    score: Score
+    change: Change | None
+    best: bool
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """A task by its metric of record."""
+    """A task or a group of tasks, a cell per arm."""
 
-    task: TaskScores
-    relation: str
-    metric: str
-    score: Score
-    untrained: Score | None
-    baseline: tuple[str, Score] | None
-    difference: Difference | None
-
-
-@dataclass(frozen=True)
-class AverageRow:
-    """The mean over a group of tasks."""
-
-    name: str
+    title: str
+    note: str
+    rows: int
     tasks: int
-    score: Score
-    untrained: Score | None
-    difference: Difference | None
+    metric: str
+    cells: list[ArmScore | None]
+    baseline: tuple[str, Score] | None
 
 
 @dataclass(frozen=True)
-class PublishedRow:
-    """The paper's point for a task beside this run's score by the same metric."""
+class PaperRow:
+    """The paper's point for a task beside the arms' scores by the same metric."""
 
-    task: TaskScores
+    title: str
     metric: str
-    score: Score
-    published: float
+    cells: list[Score | None]
+    paper: float
     verdicts: str
 
 
-@dataclass(frozen=True)
-class DroppedRow:
-    reason: str
-    examples: int
-    tasks: int
-    most: str
+def score_rows(study: Study, comparisons: list[Comparison]) -> list[ScoreRow]:
+    """A row for each of the study's tasks, or of its groups."""
+    return [_row(study, one) for one in comparisons]
 
 
-def score_rows(run: Run) -> list[ScoreRow]:
-    """A row for every evaluated task, in the order of `metrics.json`."""
-    differences = compare(run.tasks, run.untrained, run.changes).tasks
-    return [
-        ScoreRow(
-            task=task,
-            relation=relation_name(task.relation),
-            metric=metric_name(task.primary) if task.primary else "",
-            score=task.score(),
-            untrained=run.untrained[name].score(task.primary) if name in run.untrained else None,
-            baseline=best_baseline(run, task),
-            difference=differences.get(name),
-        )
-        for name, task in run.tasks.items()
-    ]
+def _row(study: Study, one: Comparison) -> ScoreRow:
+    sign = -1 if one.metric in LOWER_IS_BETTER else 1
+    # Rounded as they are shown: equal numbers are equally good.
+    known = [sign * round(score.value, 4) for score in one.scores.values() if score.known]
+    cells: list[ArmScore | None] = []
+    for arm in study.columns:
+        score = one.scores.get(arm.label)
+        best = score is not None and len(known) > 1 and sign * round(score.value, 4) == max(known) > min(known)
+        cells.append(ArmScore(score, one.changes.get(arm.label), best) if score else None)
+    metric = metric_name(one.metric) if one.metric else "mean"
+    task = one.task
+    if task is None:
+        return ScoreRow(group_name(one.name), "", one.rows, len(one.tasks), metric, cells, None)
+    note = " · ".join(filter(None, (task.language, task.family.replace("_", " "), relation_name(one.relation))))
+    baseline = best_baseline(study.gathered.members[0].run, task)
+    return ScoreRow(task.title, note, one.rows, 1, metric, cells, baseline)
 
 
-def average_rows(run: Run) -> list[AverageRow]:
-    """The averages as the evaluation made them, each beside the untrained model's; families of one task are left to the tasks."""
-    rows = []
-    for group, average in run.averages.items():
-        if group.startswith("family/") and len(average.tasks) < 2:
-            continue
-        untrained = _untrained_average(run, group)
-        change = difference(average.score, untrained) if untrained else None
-        name = RELATIONS.get(group, group.replace("/", ": ")).replace("_", " ")
-        rows.append(AverageRow(name, len(average.tasks), average.score, untrained, change))
-    return rows
+def best_baseline(run: ReportedRun, task: TaskResult) -> tuple[str, Score] | None:
+    """The strongest baseline of a task by its metric of record: (name, score), or None."""
+    sign = -1 if task.primary in LOWER_IS_BETTER else 1
+    scores = {name: tasks.get(task.name, {}).get(task.primary) for name, tasks in run.baselines.items()}
+    known = [(name, score) for name, score in scores.items() if score is not None and score.known]
+    return max(known, key=lambda item: sign * item[1].value, default=None)
 
 
-def relation_name(relation: str) -> str:
-    """``cross_task`` as ``cross-task``."""
-    return RELATIONS.get(relation, relation.replace("_", " "))
+def paper_rows(study: Study) -> list[PaperRow]:
+    """The paper's points, read off a figure, where the suite has its tasks."""
+    found = []
+    for one in study.tasks:
+        published = one.task.published if one.task else {}
+        verdicts = [published[key] for key in ("win", "tie", "loss") if key in published]
+        for metric, value in published.items():
+            if metric not in ("win", "tie", "loss"):
+                cells = [_by_metric(arm, one.name, metric) for arm in study.columns]
+                shown = " / ".join(map(count, verdicts))
+                found.append(PaperRow(one.title, metric_name(metric), cells, value, shown))
+    return found
 
 
-def _untrained_average(run: Run, group: str) -> Score | None:
-    """The stored one, or the mean over the same tasks: a model without training has no groups by what training saw."""
-    if group in run.untrained_averages:
-        return run.untrained_averages[group].score
-    tasks = run.averages[group].tasks
-    scores = [
-        run.untrained[name].score(run.tasks[name].primary)
-        for name in tasks
-        if name in run.untrained and name in run.tasks
-    ]
-    return mean(scores) if tasks and len(scores) == len(tasks) else None
+def _by_metric(arm: Arm, task: str, metric: str) -> Score | None:
+    """The mean over an arm's seeds, as the runs stored it; the interval where there is one seed."""
+    held = [(one.run.untrained if arm.untrained else one.run.tasks).get(task) for one in arm.members]
+    scores = [one.score(metric) for one in held if one is not None and one.score(metric).known]
+    if not scores or len(scores) < len(arm.members):
+        return None
+    return scores[0] if len(scores) == 1 else Score(fmean(score.value for score in scores))
 
 
-def metric_rows(run: Run, task: TaskScores) -> list[tuple[str, Score, Score | None, dict[str, Score]]]:
-    """Every metric of one task: (name, score, untrained, {baseline: score})."""
+def metric_rows(run: ReportedRun, task: TaskResult) -> list[tuple[str, list[Score | None]]]:
+    """Every metric of one task: (name, scores: untrained where there is one, the run's, and by baseline)."""
     untrained = run.untrained.get(task.name)
     return [
         (
             metric_name(key),
-            score,
-            untrained.metrics.get(key) if untrained else None,
-            {name: tasks[task.name][key] for name, tasks in run.baselines.items() if key in tasks.get(task.name, {})},
+            [
+                *([untrained.metrics.get(key) if untrained else None] if run.untrained else []),
+                score,
+                *(tasks.get(task.name, {}).get(key) for tasks in run.baselines.values()),
+            ],
         )
         for key, score in task.metrics.items()
     ]
 
 
-def published_rows(run: Run) -> list[PublishedRow]:
-    """The paper's points, ``{metric: value}``; ``win``, ``tie`` and ``loss`` are its people's verdicts in percent."""
-    rows = []
-    for task in run.tasks.values():
-        verdicts = [number(task.published.get(key)) for key in ("win", "tie", "loss")]
-        shown = " / ".join(map(count, verdicts)) if None not in verdicts else ""
-        for metric, value in task.published.items():
-            known = number(value)
-            if known is not None and metric not in ("win", "tie", "loss"):
-                rows.append(PublishedRow(task, metric_name(metric), task.score(metric), known, shown))
-    return rows
+def cost_rows(study: Study) -> list[tuple[str, list[str]]]:
+    """(quantity, value by arm): what training took, as means over an arm's runs; quantities that no run knows are left out."""
+    rows = [("Runs", [count(len(arm.members)) for arm in study.arms])] if study.run is None else []
+    rows += [
+        (title, [shown(_mean(one.run.training.get(key) for one in arm.members)) for arm in study.arms])
+        for title, key, shown in COSTS
+    ]
+    rows.append(("Time of the whole run", [duration(_mean(_elapsed(arm))) for arm in study.arms]))
+    return [(title, cells) for title, cells in rows if set(cells) != {NONE}]
 
 
-def dropped_rows(run: Run) -> list[DroppedRow]:
-    """Rows that the mixture left out, by reason, most first; with the task that lost most."""
-    totals: Counter[str] = Counter()
-    worst: dict[str, tuple[int, str]] = {}
-    tasks: Counter[str] = Counter()
-    for task in run.manifest.tasks if run.manifest else []:
-        for reason, n in task.dropped.items():
-            totals[reason] += n
-            tasks[reason] += 1
-            worst[reason] = max(worst.get(reason, (0, "")), (n, label(task)))
-    ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
+def _mean(values: Any) -> float | None:
+    known = [found for value in values if (found := number(value)) is not None]
+    return fmean(known) if known else None
+
+
+def _elapsed(arm: Arm) -> Iterator[float | None]:
+    """Seconds from start to end of each run, None where one of them is not known."""
+    for one in arm.members:
+        try:
+            started, finished = (datetime.fromisoformat(one.run.status[key]) for key in ("started", "finished"))
+            yield (finished - started).total_seconds()
+        except (KeyError, TypeError, ValueError):
+            yield None
+
+
+def differing_rows(study: Study) -> list[tuple[str, list[str]]]:
+    """(key, value by arm) for every configuration key in which the arms differ; the seeds last."""
+    configs = [arm.config for arm in study.arms]
+    rows = [(key, [_shown(config.get(key)) for config in configs]) for key in differing(configs)]
+    return [*rows, ("seed", [", ".join(arm.seeds) for arm in study.arms])]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return "null" if value is None else str(value)
+
+
+def origin_rows(study: Study) -> list[tuple[str, list[str]]]:
+    """(run, [arm, seed, commit, data fingerprint]) of every run."""
     return [
-        DroppedRow(reason, n, tasks[reason], f"{worst[reason][1]} ({count(worst[reason][0])})") for reason, n in ordered
+        (
+            one.name,
+            [
+                arm.label,
+                one.seed or NONE,
+                str(one.run.environment.get("git_commit") or NONE),
+                one.run.manifest.fingerprint if one.run.manifest else NONE,
+            ],
+        )
+        for arm in study.arms
+        for one in arm.members
     ]
 
 
-def removed_rows(run: Run) -> list[tuple[str, int]]:
-    """What the contamination guard removed, by what it was checked against or by reason."""
-    removed = run.manifest.contamination.get("removed") if run.manifest else None
-    if isinstance(removed, Mapping):
-        return [(str(key), int(n)) for key, value in removed.items() if (n := number(value)) is not None]
-    known = number(removed)
-    return [] if known is None else [("all", int(known))]
-
-
-def checked_against(run: Run) -> list[str]:
-    """The names of the evaluation sets that the training data were checked against."""
-    checked = run.manifest.contamination.get("checked_against") if run.manifest else None
-    if isinstance(checked, str):
-        return [checked]
-    return [str(name) for name in checked] if isinstance(checked, list | tuple | Mapping) else []
-
-
-def label(task: DataTask) -> str:
-    """A task of the mixture with its source."""
-    return f"{task.name} · {task.source}" if task.source and task.source not in task.name else task.name
-
-
-def training_facts(run: Run) -> list[tuple[str, str]]:
-    """What training took; only what the run knows."""
-    training, machine = run.training, run.environment
-    hardware = {key: machine[key] for key in ("gpus", "cpu", "cores", "memory_bytes", "platform") if machine.get(key)}
-    loss = number(training.get("final_loss"))
+def origin_facts(study: Study) -> list[tuple[str, str]]:
+    """Versions, machines and settings of the evaluation, each once."""
+    runs = [one.run for one in study.gathered.members]
+    packages: dict[str, dict[str, None]] = {}
+    for run in runs:
+        versions = {"python": run.environment.get("python"), **mapping(run.environment.get("packages"))}
+        for name, version in versions.items():
+            if version is not None:
+                packages.setdefault(name, {})[str(version)] = None
+    machines = dict.fromkeys(_machine(run.environment) for run in runs)
+    settings: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for name, value in run.settings.items():
+            settings.setdefault(name, {})[_words(value)] = None
+    # Where they differ, they are paths of models, or stand among the keys in which the arms differ.
+    shared = {name: known for name, known in settings.items() if len(known) == 1}
     facts = [
-        ("Optimiser steps", count(training.get("steps"))),
-        ("Examples seen", count(training.get("examples"))),
-        ("Tokens seen", count(training.get("tokens"))),
-        ("Tokens a second", count(training.get("tokens_per_second"))),
-        ("Final loss", "–" if loss is None else f"{loss:.3f}"),
-        ("Peak memory", size(training.get("peak_memory_bytes"))),
-        ("Time in training", duration(training.get("seconds"))),
-        ("Time of the whole run", duration(elapsed(run.status))),
-        ("Machine", _words(hardware)),
-    ]
-    return [(name, value) for name, value in facts if value not in ("", "–")]
-
-
-def origin_facts(run: Run) -> list[tuple[str, str]]:
-    """What is needed to make the run again, beside its command."""
-    environment = run.environment
-    facts = [
-        ("Commit", str(environment.get("git_commit") or "")),
-        ("Data fingerprint", run.manifest.fingerprint if run.manifest else ""),
-        ("Seed", _words(environment.get("seed"))),
-        ("Versions", _words({"python": environment.get("python")} | _packages(environment))),
-        ("Settings", _words(run.settings)),
+        ("Versions", ", ".join(f"{name} {' / '.join(known)}" for name, known in packages.items())),
+        ("Machine", "; ".join(filter(None, machines))),
+        ("Settings", ", ".join(f"{name.replace('_', ' ')} {' '.join(known)}" for name, known in shared.items())),
     ]
     return [(name, value) for name, value in facts if value]
 
 
-def command(run: Run) -> str:
-    """The command line that made the run, or an empty text."""
-    return str(run.environment.get("command") or "")
+def _machine(environment: Mapping[str, Any]) -> str:
+    parts = {
+        "": ", ".join(map(_words, sequence(environment.get("gpus")))),
+        "cpu": environment.get("cpu"),
+        "cores": environment.get("cores"),
+        "memory": size(environment.get("memory_bytes")) if environment.get("memory_bytes") else None,
+        "platform": environment.get("platform"),
+    }
+    return ", ".join(f"{name} {value}".strip() for name, value in parts.items() if value)
 
 
-def _packages(environment: Mapping[str, Any]) -> dict[str, Any]:
-    packages = environment.get("packages")
-    return dict(packages) if isinstance(packages, Mapping) else {}
-
-
-def _words(value: Any, key: str = "") -> str:
-    """Nested settings as one line; keys that end in `_bytes` become sizes."""
+def _words(value: Any) -> str:
+    """A nested setting as one line."""
     if isinstance(value, Mapping):
-        parts = [(str(name), _words(item, str(name))) for name, item in value.items()]
-        return ", ".join(f"{name.removesuffix('_bytes').replace('_', ' ')} {words}" for name, words in parts if words)
-    if isinstance(value, list | tuple):
-        return ", ".join(filter(None, map(_words, value)))
-    if key.endswith("_bytes") and number(value) is not None:
-        return size(value)
-    return "" if value is None else str(value)
-
-
-def elapsed(status: Mapping[str, Any]) -> float | None:
-    """Seconds from `started` to `finished`, or None where one of them is not known."""
-    started, finished = _moment(status.get("started")), _moment(status.get("finished"))
-    return None if started is None or finished is None else finished - started
-
-
-def _moment(value: object) -> float | None:
-    """Seconds since 1970, from such a number or from an ISO 8601 text."""
-    try:
-        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else number(value)
-    except ValueError:
-        return None
-
-
-def relative(path: os.PathLike[str]) -> str:
-    """``path`` from the current folder where that is shorter."""
-    here = os.path.relpath(path)
-    return here if len(here) < len(os.fspath(path)) else os.fspath(path)
+        return ", ".join(f"{name} {_words(item)}" for name, item in value.items())
+    return "null" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,7 +1,8 @@
-"""The table that a person reads when a run ends."""
+"""What a person reads in the terminal when a run or a sweep ends, or when runs were compared."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,79 +12,119 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ecomgpt.report.findings import Difference, headline, plural
-from ecomgpt.report.load import Run, Score, load
-from ecomgpt.report.tables import average_rows, relative, score_rows
-from ecomgpt.report.text import NONE, count, interval, points, visible
+from ecomgpt.eval.statistics.paired import SIGNIFICANT, Difference
+from ecomgpt.report import findings
+from ecomgpt.report.arms import Arm
+from ecomgpt.report.study import Change, Comparison, Study
+from ecomgpt.report.tables import best_baseline
+from ecomgpt.report.text import NONE, group_name, interval, metric_name, points, probability, shown_path, visible
 
-WIDE = 100  # columns from which baselines are named
-STYLES = {"win": "green", "loss": "red", "tie": "", "open": ""}
+WIDE = 100  # columns from which metric and rows have columns of their own
+FIXED = ("metric", "n", "seeds", "score", "diff.", "95 % interval", "p", "W/T/L", "baseline")
+"""Columns that never wrap; names of arms and tasks do."""
+STYLES = {"win": "green", "loss": "red", "tie": ""}
+CAPTION = "Points; 95 % intervals of the difference; p-values by Holm's method over the tasks."
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A rich renderable that fits its columns to the width of the terminal."""
+    """A rich renderable: the answer, every arm, and task by task where there are no more than two arms."""
 
-    run: Run
-
-    @classmethod
-    def of(cls, run_dir: Path) -> Summary:
-        return cls(load(run_dir))
+    study: Study
+    page: Path
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        run = self.run
+        study = self.study
         yield Text("")
-        yield Padding(Text(visible(headline(run)), style="bold"), (0, 1))
-        if run.tasks or run.averages:
-            yield _scores(run, wide=options.max_width >= WIDE)
-        page = run.path / "report.html"
-        target = page if page.is_file() else run.path
-        line = Text.assemble(("Report  " if page.is_file() else "Run  ", "dim"), visible(relative(target)))
-        yield Padding(line, (0, 1), expand=False)
+        yield Padding(Text(visible(findings.headline(study)), style="bold"), (0, 1))
+        without = findings.absent(study)
+        if without:
+            yield Padding(Text(visible(without), style="yellow"), (0, 1))
+        if study.answer is not None and len(study.columns) > 1:
+            yield _arms(study, study.answer)
+        if study.tasks and (study.run is not None or (study.reference is not None and len(study.challengers) == 1)):
+            yield _tasks(study, study.challengers[0], options.max_width >= WIDE)
+        yield Padding(Text.assemble(("Report  ", "dim"), visible(shown_path(self.page))), (0, 1), expand=False)
 
 
-def _scores(run: Run, wide: bool) -> Table:
-    """Tasks, then averages, in one table so that their numbers stand under each other."""
-    untrained = bool(run.untrained)
-    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column("task", ratio=1, min_width=14, overflow="fold")
-    if wide:
-        table.add_column("n", justify="right", no_wrap=True)
-        table.add_column("metric", no_wrap=True)
-    arm = "trained" if run.was_trained else "score"
-    columns = ["untrained" if untrained else "", arm, "95 % interval", "diff." if untrained else ""]
-    for column in filter(None, [*columns, "baseline" if run.baselines else ""]):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in score_rows(run):
-        cells: list[Text | str] = [Text(visible(row.task.title))]
-        if wide:
-            cells += [count(row.task.n), Text(visible(row.metric))]
-        else:
-            # A narrow terminal gives the title a whole line and what belongs to it the next.
-            cells = [
-                Text.assemble(visible(row.task.title), (f"\n  {visible(row.metric)}, n {count(row.task.n)}", "dim"))
-            ]
-        cells += _numbers(row.score, row.untrained, row.difference, untrained)
-        table.add_row(*cells, *([_baseline(row.baseline, wide)] if run.baselines else []))
-    table.add_section()
-    for average in average_rows(run):
-        name = Text(f"average, {visible(average.name)}")
-        numbers = _numbers(average.score, average.untrained, average.difference, untrained)
-        size = [Text(), Text(plural(average.tasks, "task"), style="dim")] if wide else []
-        table.add_row(name, *size, *numbers)
+def differences_table(
+    found: Mapping[str, Difference], run: str, other: str, titles: Mapping[str, str] | None = None
+) -> Table:
+    """What `ecomgpt.eval.statistics.paired.between` found; differences that are significant are bold.
+
+    Args:
+        found: By task.
+        run: The name of the run whose surplus the differences are.
+        other: The name of the run that it is compared with.
+        titles: What tasks are called, for people.
+    """
+    table = _table("task", "metric", run, other, "diff.", "95 % interval", "p")
+    table.caption, table.caption_justify = CAPTION, "left"
+    for task, one in found.items():
+        title = visible((titles or {}).get(task, task))
+        cells = [title, metric_name(one.metric), points(one.second), points(one.first)]
+        change = Change(one.value, one.low, one.high, one.p_holm)
+        table.add_row(*map(Text, [*cells, *_change(change)]), style="bold" if one.p_holm < SIGNIFICANT else "")
     return table
 
 
-def _numbers(score: Score, untrained: Score | None, change: Difference | None, both: bool) -> list[Text | str]:
-    line: list[Text | str] = [points(untrained.value) if untrained else NONE] if both else []
-    line += [Text(points(score.value), style="bold"), interval(score)]
-    if both:
-        line.append(Text(points(change.score.value, signed=True), style=STYLES[change.verdict]) if change else NONE)
-    return line
+def _table(*names: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    for place, name in enumerate(names):
+        justify, width = ("right", 4) if place else ("left", 12)
+        header, fixed = Text(visible(name)), name in FIXED
+        table.add_column(header, justify=justify, overflow="fold", no_wrap=fixed, min_width=width)  # type: ignore[arg-type]
+    return table
 
 
-def _baseline(baseline: tuple[str, Score] | None, wide: bool) -> Text:
-    if baseline is None:
-        return Text(NONE)
-    name, score = baseline
-    return Text.assemble((f"{visible(name)} " if wide else "", "dim"), points(score.value))
+def _change(change: Change) -> list[str]:
+    spread = f"[{points(change.low, True)}, {points(change.high, True)}]"
+    return [points(change.value, signed=True), spread, probability(change.p)]
+
+
+def _arms(study: Study, group: Comparison) -> Table:
+    """A line per arm: its mean over the tasks of the answer."""
+    table = _table(findings.described(group), "seeds", "score", "95 % interval", "diff.", "95 % interval", "p", "W/T/L")
+    for arm in study.columns:
+        score, change = group.scores.get(arm.label), group.changes.get(arm.label)
+        if score is None:
+            continue
+        cells = [visible(arm.label), str(len(arm.seeds)), points(score.value), interval(score)]
+        if change is not None:
+            verdicts = study.verdicts(arm, group)
+            cells += [*_change(change), f"{verdicts['win']}/{verdicts['tie']}/{verdicts['loss']}"]
+        else:
+            cells += ["", "(reference)" if arm is study.reference else NONE, "", ""]
+        table.add_row(*map(Text, cells), style=STYLES[change.verdict] if change and not arm.untrained else "")
+    return table
+
+
+def _tasks(study: Study, arm: Arm, wide: bool) -> Table:
+    """A line per task, and of one run a line per group; without a reference with the score's interval."""
+    reference, run = study.reference, study.run
+    baselines = bool(run and run.baselines)
+    compared = [reference.label, arm.label, "diff.", "95 % interval", "p"] if reference else ["score", "95 % interval"]
+    about = ["metric", "n"] if wide else []
+    table = _table("task", *about, *compared, *(["baseline"] if baselines else []))
+    for one in [*study.tasks, *(study.groups if run else [])]:
+        if one in study.groups[:1]:
+            table.add_section()
+        change, score = one.changes.get(arm.label), one.scores.get(arm.label)
+        title = visible(one.title if one.task else f"mean, {group_name(one.name)}")
+        metric = metric_name(one.metric) if one.metric else "mean"
+        name = Text(title) if wide else Text.assemble(title, (f"\n{metric}, n {one.rows:,}", "dim"))
+        cells = [metric, f"{one.rows:,}"] if wide else []
+        if reference is None:
+            cells += [points(score and score.value), interval(score) if score else NONE]
+        else:
+            before = one.scores.get(reference.label)
+            cells += [points(before and before.value), points(score and score.value)]
+            cells += _change(change) if change else [NONE, "not compared", ""]
+        if baselines:
+            best = best_baseline(run, one.task) if run and one.task else None
+            cells.append((f"{visible(best[0])} " if wide else "") + points(best[1].value) if best else NONE)
+        style = STYLES[change.verdict] if change else "dim" if reference else ""
+        table.add_row(name, *map(Text, cells), style=style)
+    if reference is not None:
+        table.caption, table.caption_justify = CAPTION, "left"
+    return table

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import unicodedata
 
-from ecomgpt.report.load import Score, number
+from ecomgpt.common import units
+from ecomgpt.eval.metrics_file import Score
 
 NONE = "–"
 METRICS = {
@@ -24,7 +26,13 @@ METRICS = {
 # Directional marks and overrides can reorder the page around them; line and paragraph separators break lines unseen.
 _INVISIBLE = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~$!])")
-_BYTES = ("B", "kB", "MB", "GB", "TB")
+
+
+def number(value: object) -> float | None:
+    """``value`` as a finite float, or None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 def points(value: object, signed: bool = False) -> str:
@@ -57,31 +65,13 @@ def count(value: object) -> str:
 def size(value: object) -> str:
     """Bytes in powers of a thousand: ``2.1 GB``."""
     known = number(value)
-    if known is None or known <= 0:
-        return NONE
-    power = min(int(math.log10(known) // 3), len(_BYTES) - 1) if known >= 1 else 0
-    return f"{known / 1000**power:.{1 if power else 0}f} {_BYTES[power]}"
+    return units.size(known) if known else NONE
 
 
 def duration(seconds: object) -> str:
     """Seconds as ``47 s``, ``2 min 05 s`` or ``3 h 20 min``."""
     known = number(seconds)
-    if known is None or known < 0:
-        return NONE
-    whole = round(known)
-    if whole < 60:
-        return f"{known:.1f} s" if known < 10 else f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def energy(joules: object) -> str:
-    """Joules as ``5.2 kJ`` or, from a hundredth of a kilowatt-hour on, ``0.41 kWh``."""
-    known = number(joules)
-    if known is None:
-        return NONE
-    return f"{known / 3.6e6:.2f} kWh" if known >= 36_000 else f"{known / 1000:.1f} kJ"
+    return NONE if known is None or known < 0 else units.duration(known, exact=True)
 
 
 def metric_name(key: str) -> str:
@@ -89,6 +79,29 @@ def metric_name(key: str) -> str:
     if key.startswith("released_"):
         return f"{metric_name(key.removeprefix('released_'))} (released)"
     return METRICS.get(key, key.replace("_", " "))
+
+
+def relation_name(relation: str) -> str:
+    """``cross_task`` as ``cross-task``."""
+    known = {"cross_dataset": "cross-dataset", "cross_task": "cross-task", "in_domain": "in-domain"}
+    return (known | {"held_out_task": "held-out task"}).get(relation, relation.replace("_", " "))
+
+
+def group_name(name: str) -> str:
+    """``language/zh`` as ``Chinese``."""
+    known = {"language/en": "English", "language/zh": "Chinese", "all": "all tasks"}
+    return known.get(name) or relation_name(name.removeprefix("family/"))
+
+
+def plural(n: int, noun: str) -> str:
+    """``1 task``, ``2 tasks``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def shown_path(path: os.PathLike[str]) -> str:
+    """``path`` from the current folder where that is shorter."""
+    here = os.path.relpath(path)
+    return here if len(here) < len(os.fspath(path)) else os.fspath(path)
 
 
 def mark(verdict: str) -> str:

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.eval.rows import Answer, EvalRow
-from ecomgpt.eval.statistics import pooled
+from ecomgpt.eval.statistics import paired as statistics
 from ecomgpt.eval.statistics.bootstrap import draws
-from ecomgpt.eval.statistics.paired import paired
-from ecomgpt.eval.statistics.pooled import Seeded, aligned, difference, estimate, mean, seeded
+from ecomgpt.eval.statistics.paired import Seeded, aligned, difference, estimate, mean, paired, seeded
 from ecomgpt.tasks.prompt import Prompt
 
 
@@ -70,7 +70,7 @@ def test_rows_alone_give_the_binomial_interval() -> None:
 
 @pytest.mark.parametrize(("freedom", "quantile"), [(1, 12.706), (2, 4.303), (4.0, 2.776), (30, 2.042), (1e4, 1.960)])
 def test_students_quantiles_are_those_of_the_tables(freedom: float, quantile: float) -> None:
-    angles, tails = pooled._student(freedom)
+    angles, tails = statistics._student(freedom)
     assert math.sqrt(freedom) * math.tan(np.interp(0.95, tails, angles)) == pytest.approx(quantile, abs=1e-3)
 
 
@@ -117,7 +117,8 @@ def test_means_over_tasks_keep_the_seeds_together() -> None:
 
 
 def test_other_rows_are_not_compared() -> None:
-    assert aligned({"a": answers([True, False]), "b": answers([True])}) is None
-    assert aligned({"a": answers([True]), "b": answers([True], "u")}) is None
+    for other in (answers([True, False]), answers([True], "u")):
+        with pytest.raises(UserError, match="different rows"):
+            aligned({"a": answers([True]), "b": other})
     found = aligned({"a": answers([True, False]), "b": answers([False, True])[::-1]})
     assert found is not None and [answer.row.id for answer in found["b"]] == ["t-0", "t-1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,6 +55,14 @@ def make_sweep(
     return folder
 
 
+def make_run(folder: Path, **changes: Any) -> Path:
+    """Writes one finished run; ``changes`` replace top-level keys of `metrics.json` (None leaves one out)."""
+    make_member(folder, "full_cot", 13, 0.7)
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8")) | changes
+    write_json(folder / "metrics.json", {key: value for key, value in metrics.items() if value is not None})
+    return folder
+
+
 def make_member(
     folder: Path, arm: str, seed: int, right: float, rows: int = 60, settings: Mapping[str, Any] | None = None
 ) -> Path:
@@ -83,7 +92,6 @@ def make_member(
         "final_loss": 1.0473,
         "peak_memory_bytes": 1_934_000_000,
         "seconds": 84.3,
-        "energy_joules": None if arm == "no_atomic" else 54_000.0,
     }
     baselines = {"majority": {task[0]: {task[4]: 0.27} for task in TASKS}}
     write_json(
@@ -139,7 +147,7 @@ def scored(path: Path, primary: str) -> dict[str, Any]:
     """What `metrics.json` says of a file of answers."""
     given = read_answers(path)
     metrics = {}
-    for name in (primary, "exact_match", "released_rouge_l"):
+    for name in (primary, "exact_match", "invalid_rate", "released_rouge_l"):
         one = metric(name, given[0].row.kind)
         sums = one.update(given)
         low, high = interval(one.compute(resample(sums, 200, given[0].row.task)))

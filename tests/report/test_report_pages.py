@@ -6,17 +6,20 @@ import json
 import re
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from invented_run import TASKS, make_metrics, make_run, prediction, write_json, write_predictions
+from invented_run import prediction, write_json, write_predictions
+from invented_study import TASKS, make_run
 from page_reader import Reader
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.report import write_report
 
 HOSTILE = "<script>alert(1)</script> | `rm` ``` *b* [x](http://e.com) \x1b[31mred\x00 \u202egnp.exe\u2069 שלום & </td> $x$ ]]> -->"
-FIGURES = ("scores", "training", "composition", "examples")
+FIGURES = ("groups", "differences", "verdicts", "scores", "training", "composition", "examples")
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +27,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_run(tmp_path_factory.mktemp("runs") / "first")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns where a font lacks a glyph
-        page = write_report(folder)
-    assert page == folder / "report.html"
+        write_report(folder)
     return folder
 
 
@@ -34,7 +36,7 @@ def pages(folder: Path) -> tuple[Reader, str]:
     return Reader((folder / "report.html").read_text("utf-8")), (folder / "report.md").read_text("utf-8")
 
 
-def rewrite(folder: Path, name: str, change) -> None:
+def rewrite(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) -> None:
     content = json.loads((folder / name).read_text("utf-8"))
     change(content)
     write_json(folder / name, content)
@@ -47,25 +49,25 @@ def test_every_score_stands_in_the_page_as_in_the_file(whole: Path) -> None:
         for task in arm.values():
             for score in task["metrics"].values():
                 assert repr(score["value"]) in page.values
-    for average in metrics["averages"].values():
-        assert repr(average["metrics"]["primary"]["value"]) in page.values
-    assert "cross-task" in page.text and "language: zh" in page.text and "family: " not in page.text
+    assert "cross-task" in page.text and "Chinese" in page.text and "intent classification" in page.text
     for name, *_ in TASKS:
         row = metrics["tasks"][name]["metrics"][metrics["tasks"][name]["primary"]]
-        assert f"{row['value'] * 100:.1f} [{row['low'] * 100:.1f}, {row['high'] * 100:.1f}]" in page.text
+        assert f"{row['value'] * 100:.1f} ▲ [{row['low'] * 100:.1f}, {row['high'] * 100:.1f}]" in page.text
 
 
 def test_the_answer_comes_first_and_agrees_with_the_table(whole: Path) -> None:
     text = Reader((whole / "report.html").read_text("utf-8")).text
-    gains = [task[7] - task[6] for task in TASKS]
-    answer = f"Training helped: +{sum(gains) / len(gains) * 100:.1f} points"
+    numbers = json.loads((whole / "comparison.json").read_text("utf-8"))
+    assert numbers["reference"] == "untrained" and list(numbers["arms"]) == ["untrained", "trained"]
+    change = numbers["groups"][numbers["answer"]]["changes"]["trained"]
+    answer = f"Training helped: +{change['value'] * 100:.1f} points averaged over 3 cross-task tasks"
     assert answer in text and text.index(answer) < text.index("Scores")
-    assert "better on 6, no clear difference on 2, worse on 0." in text
+    assert "wins 3, ties 0, loses 0. It is clearly above the best of the simple baselines on 4 of 4." in text
     order = [
         "Scores",
         "Figures",
         "What was left out",
-        "Training",
+        "Cost",
         "Reading errors",
         "How to reproduce",
         "Before you rely on this",
@@ -86,7 +88,7 @@ def test_facts_of_data_training_and_origin(whole: Path) -> None:
         "2 min 31 s",
         "1.9 GB",
         "memory 24.0 GB",
-        "python -m ecomgpt name=first",
+        "python -m ecomgpt data=full_cot seed=13",
         "3695598d2a71",
         "9f2c61d07be34a55",
         "torch 2.13.0",
@@ -110,7 +112,8 @@ def test_the_page_is_one_file_without_scripts_or_addresses(whole: Path) -> None:
     assert all(target.startswith("#") for target in re.findall(r'xlink:href="([^"]*)"', source))
     identifiers = re.findall(r'\bid="([^"]*)"', source)
     assert len(identifiers) == len(set(identifiers))
-    assert set(re.findall(r"#([\w-]+)[\")]", source.split("</style>", 1)[1])) <= set(identifiers)
+    targets = set(re.findall(r"#([\w-]+)[\")]", source.split("</style>", 1)[1]))
+    assert targets - {"111111"} <= set(identifiers)  # The colour of numbers on bars, in the dark as well.
 
 
 def test_the_same_run_gives_the_same_bytes(whole: Path) -> None:
@@ -140,20 +143,19 @@ def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path) -> None:
     rewrite(
         folder,
         "metrics.json",
-        lambda content: content["tasks"]["aspects"].update(title=HOSTILE, family=HOSTILE, language=HOSTILE),
+        lambda content: content["tasks"]["matching"].update(title=HOSTILE, family=HOSTILE, language=HOSTILE),
     )
-    rewrite(folder, "metrics.json", lambda content: content["averages"].update({HOSTILE: content["averages"]["all"]}))
     rewrite(
         folder,
         "data/manifest.json",
         lambda content: content["tasks"][0].update(name=HOSTILE, family=HOSTILE, dropped={HOSTILE: 9**9}),
     )
     rewrite(folder, "environment.json", lambda content: content.update(command="``` " + HOSTILE))
-    (folder / "config.yaml").write_text(HOSTILE, "utf-8")
+    (folder / "config.yaml").write_text(json.dumps({"name": HOSTILE}, ensure_ascii=False), "utf-8")
     rows = [
-        prediction("aspects", f"{HOSTILE}{form}", HOSTILE, HOSTILE, HOSTILE + "!?x", form) for form in ("text", "text")
+        prediction("matching", f"{HOSTILE}{form}", HOSTILE, HOSTILE, HOSTILE + "!?x", form) for form in ("text", "text")
     ]
-    write_predictions(folder, "aspects", rows)
+    write_predictions(folder, "matching", rows)
     write_predictions(folder, "titles", [prediction("titles", HOSTILE, HOSTILE, "退换货", HOSTILE)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -170,7 +172,7 @@ def test_hostile_text_is_shown_and_never_obeyed(tmp_path: Path) -> None:
     widths = {
         len(re.findall(r"(?<!\\)\|", line)) for line in outside.split("\n") if "alert" in line and line.startswith("| ")
     }
-    assert widths <= {9, 7, 5}  # the columns of scores, averages and dropped rows, and no more
+    assert widths <= {7, 9, 5}  # the columns of scores, differences and dropped rows, and no more
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,8 @@ def test_a_missing_part_leaves_the_rest(tmp_path: Path, missing: str) -> None:
     for part in [path for path in folder.iterdir() if path.name != "metrics.json" and missing in (path.name, "all")]:
         shutil.rmtree(part) if part.is_dir() else part.unlink()
     page, markdown = pages(folder)
-    assert "Training helped" in page.text and "Training helped" in markdown
+    answer = "The model scores" if missing in ("predictions", "all") else "Training helped"
+    assert answer in page.text and answer in markdown
     assert ("What was left out" in page.text) == (missing not in ("data", "all"))
     assert (folder / "figures" / "training.png").exists() == (missing not in ("logs", "all"))
     assert (folder / "figures" / "composition.png").exists() == (missing not in ("data", "all"))
@@ -199,51 +202,57 @@ def test_a_figure_without_data_does_not_stay_from_an_earlier_report(tmp_path: Pa
 @pytest.mark.parametrize(
     ("changes", "answer"),
     [
-        ({"training": None, "untrained": None}, "The model scores 49.1 points"),
-        ({"training": None, "untrained": None}, "above the best simple baseline on 7 of 8"),
-        ({"untrained": None, "baselines": None}, "there is nothing in this run to compare it with"),
-        ({"tasks": {}, "averages": {}}, "No evaluation task has a score"),
-        (
-            {"tasks": {"a": {}}, "untrained": {"tasks": {"a": None}}, "baselines": {"copy": {"a": {}}}},
-            "No evaluation task has a score",
-        ),
+        ({"training": None, "untrained": None}, "The model scores"),
+        ({"training": None, "untrained": None}, "clearly above the best of the simple baselines on 4 of 4"),
+        ({"untrained": None, "baselines": None}, "there is nothing to compare it with row by row"),
+        ({"tasks": {}, "untrained": None}, "No evaluation task has a score"),
     ],
 )
-def test_runs_without_training_reference_or_tasks(tmp_path: Path, changes: dict, answer: str) -> None:
+def test_runs_without_training_reference_or_tasks(tmp_path: Path, changes: dict[str, Any], answer: str) -> None:
     page, markdown = pages(make_run(tmp_path / "run", **changes))
     assert answer in page.text and answer in markdown
-    assert ("Untrained" in page.text) == bool(changes.get("untrained", True) and changes.get("tasks", True))
+    assert "untrained" not in page.text.lower()
 
 
 def test_values_that_are_not_numbers_are_named_and_left_out_of_the_mean(tmp_path: Path) -> None:
-    metrics = make_metrics()
-    metrics["tasks"]["matching"]["metrics"]["micro_f1"] = {"value": float("nan"), "low": None, "high": None}
+    folder = make_run(tmp_path / "run")
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    metrics["tasks"]["intent_en"]["metrics"]["micro_f1"] = {"value": float("nan"), "low": None, "high": None}
     metrics["tasks"]["titles"]["metrics"]["rouge_l"] = {"value": 0.58}
     metrics["training"]["final_loss"] = float("inf")
     page, _ = pages(make_run(tmp_path / "run", **metrics))
-    assert "over 7 evaluation tasks" in page.text and "not judged on 1" in page.text
-    assert "No score, left out of every mean: “Same product?”" in page.text
-    assert "A score without an interval: “Product title from attributes”" in page.text
+    assert "averaged over 2 cross-task tasks" in page.text
+    assert "No score, left out of every mean: “Customer intent”" in page.text
+    assert "A score without an interval: “Product title (Chinese)”" in page.text
     assert "Final loss" not in page.text
+
+
+def test_what_training_changed_is_read_where_no_answers_are_left(tmp_path: Path) -> None:
+    change = {"metric": "micro_f1", "value": 0.4, "low": 0.3, "high": 0.5, "p": 0.001, "p_holm": 0.004}
+    folder = make_run(tmp_path / "run", changes={"matching": change})
+    shutil.rmtree(folder / "predictions")
+    page, _ = pages(folder)
+    assert "+40.0 [+30.0, +50.0] 0.004" in page.text and "kept no predictions" in page.text
 
 
 def test_predictions_that_cannot_be_read_are_named_by_line(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    with (folder / "predictions" / "aspects.jsonl").open("a", encoding="utf-8") as lines:
+    with (folder / "predictions" / "matching.jsonl").open("a", encoding="utf-8") as lines:
         lines.write('{"id": "cut of')
     page, _ = pages(folder)
-    assert "Predictions that could not be read: predictions/aspects.jsonl:41: is no prediction" in page.text
+    assert "Predictions that could not be read: predictions/matching.jsonl:61: is no prediction" in page.text
 
 
 def test_cut_prompts_are_counted(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     rows = [
-        prediction("aspects", str(index), "Question?", "退换货", "退换货") | {"cut_tokens": index} for index in range(4)
+        prediction("matching", str(index), "Question?", "退换货", "退换货") | {"cut_tokens": index}
+        for index in range(4)
     ]
-    write_predictions(folder, "aspects", rows)
+    write_predictions(folder, "matching", rows)
     page, _ = pages(folder)
     assert (
-        "Evaluation prompts cut to the maximum length, in rows: aspects 3." in page.text
+        "Evaluation prompts cut to the maximum length, in rows: matching 3." in page.text
         and "Every answer is right." in page.text
     )
 
@@ -253,11 +262,11 @@ def test_texts_of_rows_can_be_left_out(tmp_path: Path) -> None:
     write_report(folder, example_rows=0)
     for name in ("report.html", "report.md"):
         text = (folder / name).read_text("utf-8")
-        assert "my parcel" not in text and "not sure" not in text and "71.0" in text
+        assert "Message 3:" not in text and "micro F1" in text
 
 
 def test_a_task_name_does_not_lead_out_of_the_run(tmp_path: Path) -> None:
-    folder = make_run(tmp_path / "run", tasks={"../../secret": {"n": 1, "metrics": {"accuracy": 1.0}}})
+    folder = make_run(tmp_path / "run", untrained=None, tasks={"../../secret": {"n": 1, "metrics": {"accuracy": 1.0}}})
     write_predictions(folder, "../../../secret", [prediction("secret", "0", "a secret", "退换货", "y")])
     page, _ = pages(folder)
     assert "a secret" not in page.text
@@ -281,9 +290,11 @@ def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:
 
 def test_endless_answers_are_cut_with_a_note(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    small = write_report(folder).stat().st_size
+    write_report(folder)
+    small = (folder / "report.html").stat().st_size
     rows = [prediction("titles", f"r{at}", "prompt", "target", "x" * 1_000_000, "text") for at in range(12)]
     write_predictions(folder, "titles", rows)
-    page = write_report(folder)
+    write_report(folder)
+    page = folder / "report.html"
     assert page.stat().st_size < small + 50_000 and (folder / "report.md").stat().st_size < 500_000
     assert Reader(page.read_text("utf-8")).text.count("999,400 characters left out") >= 10

@@ -8,9 +8,8 @@ from ecomgpt.cli.sweep.plan import Sweep
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import write_json, write_text
 from ecomgpt.plan.configuration import configured
-from ecomgpt.report.load import Run as Scores
-from ecomgpt.report.load import load
-from ecomgpt.report.table import as_csv
+from ecomgpt.report.load import ReportedRun, load
+from ecomgpt.report.results_csv import as_csv
 from ecomgpt.run.directory import Run, alive, overrides_of, same
 
 
@@ -96,7 +95,7 @@ def write(sweep: Sweep) -> list[Job]:
     return everything
 
 
-def _loaded(folder: Path) -> Scores | None:
+def _loaded(folder: Path) -> ReportedRun | None:
     """A job's scores; None where it has none, or where the report will say what is wrong with them."""
     try:
         return load(folder)

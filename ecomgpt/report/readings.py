@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.eval.analysis import analyse
+from ecomgpt.eval.predictions import read_answers
 from ecomgpt.report.text import clip
 
 PROMPT_LIMIT, ANSWER_LIMIT, MISTAKE_LIMIT = 1600, 600, 80
@@ -14,7 +16,7 @@ MOST_MISTAKES = 5
 
 
 @dataclass(frozen=True)
-class Row:
+class ShownRow:
     """One answered row; ``score`` is 0 (nothing right) to 1."""
 
     id: str
@@ -43,8 +45,8 @@ class Reading:
     rows: int = 0
     invalid_rows: int = 0
     cut_rows: int = 0
-    worst: list[Row] = field(default_factory=list)
-    invalid: list[Row] = field(default_factory=list)
+    worst: list[ShownRow] = field(default_factory=list)
+    invalid: list[ShownRow] = field(default_factory=list)
     mistakes: list[tuple[str, str, int]] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     confusion: list[tuple[str, list[int]]] = field(default_factory=list)
@@ -53,9 +55,6 @@ class Reading:
 
 def read(path: Path, limit: int) -> Reading:
     """Read `predictions/<task>.jsonl`; up to ``limit`` rows of each sort are kept. A file that is broken is named, not fatal."""
-    from ecomgpt.eval.analysis import analyse
-    from ecomgpt.eval.predictions import read_answers
-
     if not path.is_file():
         return Reading()
     try:
@@ -82,8 +81,8 @@ def read(path: Path, limit: int) -> Reading:
     )
 
 
-def _row(entry: dict[str, Any]) -> Row:
-    return Row(
+def _row(entry: dict[str, Any]) -> ShownRow:
+    return ShownRow(
         id=str(entry["id"]),
         prompt=clip(entry["prompt"], PROMPT_LIMIT),
         target=clip(entry["target"], ANSWER_LIMIT),

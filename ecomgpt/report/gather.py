@@ -11,7 +11,7 @@ import yaml
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.flat import flat
-from ecomgpt.report.load import Run, load, read_object
+from ecomgpt.report.load import ReportedRun, load, read_object
 
 DATA_OF_TRAINING = ("data", "sources", "tuning", "strategy", "trainer", "seed")
 """Parts of a configuration that job=evaluate does not decide: they are those of the run whose model it asks."""
@@ -29,7 +29,7 @@ class Member:
     """
 
     name: str
-    run: Run
+    run: ReportedRun
     config: dict[str, Any]
     seed: str
 
@@ -58,6 +58,11 @@ class Gathered:
     members: list[Member]
     absent: list[Absent] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+
+    @property
+    def run(self) -> ReportedRun | None:
+        """The run, where the report is about one alone."""
+        return self.members[0].run if len(self.members) == 1 and not self.absent else None
 
 
 def gather(entries: Sequence[str | Path], title: str = "") -> Gathered:
@@ -96,6 +101,17 @@ def gather(entries: Sequence[str | Path], title: str = "") -> Gathered:
     return Gathered(name, members, absent, list(dict.fromkeys(filter(None, commands))))
 
 
+def single(folder: Path) -> Gathered:
+    """Reads one run directory.
+
+    Raises:
+        UserError: If it is none, or is broken.
+    """
+    member = _member(folder.resolve(), folder.resolve().name)
+    command = str(member.run.environment.get("command") or "")
+    return Gathered(member.name, [member], commands=[command] if command else [])
+
+
 def _sweep(folder: Path, problems: list[str]) -> tuple[list[Path], list[Absent], str]:
     content = read_object(folder / "sweep.json", problems)
     runs, absent = [], []
@@ -119,21 +135,19 @@ def _members(folders: Sequence[Path], problems: list[str]) -> list[Member]:
     names = [folder.name for folder in folders]
     members = []
     for folder in folders:
+        name = folder.name if names.count(folder.name) == 1 else f"{folder.parent.name}/{folder.name}"
         try:
-            run, config = load(folder), configuration(folder)
+            members.append(_member(folder, name))
         except UserError as error:
             problems += error.problems
-            continue
-        name = folder.name if names.count(folder.name) == 1 else f"{folder.parent.name}/{folder.name}"
-        members.append(
-            Member(
-                name,
-                run,
-                flat({key: value for key, value in config.items() if key != "seed"}),
-                str(config.get("seed", "")),
-            )
-        )
     return members
+
+
+def _member(folder: Path, name: str) -> Member:
+    run, config = load(folder), configuration(folder)
+    return Member(
+        name, run, flat({key: value for key, value in config.items() if key != "seed"}), str(config.get("seed", ""))
+    )
 
 
 def configuration(folder: Path) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.flat import differing, distinguishing_keys
+from ecomgpt.report.gather import Member
 from ecomgpt.report.load import sequence
-from ecomgpt.report.study.gather import Member
 
-UNTRAINED = "untrained"
+UNTRAINED, TRAINED = "untrained", "trained"
 KINDS = "data.kinds"
 
 
@@ -97,9 +97,8 @@ def choose_reference(arms: Sequence[Arm], backbones: Sequence[Arm], wanted: str 
         for arm in (*arms, *backbones):
             if wanted == arm.label or (not arm.untrained and name in {one.run.name for one in arm.members}):
                 return arm
-        raise UserError(
-            f"reference: no arm or run is called '{wanted}'{suggestion(wanted, [arm.label for arm in (*arms, *backbones)])}"
-        )
+        near = suggestion(wanted, [arm.label for arm in (*arms, *backbones)])
+        raise UserError(f"reference: no arm or run is called '{wanted}'{near}")
     if len(arms) == 1:
         return backbones[0] if backbones else None
     atomic = [arm for arm in arms if "atomic" in sequence(arm.config.get(KINDS))]

@@ -1,4 +1,4 @@
-"""What a study's lines show: scores over a number that was swept, loss and throughput by arm, and the chain of tasks."""
+"""What a report's lines show: scores over a number that was swept, loss and throughput, and the chain of tasks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from ecomgpt.report import chain as of_run
-from ecomgpt.report.charts import COLOURS, Drawn, canvas, legend, over_steps, panels, smooth
+import yaml
+
+from ecomgpt.common.errors import UserError
+from ecomgpt.report import mixture
+from ecomgpt.report.arms import Arm, worded
+from ecomgpt.report.charts import MOST, PALETTE, colours
+from ecomgpt.report.drawing import COLOURS, Drawn, canvas, legend, panels
+from ecomgpt.report.findings import described
 from ecomgpt.report.fonts import drawable
-from ecomgpt.report.study.arms import Arm, worded
-from ecomgpt.report.study.charts import MOST, PALETTE, colours
-from ecomgpt.report.study.compare import Outcome, Study
-from ecomgpt.report.study.findings import described
+from ecomgpt.report.load import mapping
+from ecomgpt.report.study import Comparison, Study
 from ecomgpt.report.text import count
+from ecomgpt.tasks.declaration import load_tasks
 
 SIZE = "model.name"
 POINTS = 3
@@ -93,18 +98,12 @@ def _parameters(arm: Arm) -> float | None:
         return None
 
 
-def _band(axes: Any, items: Sequence[tuple[float, Arm]], group: Outcome, colour: str) -> None:
+def _band(axes: Any, items: Sequence[tuple[float, Arm]], group: Comparison, colour: str) -> None:
     xs = [x for x, _ in items]
     found = [group.scores[arm.label] for _, arm in items]
-    axes.fill_between(
-        xs,
-        [one.low * 100 for one in found],
-        [one.high * 100 for one in found],
-        color=COLOURS[colour],
-        alpha=0.18,
-        linewidth=0,
-    )
-    axes.plot(xs, [one.value * 100 for one in found], color=COLOURS[colour], marker="o", markersize=4.5, linewidth=1.8)
+    lows, highs, values = ([getattr(one, key) * 100 for one in found] for key in ("low", "high", "value"))
+    axes.fill_between(xs, lows, highs, color=COLOURS[colour], alpha=0.18, linewidth=0)
+    axes.plot(xs, values, color=COLOURS[colour], marker="o", markersize=4.5, linewidth=1.8)
 
 
 def _short(x: float) -> str:
@@ -116,46 +115,73 @@ def _short(x: float) -> str:
 
 
 def training(study: Study) -> Drawn | None:
-    """Loss and throughput over optimiser steps, a colour an arm, a line a seed."""
-    wanted = [("loss", "loss"), ("tokens_per_second", "tokens a second")]
-    shown = [
-        (name, title)
-        for name, title in wanted
-        if any(one.run.curve.get(name) for arm in study.arms for one in arm.members)
-    ]
+    """Loss and throughput over optimiser steps, a colour per arm, a line per seed."""
+    members = [(arm, one) for arm in study.arms for one in arm.members]
+    wanted = [("loss", "loss"), ("tokens_per_second", "tokens per second")]
+    shown = [(name, title) for name, title in wanted if any(one.run.curve.get(name) for _, one in members)]
     if not shown:
         return None
     tint = colours(study)
     figure, all_axes = panels(len(shown))
     for axes, (name, title) in zip(all_axes, shown, strict=True):
-        for arm in study.arms:
-            for one in arm.members:
-                _line(axes, one.run.curve.get(name) or [], COLOURS[tint[arm.label]], len(arm.members))
-        over_steps(axes, name, title)
+        for arm, one in members:
+            _line(
+                axes, one.run.curve.get(name) or [], COLOURS[tint[arm.label]], len(arm.members), study.run is not None
+            )
+        axes.set_title(title, loc="left", fontsize=10, color=COLOURS["ink"])
+        axes.grid(axis="y")
+        if name != "loss":  # Rates begin at zero, losses do not.
+            axes.set_ylim(bottom=0)
+            axes.yaxis.set_major_formatter(lambda value, _: count(value))
     all_axes[-1].set_xlabel("optimiser step")
     if 1 < len(study.arms) <= MOST:
         legend(figure, [(drawable(arm.label, width=34), tint[arm.label]) for arm in study.arms])
-    return Drawn(figure, "Training", "Every run's mean over a tenth of its logged steps; a colour an arm.")
+    several = "Every run's mean over a tenth of its logged steps; a colour per arm."
+    caption = several if study.run is None else "Thin: every logged step. Thick: mean over a tenth of them."
+    return Drawn(figure, "Training", caption)
 
 
-def _line(axes: Any, curve: Sequence[tuple[float, float]], colour: str, seeds: int) -> None:
+def _line(axes: Any, curve: Sequence[tuple[float, float]], colour: str, seeds: int, raw: bool) -> None:
     if not curve:
         return
     steps, values = zip(*curve, strict=True)
     means = smooth(values) if len(values) >= 20 else values
+    if raw and means is not values:
+        axes.plot(steps, values, color=colour, alpha=0.3, linewidth=1.0)
     # A point that was logged alone would be invisible as a line.
-    axes.plot(
-        steps,
-        means,
-        color=colour,
-        linewidth=1.6 if seeds == 1 else 1.1,
-        alpha=1.0 if seeds == 1 else 0.75,
-        marker="o" if len(steps) < 3 else "",
-    )
+    marker = "o" if len(steps) < 3 else ""
+    width, alpha = (1.8, 1.0) if seeds == 1 else (1.1, 0.75)
+    axes.plot(steps, means, color=colour, linewidth=width, alpha=alpha, marker=marker)
+
+
+def smooth(values: Sequence[float]) -> list[float]:
+    """Mean over a centred window of a tenth of the points, smaller towards both ends; unlike a trailing mean it does not lag."""
+    reach = max(1, len(values) // 20)
+    means = []
+    for index in range(len(values)):
+        near = min(reach, index, len(values) - 1 - index)
+        window = values[index - near : index + near + 1]
+        means.append(sum(window) / len(window))
+    return means
 
 
 def chain(study: Study) -> Drawn | None:
-    """The chain of tasks of the arm that was trained on most kinds of tasks."""
-    runs = [arm.members[0].run for arm in study.arms if arm.members[0].run.manifest]
-    most = max(runs, key=lambda run: len(run.manifest.tasks) if run.manifest else 0, default=None)
-    return of_run.chain(most) if most else None
+    """The chain of tasks of the arm that was trained on most kinds of tasks; None where they are not declared here."""
+    runs = [arm.members[0].run for arm in study.arms]
+    kinds = [
+        {task.name.split(".", 1)[-1] for task in run.manifest.tasks if task.examples} if run.manifest else set()
+        for run in runs
+    ]
+    names, run = max(zip(kinds, runs, strict=True), key=lambda item: len(item[0]), default=(set(), None))
+    if not names or run is None:
+        return None
+    try:
+        paths = mapping(mapping(yaml.safe_load(run.config)).get("paths"))
+        figure = mixture.chain(load_tasks(sorted(names), paths.get("conf")))
+    except (UserError, yaml.YAMLError):  # Trained with declarations of an own folder, or of another version.
+        return None
+    caption = (
+        f"The {len(names)} kinds of training tasks: basic data, how tasks were made from it, "
+        "and the families that they feed."
+    )
+    return Drawn(figure, "The chain of tasks", caption, wide=True) if figure else None

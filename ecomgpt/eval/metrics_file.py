@@ -1,0 +1,98 @@
+"""The parts of `metrics.json`, as the evaluation writes them and reports read them back. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value with its 95 % interval, fractions of one; NaN where something is not known."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def known(self) -> bool:
+        return math.isfinite(self.value)
+
+    @property
+    def has_interval(self) -> bool:
+        return self.known and math.isfinite(self.low) and math.isfinite(self.high)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Score:
+        """From ``{"value", "low", "high"}``, or from a bare number as baselines have it."""
+        parts = value if isinstance(value, Mapping) else {"value": value}
+        return cls(*(_finite(parts.get(key)) for key in ("value", "low", "high")))
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What one task scored, with what a reader must know of the task.
+
+    Attributes:
+        name: The task's.
+        n: Rows.
+        primary: The metric of record.
+        metrics: Scores by metric, the metric of record first.
+        title, language, family: As the task's declaration has them.
+        published: The paper's points by metric; ``win``, ``tie`` and ``loss`` are its people's verdicts in percent.
+        relation: A key of `ecomgpt.eval.trained.RELATIONS`; empty where the training data are unknown.
+    """
+
+    name: str
+    n: int
+    primary: str
+    metrics: dict[str, Score]
+    title: str = ""
+    language: str = ""
+    family: str = ""
+    published: dict[str, float] = field(default_factory=dict)
+    relation: str = ""
+
+    def score(self, metric: str = "") -> Score:
+        """The score of ``metric``, or of the metric of record."""
+        return self.metrics.get(metric or self.primary, Score(math.nan))
+
+    def as_json(self) -> dict[str, Any]:
+        """The task's entry in the file."""
+        return {
+            "n": self.n,
+            "primary": self.primary,
+            "metrics": {metric: dict(vars(score)) for metric, score in self.metrics.items()},
+            "title": self.title,
+            "language": self.language,
+            "family": self.family,
+            **({"published": self.published} if self.published else {}),
+            **({"relation": self.relation} if self.relation else {}),
+        }
+
+    @classmethod
+    def from_json(cls, name: str, entry: Mapping[str, Any]) -> TaskResult:
+        """Reads `as_json`; a title, a language and so on may be missing.
+
+        Raises:
+            TypeError, ValueError, KeyError, AttributeError: If the entry is something else.
+        """
+        metrics = {metric: Score.from_json(score) for metric, score in entry["metrics"].items()}
+        texts = {key: str(entry.get(key) or "") for key in ("language", "family", "relation")}
+        return cls(
+            name=name,
+            n=int(entry["n"]),
+            primary=str(entry.get("primary") or next(iter(metrics), "")),
+            metrics=metrics,
+            title=str(entry.get("title") or name),
+            published={key: float(value) for key, value in (entry.get("published") or {}).items()},
+            **texts,
+        )
+
+
+def _finite(value: Any) -> float:
+    """The number; NaN for null and for what is not finite."""
+    number = math.nan if value is None else float(value)
+    return number if math.isfinite(number) else math.nan

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field
+
 from ecomgpt.chat.client import Chat
 from ecomgpt.chat.messages import Reply, Request
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.progress import track
 from ecomgpt.compare.pairs import Pair
-from ecomgpt.config.declare import load, option
+from ecomgpt.config.declarations import Declaration, load
 from ecomgpt.config.roots import declarations
 from ecomgpt.pseudo.answer import Rejected, Shape
 from ecomgpt.report.text import clip
@@ -30,21 +32,19 @@ NEEDED = ("question", "first", "second")
 MEANING = {("ab", "first"): "win", ("ab", "second"): "loss", ("ba", "first"): "loss", ("ba", "second"): "win"}
 
 
-@dataclass
-class Wording:
+class Wording(Declaration):
     """What the judge is told: ``conf/compare/judge.yaml``."""
 
-    name: str = option(help="the file's name without its ending")
-    instruction: dict[str, str] = option(
-        help="the system message by language; it asks for JSON with a reason and a verdict"
+    instruction: dict[str, str] = Field(
+        description="the system message by language; it asks for JSON with a reason and a verdict"
     )
-    question: dict[str, str] = option(
-        help="the user's message by language; slots {question}, {first}, {second}, {reference}"
+    question: dict[str, str] = Field(
+        description="the user's message by language; slots {question}, {first}, {second}, {reference}"
     )
-    reference: dict[str, str] = option(
-        help="what fills {reference} with compare.reference=true, by language; slot {target}"
+    reference: dict[str, str] = Field(
+        description="what fills {reference} with compare.reference=true, by language; slot {target}"
     )
-    max_tokens: int = option(300, "the longest answer", low=16)
+    max_tokens: int = Field(300, ge=16, description="the longest answer")
 
     def request(self, pair: Pair, order: str, reference: bool, longest: int) -> Request:
         """The question about a pair; texts are put in once, so that nothing in them is read as a slot."""
@@ -121,12 +121,8 @@ def load_wording(own: str | None) -> Wording:
         UserError: With all its problems.
     """
     path = [path for path in declarations("compare", own) if path.stem == "judge"][-1]
-    wording = load(path, Wording)
-    problems = (
-        [f"{path}: 'name' is '{wording.name}', but the file is called 'judge'; make them the same"]
-        if wording.name != "judge"
-        else []
-    )
+    wording = load(path, Wording, name="judge")
+    problems = []
     for language in ("en", "zh"):
         for key, slots in (("instruction", ()), ("question", (*NEEDED, "reference")), ("reference", ("target",))):
             text = getattr(wording, key).get(language)

@@ -13,12 +13,11 @@ from typing import Any
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.hashing import code_hash, file_hash, source_hash, value_hash
-from ecomgpt.config.declare import load
 from ecomgpt.config.roots import PACKAGE, declarations
 from ecomgpt.config.schema import Config, DataConfig
 from ecomgpt.data.instructions import Found, data_root
 from ecomgpt.sources.catalog import locate
-from ecomgpt.tasks.declaration import Task
+from ecomgpt.tasks.declaration import read_task
 
 ROOMS = ("sources", "tasks", "data")
 """The rooms whose code decides what a mixture holds, but for `AFTERWARDS`."""
@@ -99,7 +98,7 @@ def own_code(folder: str) -> list[Path]:
     for path in sorted((Path(folder) / "tasks").rglob("*.yaml")):
         # `load_tasks` reports broken files and missing modules, together with all other problems.
         with contextlib.suppress(UserError, ModuleNotFoundError):
-            module = load(path, Task).build.rpartition(".")[0]
+            module = read_task(path).build.rpartition(".")[0]
             spec = importlib.util.find_spec(module) if "." in module else None
             found |= {Path(spec.origin)} if spec and spec.origin else set()
     return sorted(found)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecomgpt.common.progress import track
@@ -66,7 +66,7 @@ def catalog(config: Config, names: list[str] | None) -> list[Dataset]:
     """The declared datasets with the run's own reader options (``sources.options``)."""
     datasets = load_catalog(names, config.paths.conf)
     return [
-        replace(dataset, options={**dataset.options, **config.sources.options.get(dataset.name, {})})
+        dataset.model_copy(update={"options": {**dataset.options, **config.sources.options.get(dataset.name, {})}})
         for dataset in datasets
     ]
 

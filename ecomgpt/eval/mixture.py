@@ -7,19 +7,20 @@ a folder that nothing but this module reads (suite ``unseen_instructions``): sam
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from pydantic import Field
+
 from ecomgpt.common.errors import UserError, suggestion
-from ecomgpt.config.declare import load, option
+from ecomgpt.config.declarations import Strict, load
 from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import Counts, blocks, catalog, data_root, find, planned
 from ecomgpt.eval.task import EvalTask
 from ecomgpt.sources.catalog import locate, missing
 from ecomgpt.tasks import engine
-from ecomgpt.tasks.declaration import LANGUAGES, SLOT, Task, load_tasks
+from ecomgpt.tasks.declaration import LANGUAGES, SLOT, Language, Task, load_tasks
 from ecomgpt.tasks.instruction import Instruction
 
 ANSWER_TOKENS = {"label": 32, "labels": 64, "spans": 96, "typed_spans": 192, "text": 128}
@@ -97,18 +98,17 @@ def instructions(config: Config, names: Sequence[str], seed: int, unseen: bool =
             raise UserError(f"the evaluation needs the test rows of {missing(dataset, data_root(config))}")
         tasks = load_tasks(by_dataset[dataset.name], config.paths.conf)
         if unseen:
-            tasks = [replace(task, instructions=wordings[task.name]) for task in tasks]
+            tasks = [task.model_copy(update={"instructions": wordings[task.name]}) for task in tasks]
         bad_rows = config.sources.max_bad_rows
         for block in blocks(dataset, data_root(config), config.data, bad_rows, ["test"], Counts()):
             yield from engine.instructions(dataset, block.records, tasks, seed, {}, block.split)
 
 
-@dataclass
-class Wordings:
+class Wordings(Strict):
     """``conf/eval/wordings/<family>.yaml``: wordings for evaluation alone."""
 
-    tasks: dict[str, dict[str, list[str]]] = option(
-        help="task to language to wordings, with the slots of the task's own wordings"
+    tasks: dict[str, dict[Language, list[str]]] = Field(
+        description="task to language to wordings, with the slots of the task's own wordings"
     )
 
 

@@ -23,7 +23,7 @@ def protection(config: Config) -> Protection:
     )
     asked = {key: getattr(config.eval, key) for key in ("mixture", "limit", "candidates", "max_candidates")}
     key = value_hash(
-        [asked, [dataclasses.asdict(task) for task in tasks], [file_hash(path) for path in _files(config, tasks)]]
+        [asked, [task.model_dump() for task in tasks], [file_hash(path) for path in _files(config, tasks)]]
     )
     return Protection(config.eval.name, held_out, key, lambda: _texts(config, tasks))
 

@@ -1,15 +1,14 @@
-"""What ``conf/pseudo/<name>.yaml`` says: which texts are labelled, with which words and labels, and what they become."""
+"""Labellings (``conf/pseudo/<name>.yaml``): which texts, in which words, with which labels, and what they become."""
 
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from ecomgpt.chat.messages import Reply, Request
-from ecomgpt.common.errors import UserError, suggestion
-from ecomgpt.config.declare import load, option
-from ecomgpt.config.roots import declarations
+from ecomgpt.config.declarations import Declaration, OneOf, Strict, load, load_all
 from ecomgpt.pseudo.answer import Axes, Rejected
 from ecomgpt.pseudo.forms import FORMS, Form, Text
 from ecomgpt.sources.dataset import Dataset
@@ -21,42 +20,38 @@ LANGUAGES = ("en", "zh")
 SLOT = re.compile(r"\{(\w+)\}")
 
 
-@dataclass
-class TextFrom:
+class TextFrom(Strict):
     """Where texts come from: a kind of record and a view of it."""
 
-    record: str = option("", "the kind of record", choices=list(KINDS))
-    field: str = option("text", "which text of it, a key of ecomgpt.pseudo.declaration.VIEWS")
-    axis: str | None = option(
-        None, "only of datasets that declare labels on this axis, which tells reviews from messages"
+    record: Annotated[str, OneOf(KINDS)] = Field(description="the kind of record")
+    field: str = Field("text", description="which text of it, a key of ecomgpt.pseudo.declaration.VIEWS")
+    axis: str | None = Field(
+        None, description="only of datasets that declare labels on this axis, which tells reviews from messages"
     )
 
 
-@dataclass
-class Example:
+class Example(Strict):
     """A text with the right answer, shown to the model, and checked like a model's answer."""
 
-    text: str = option("", "the text")
-    answer: dict[str, Any] = option(factory=dict, help="the answer, as JSON")
+    text: str = Field(description="the text")
+    answer: dict[str, Any] = Field(description="the answer, as JSON")
 
 
-@dataclass
-class Labelling:
+class Labelling(Declaration):
     """One labelling task."""
 
-    name: str = option(help="the file's name without its ending")
-    title: str = option(help="what is labelled, for people")
-    family: str = option(help="the task family that the labels serve", choices=list(FAMILIES))
-    texts: list[TextFrom] = option(help="which records give texts; the first that fits counts")
-    form: str = option(
-        help="what the answer holds and becomes, a key of ecomgpt.pseudo.forms.FORMS", choices=list(FORMS)
+    title: str = Field(description="what is labelled, for people")
+    family: Annotated[str, OneOf(FAMILIES)] = Field(description="the task family that the labels serve")
+    texts: list[TextFrom] = Field(description="which records give texts; the first that fits counts")
+    form: Annotated[str, OneOf(FORMS)] = Field(
+        description="what the answer holds and becomes, a key of ecomgpt.pseudo.forms.FORMS"
     )
-    instruction: dict[str, str] = option(
-        help="the system message by language; {axis} is replaced by that axis's labels"
+    instruction: dict[str, str] = Field(
+        description="the system message by language; {axis} is replaced by that axis's labels"
     )
-    examples: dict[str, list[Example]] = option(help="by language, at least one each")
-    axes: dict[str, dict[str, list[str]]] = option(factory=dict, help="axis to the labels to choose from, by language")
-    max_tokens: int = option(512, "the longest answer", low=16)
+    examples: dict[str, list[Example]] = Field(description="by language, at least one each")
+    axes: dict[str, dict[str, list[str]]] = Field({}, description="axis to the labels to choose from, by language")
+    max_tokens: int = Field(512, ge=16, description="the longest answer")
 
     def text_of(self, record: Record, dataset: Dataset) -> str | None:
         """The text of a record, or None where the labelling does not apply to it."""
@@ -111,7 +106,7 @@ def _axes(dataset: Dataset) -> set[str]:
 
 
 def _speaks(record: Record, axis: str, dataset: Dataset) -> bool:
-    """Whether a text is of the sort that an axis stands for: it is labelled on it, or unlabelled in a dataset that has the axis."""
+    """A text is of an axis's sort if it is labelled on it, or unlabelled in a dataset that has the axis."""
     labels = getattr(record, "labels", {})
     return axis in labels or (not labels and axis in _axes(dataset))
 
@@ -163,35 +158,24 @@ def load_labellings(names: list[str] | None = None, own: str | None = None) -> l
     Raises:
         UserError: With all problems of all files, or the names that are unknown.
     """
-    found: dict[str, Labelling] = {}
-    problems: list[str] = []
-    for path in declarations("pseudo", own):
-        try:
-            labelling = load(path, Labelling)
-        except UserError as error:
-            problems += error.problems
-            continue
-        problems += (f"{path}: {problem}" for problem in _problems(labelling, path.stem))
-        found[labelling.name] = labelling
-    problems += (
-        f"pseudo.tasks: no '{name}' in conf/pseudo{suggestion(name, list(found))}"
-        for name in names or []
-        if name not in found
+    found = load_all(
+        "pseudo",
+        own,
+        lambda path: [load(path, Labelling, name=path.stem)],
+        lambda labelling, path: _problems(labelling),
+        names,
+        "pseudo.tasks: no '{}' in conf/pseudo",
     )
-    if problems:
-        raise UserError(*problems)
-    return [found[name] for name in sorted(found) if names is None or name in names]
+    return sorted(found, key=lambda labelling: labelling.name)
 
 
-def _problems(labelling: Labelling, stem: str) -> Iterator[str]:
-    """What the dataclasses' types can't say."""
-    if labelling.name != stem:
-        yield f"the name is '{labelling.name}', but the file is called '{stem}'; make them the same"
+def _problems(labelling: Labelling) -> Iterator[str]:
+    """What the types can't say."""
     if not labelling.texts:
         yield "'texts' is empty; name at least one kind of record"
     for number, one in enumerate(labelling.texts):
-        if one.record not in KINDS or one.field not in VIEWS:
-            yield f"'texts[{number}]' needs a 'record' of {', '.join(KINDS)} and a 'field' of {', '.join(VIEWS)}"
+        if one.field not in VIEWS:
+            yield f"'texts[{number}]' needs a 'field' of {', '.join(VIEWS)}"
     complete = True
     for key, given in (("instruction", labelling.instruction), ("examples", labelling.examples)):
         for language in LANGUAGES:

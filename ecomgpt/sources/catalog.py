@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from ecomgpt.common.errors import UserError, suggestion
-from ecomgpt.config.declare import load
-from ecomgpt.config.roots import declarations
+from ecomgpt.common.errors import UserError
+from ecomgpt.config.declarations import load, load_all
 from ecomgpt.sources import check
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.groups import Groups
@@ -27,28 +26,15 @@ def load_catalog(names: list[str] | None = None, own: str | None = None) -> list
     Raises:
         UserError: With all problems of all declarations, or the names that are unknown.
     """
-    found: dict[str, Dataset] = {}
-    problems: list[str] = []
-    for path in declarations("sources/datasets", own):
-        try:
-            dataset = load(path, Dataset)
-        except UserError as error:
-            problems += error.problems
-            continue
-        dataset.path = str(path)
-        problems += check.problems(dataset)
-        twin = found.get(dataset.name)
-        if twin and (own is None or (Path(own) in path.parents) == (Path(own) in Path(twin.path).parents)):
-            problems.append(
-                f"{path}: the name '{dataset.name}' is also that of {twin.path}; every dataset needs its own"
-            )
-        found[dataset.name] = dataset
-    if problems:
-        raise UserError(*problems)
-    unknown = [name for name in names or [] if name not in found]
-    if unknown:
-        raise UserError(*(f"there is no dataset '{name}'{suggestion(name, list(found))}" for name in unknown))
-    return [found[name] for name in sorted(set(names) if names is not None else found)]
+    found = load_all(
+        "sources/datasets",
+        own,
+        lambda path: [load(path, Dataset, path=str(path))],
+        lambda dataset, path: check.problems(dataset),
+        names,
+        "there is no dataset '{}'",
+    )
+    return sorted(found, key=lambda dataset: dataset.name)
 
 
 def folder(dataset: Dataset, data_root: Path) -> Path:
@@ -92,8 +78,8 @@ def read(dataset: Dataset, data_root: Path, counts: ReadCounts, max_bad_rows: in
 
     Left out, and counted by reason: malformed rows (up to ``max_bad_rows``), what the declaration leaves out, records
     that repeat an earlier one word for word, texts with characters that were lost in a conversion (U+FFFD), texts with
-    contradicting labels (where the declaration asks for it), and rows whose text or product also stands in a split that is
-    read before theirs (test, validation, train).
+    contradicting labels (where the declaration asks for it), and rows whose text or product also stands in a split that
+    is read before theirs (test, validation, train).
 
     Args:
         dataset: Its declaration.

@@ -51,9 +51,9 @@ MAPPINGS = ("attributes", "drop", "drop_marks", "extract", "keep", "local", "mul
 
 
 def problems(dataset: Dataset) -> Iterator[str]:
-    """Sentences on what the dataclass's types can't say, each with the declaration's file."""
-    for problem in (*_names(dataset), *_options(dataset)):
-        yield f"{dataset.path}: {problem}"
+    """Sentences on what the declaration's types can't say."""
+    yield from _names(dataset)
+    yield from _options(dataset)
 
 
 def _names(dataset: Dataset) -> Iterator[str]:

@@ -1,10 +1,10 @@
-"""Pseudo-labelled records as datasets: what ``job=pseudo_label`` wrote is picked up beside the dataset whose texts it labelled.
+"""Pseudo-labelled records as datasets: what ``job=pseudo_label`` wrote joins the dataset whose texts it labelled.
 
-A labelling's records lie in ``<paths.pseudo>/<dataset>/<labelling>.jsonl``, and beside them ``<labelling>.manifest.json`` says who
-labelled what, with which prompt and when. Both together give one more `Dataset`, whose atomic tasks have the label "pseudo".
+A labelling's records lie in ``<paths.pseudo>/<dataset>/<labelling>.jsonl``; beside them, ``<labelling>.manifest.json``
+says who labelled what, with which prompt and when. Together they give one more `Dataset`, whose atomic tasks have the
+label "pseudo".
 """
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -31,26 +31,28 @@ def labelled_datasets(base: Dataset, folder: Path) -> list[Dataset]:
         manifest = read_manifest(path)
         name = manifest["labelling"]
         found.append(
-            dataclasses.replace(
-                base,
-                name=f"{base.name}_{name}",
-                title=f"{base.title}: {manifest['title']}, labelled by {manifest['model']} (prompt {manifest['prompt']})",
-                family=manifest["family"],
-                records=[manifest["record"]],
-                reader="labelled",
-                files={"": [f"{name}.jsonl"]},
-                folder=str(path.parent.absolute()),
-                columns={"id": "id"},
-                labels={
-                    f"{axis}.{language}": {label: label for label in labels}
-                    for axis, by in manifest["axes"].items()
-                    for language, labels in by.items()
-                },
-                sides=[],
-                options={"pseudo": "only", "official_test": bool(manifest.get("official_test"))},
-                hub=None,
-                path=str(path),
-                splits_of=base.name,
+            base.model_copy(
+                update={
+                    "name": f"{base.name}_{name}",
+                    "title": f"{base.title}: {manifest['title']}, labelled by {manifest['model']} "
+                    f"(prompt {manifest['prompt']})",
+                    "family": manifest["family"],
+                    "records": [manifest["record"]],
+                    "reader": "labelled",
+                    "files": {"": [f"{name}.jsonl"]},
+                    "folder": str(path.parent.absolute()),
+                    "columns": {"id": "id"},
+                    "labels": {
+                        f"{axis}.{language}": {label: label for label in labels}
+                        for axis, by in manifest["axes"].items()
+                        for language, labels in by.items()
+                    },
+                    "sides": [],
+                    "options": {"pseudo": "only", "official_test": bool(manifest.get("official_test"))},
+                    "hub": None,
+                    "path": str(path),
+                    "splits_of": base.name,
+                }
             )
         )
     return found

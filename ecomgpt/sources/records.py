@@ -5,6 +5,10 @@ knows the other, so that a new dataset gets every task of its record kind, and a
 """
 
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+STRICT = {"extra": "forbid"}
+"""How pydantic reads records from files: unknown fields are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,7 @@ class Record:
     group: str
     language: str
     split: str = ""
+    __pydantic_config__: ClassVar[Any] = STRICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Entity:
     start: int
     end: int
     term: str
+    __pydantic_config__: ClassVar[Any] = STRICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +115,7 @@ class Turn:
     speaker: str
     text: str
     labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    __pydantic_config__: ClassVar[Any] = STRICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +135,7 @@ class Aspect:
     category: str = ""
     start: int = -1
     end: int = -1
+    __pydantic_config__: ClassVar[Any] = STRICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,20 @@
 """A task is a YAML file: which records, which small function turns one into an instruction, and in which words.
 
-``conf/tasks/<family>/<name>.yaml`` is read into `Task`. A dataset with records of the task's kind and the
-label axes that it needs gives one task of the mixture, ``<dataset>.<task>``: that is how some hundred declarations become
-several hundred tasks.
+``conf/tasks/<family>/<name>.yaml`` is read into `Task`. A dataset with records of the task's kind and the label axes
+that it needs gives one task of the mixture, ``<dataset>.<task>``: that is how some hundred declarations become several
+hundred tasks.
 """
 
 import importlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from ecomgpt.common.errors import UserError, suggestion
-from ecomgpt.config.declare import load, option
-from ecomgpt.config.roots import declarations
+from ecomgpt.config.declarations import Declaration, OneOf, load, load_all
 from ecomgpt.sources.records import KINDS
 from ecomgpt.tasks.answers import FORMS
 from ecomgpt.tasks.families import FAMILIES
@@ -23,58 +23,57 @@ if TYPE_CHECKING:
     from ecomgpt.sources.dataset import Dataset
 
 LANGUAGES = ("en", "zh")
+Language = Annotated[str, OneOf(LANGUAGES)]
 FEWEST_WORDINGS = 3
 BUILDERS = "ecomgpt.tasks.builders"
 SLOT = re.compile(r"\{(\w+)\}")
 
 
-@dataclass
-class Task:
+class Task(Declaration):
     """One declaration; see docs/adding-a-task.md for a worked example."""
 
-    name: str = option(help="The file's name without its ending, unique among the tasks.")
-    family: str = option(help="What the task asks for.", choices=list(FAMILIES))
-    record: str = option(help="The kind of record it is made from.", choices=list(KINDS))
-    build: str = option(
-        help="The function that makes it: <module>.<function> below ecomgpt.tasks.builders, or a full dotted path."
+    family: Annotated[str, OneOf(FAMILIES)] = Field(
+        description="What the task asks for; the folder's name, so it may be left out."
     )
-    definition: str = option(help="The task's short English name, for the head line of the prompt.")
-    instructions: dict[str, list[str]] = option(
-        help="Wordings by language, at least three each; {slots} are filled by the function."
+    record: Annotated[str, OneOf(KINDS)] = Field(description="The kind of record it is made from.")
+    build: str = Field(
+        description="The function that makes it: <module>.<function> below ecomgpt.tasks.builders, or its full path."
     )
-    form: str = option(help="The form of the answer.", choices=list(FORMS))
-    kind: str = option(
-        "raw",
-        "Whether a dataset states the task itself (raw) or it is an intermediate step (atomic).",
-        choices=["raw", "atomic"],
+    definition: str = Field(description="The task's short English name, for the head line of the prompt.")
+    instructions: dict[Language, list[str]] = Field(
+        description="Wordings by language, at least three each; {slots} are filled by the function."
     )
-    label: str = option(
-        "golden",
-        "Who annotated the answers: people or the generator (golden), or a chat model (pseudo).",
-        choices=["golden", "pseudo"],
+    form: Annotated[str, OneOf(FORMS)] = Field(description="The form of the answer.")
+    kind: Literal["raw", "atomic"] = Field(
+        "raw", description="Whether a dataset states the task itself (raw) or it is an intermediate step (atomic)."
     )
-    operation: str | None = option(
-        None, "How an atomic golden task came to be.", choices=["simplification", "reversal", "recombination"]
+    label: Literal["golden", "pseudo"] = Field(
+        "golden", description="Who annotated the answers: people or the generator (golden), or a chat model (pseudo)."
     )
-    serves: list[str] = option(
-        help="The final families that an atomic task feeds: the chain.", factory=list, choices=list(FAMILIES)
+    operation: Literal["simplification", "reversal", "recombination"] | None = Field(
+        None, description="How an atomic golden task came to be."
     )
-    needs: list[str] = option(help="Label axes that the dataset must declare, or a | b for either.", factory=list)
-    candidates: dict[str, list[str]] = option(
-        help="The task's own closed set by language, first what holds.", factory=dict
+    serves: list[Annotated[str, OneOf(FAMILIES)]] = Field(
+        [], description="The final families that an atomic task feeds: the chain."
     )
-    constraint: dict[str, str] = option(
-        help="A sentence on the output's shape by language; half of the rows carry it.", factory=dict
+    needs: list[str] = Field([], description="Label axes that the dataset must declare, or a | b for either.")
+    candidates: dict[Language, list[str]] = Field(
+        {}, description="The task's own closed set by language, first what holds."
     )
-    options: dict[str, Any] = option(
-        help="What the function wants to know, such as an axis or an entity type.", factory=dict
+    constraint: dict[Language, str] = Field(
+        {}, description="A sentence on the output's shape by language; half of the rows carry it."
     )
-    most: int = option(4, "The most instructions that one record gives.", low=1)
-    max_candidates: int = option(
-        24, "A larger closed set is sampled down to this, the right answers always among them.", low=2
+    options: dict[str, Any] = Field(
+        {}, description="What the function wants to know, such as an axis or an entity type."
     )
-    separator: str = option(", ", "What stands between the items of an answer.")
-    hidden: bool = option(False, "Whether the answer must not stand in the input; such rows are dropped and counted.")
+    most: int = Field(4, ge=1, description="The most instructions that one record gives.")
+    max_candidates: int = Field(
+        24, ge=2, description="A larger closed set is sampled down to this, the right answers always among them."
+    )
+    separator: str = Field(", ", description="What stands between the items of an answer.")
+    hidden: bool = Field(
+        False, description="Whether the answer must not stand in the input; such rows are dropped and counted."
+    )
 
     @property
     def shows_candidates(self) -> bool:
@@ -109,22 +108,20 @@ def load_tasks(names: list[str] | None = None, own: str | None = None) -> list[T
     Raises:
         UserError: With every problem of every file, or with the names that are unknown.
     """
-    problems: list[str] = []
-    tasks: dict[str, Task] = {}
-    for path in declarations("tasks", own):
-        try:
-            task = load(path, Task)
-        except UserError as error:
-            problems += error.problems
-            continue
-        problems += (f"{path}: {problem}" for problem in _problems(task, path))
-        tasks[task.name] = task
-    if problems:
-        raise UserError(*problems)
-    unknown = [name for name in names or [] if name not in tasks]
-    if unknown:
-        raise UserError(*(f"there is no task '{name}'{suggestion(name, list(tasks))}" for name in unknown))
-    return [tasks[name] for name in sorted(tasks) if names is None or name in names]
+    found = load_all(
+        "tasks", own, lambda path: [read_task(path)], lambda task, path: _problems(task), names, "there is no task '{}'"
+    )
+    return sorted(found, key=lambda task: task.name)
+
+
+def read_task(path: Path) -> Task:
+    """A file's declaration; its name and, in a folder of that name, its family follow from where it lies.
+
+    Raises:
+        UserError: With all problems of the file.
+    """
+    family = {"family": path.parent.name} if path.parent.name in FAMILIES else {}
+    return load(path, Task, name=path.stem, **family)
 
 
 def applies(task: Task, dataset: "Dataset") -> bool:
@@ -143,9 +140,7 @@ def _meets(need: str, dataset: "Dataset") -> bool:
     return any(axis.strip() in declared for axis in need.split("|"))
 
 
-def _problems(task: Task, path: Path) -> Iterator[str]:
-    if task.name != path.stem:
-        yield f"the name is '{task.name}', but the file is called '{path.stem}'; make them the same"
+def _problems(task: Task) -> Iterator[str]:
     if task.kind == "raw" and (task.operation or task.serves or task.label == "pseudo"):
         yield "a raw task has no operation, serves nothing and is golden; make it atomic or leave these out"
     if task.kind == "atomic" and not task.serves:
@@ -159,10 +154,6 @@ def _problems(task: Task, path: Path) -> Iterator[str]:
     asking = {"{candidates}" in wording for wordings in task.instructions.values() for wording in wordings}
     if len(asking) > 1:
         yield "some wordings show {candidates} and some do not; all of them or none"
-    for key in ("instructions", "candidates", "constraint"):
-        for language in getattr(task, key):
-            if language not in LANGUAGES:
-                yield f"'{key}.{language}' is no known language; known: {', '.join(LANGUAGES)}"
     try:
         task.function()
     except UserError as error:

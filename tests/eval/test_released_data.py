@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.config.declare import load
+from ecomgpt.config.declarations import load
 from ecomgpt.config.roots import declarations, shipped
 from ecomgpt.eval.released import read_released
 from ecomgpt.eval.rows import Answer
@@ -167,6 +167,7 @@ def test_unknown_tasks_and_metrics_are_named(tmp_path: Path) -> None:
     (own / "mine.yaml").write_text(
         "name: mine\ntitle: t\nlanguage: en\nfamily: review_topic\ndataset: d\nmetrics: [rouge_L]\n"
     )
+    (own / "other.yaml").write_text("title: t\nlanguage: en\nfamily: review_topic\ndataset: d\n")
     with pytest.raises(UserError) as error:
         load_eval_tasks(own=str(tmp_path))
     assert "did you mean 'rouge_l'" in str(error.value) and "'folder' is missing" in str(error.value)

@@ -194,7 +194,7 @@ def test_relations_follow_the_manifest_and_not_the_declaration() -> None:
     assert more.relation(declared["ZH-OpenBG_Align-Generate-title_generate"]) == "in_domain", (
         "its training side was read"
     )
-    unseen = dataclasses.replace(declared["en-demo-sentiment_of_text"], unseen=True)
+    unseen = declared["en-demo-sentiment_of_text"].model_copy(update={"unseen": True})
     assert trained.relation(unseen) == "unseen_instructions"
 
 

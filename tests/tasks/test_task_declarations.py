@@ -85,7 +85,7 @@ def test_an_own_task_is_loaded(tmp_path):
         ("form: label", "form: label\nkind: atomic\noperation: reversal", "names the families it serves"),
         ("form: label", "form: label\nkind: atomic\nserves: [review_topic]", "names its operation"),
         ("form: label", "from: label", "unknown key 'from'.*did you mean 'form'"),
-        ("  zh:", "  cn:", "'instructions.cn' is no known language"),
+        ("  zh:", "  cn:", r"mood.yaml:11: unknown key 'instructions.cn'"),
     ],
 )
 def test_mistakes_are_told(tmp_path, old, new, message):

@@ -63,6 +63,10 @@ docs:
     python -m ecomgpt.tasks.chain > docs/tasks.md
     python -m ecomgpt.config.help > docs/reference.md
 
+# Write the JSON schemas of all YAML files, for editors (docs/editors.md)
+schema:
+    python -m ecomgpt.cli.schema docs/schema
+
 # Benchmark training against transformers.Trainer and trl (about a quarter of an hour; needs the extra `bench`)
 bench-train *arguments:
     python experiments/benchmarks/bench_train.py {{arguments}}

@@ -1,11 +1,11 @@
 """The YAML files that Hydra does not compose (datasets, tasks, evaluation tasks, labellings), as checked models."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import CoreSchema, core_schema
 
 from ecomgpt.common.errors import UserError, suggestion
@@ -38,6 +38,24 @@ class OneOf:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return core_schema.literal_schema(list(self.names))
+
+
+def one_or_named(named: Mapping[str, Any], value: Any) -> BeforeValidator:
+    """Lets a key stand for a value by language.
+
+    Args:
+        named: What each key stands for.
+        value: The type of what is given by language.
+    """
+
+    def expand(given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        if given not in named:
+            raise ValueError(suggestion(given, list(named)))
+        return named[given]
+
+    return BeforeValidator(expand, json_schema_input_type=Literal[tuple(named)] | dict[str, value])
 
 
 def load(path: Path, cls: type[S], /, **implied: Any) -> S:

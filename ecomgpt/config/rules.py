@@ -108,7 +108,6 @@ def _names(config: Config) -> Iterator[str]:
     for key, group, wanted in (
         ("sources.datasets", "sources/datasets", config.sources.datasets or []),
         ("sources.include_excluded", "sources/datasets", config.sources.include_excluded),
-        ("eval.tasks", "eval/tasks", config.eval.tasks),
         ("pseudo.tasks", "pseudo", config.pseudo.tasks or []),
     ):
         known = [path.stem for path in declarations(group, own)]

@@ -147,7 +147,7 @@ def _told(error: Any, node: yaml.Node, kind: Any, file: str, key: str) -> tuple[
         case "finite_number":
             return node, f"{where}: '{key}' is {node.value}, but must be a finite number"
         case "value_error":
-            return node, f"{where}: '{key}' is {shown}: {error['ctx']['error']}"
+            return node, f"{where}: '{key}' is {shown}{error['ctx']['error']}"
     wanted = EXPECTED.get(error["type"], error["msg"]) + (" or null" if _may_be_null(kind) else "")
     return node, f"{where}: '{key or 'the file'}' is {shown}, expected {wanted}"
 

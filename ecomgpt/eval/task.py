@@ -1,10 +1,12 @@
 """What an evaluation task declares, and the tasks that are declared: one YAML each in ``conf/eval/tasks``."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.config.declarations import Declaration, OneOf, Strict, load, load_all
 from ecomgpt.eval.general import GENERATORS
 from ecomgpt.eval.metrics.names import METRIC_NAMES, defaults
@@ -28,7 +30,12 @@ class EvalTask(Declaration):
     """An evaluation task: where its rows are, how long answers may be, what is measured."""
 
     title: str = Field(description="a short name for tables")
-    language: Literal["en", "zh", "mul"] = Field(description="of its rows; with mul, rows of all languages are taken")
+    language: Literal["en", "zh", "mul"] = Field(
+        "mul", description="of its rows; with mul, rows of all languages are taken"
+    )
+    languages: list[Literal["en", "zh"]] = Field(
+        [], exclude=True, description="instead of 'language': one task per language, called <language>-<file name>"
+    )
     family: Annotated[str, OneOf((*FAMILIES, GENERAL))] = Field(
         description="key of ecomgpt.tasks.families, or general: outside e-commerce"
     )
@@ -81,13 +88,23 @@ def load_eval_tasks(names: Sequence[str] | None = None, own: str | None = None) 
         UserError: With all problems of all files, or for unknown names, with the nearest.
     """
     return load_all(
-        "eval/tasks",
-        own,
-        lambda path: [load(path, EvalTask, name=path.stem)],
-        lambda task, path: _problems(task),
-        names,
-        "eval.tasks: unknown task '{}'",
+        "eval/tasks", own, _read, lambda task, path: _problems(task), names, "eval.tasks: unknown task '{}'"
     )
+
+
+def _read(path: Path) -> list[EvalTask]:
+    """The tasks of a file: one, or one per language."""
+    task = load(path, EvalTask, name=path.stem)
+    if len(task.model_fields_set & {"language", "languages"}) != 1:
+        raise UserError(f"{path}: give one of the keys 'language' (en, zh or mul) and 'languages' (a list)")
+    if not task.languages:
+        return [task]
+    return [
+        task.model_copy(
+            update={"name": f"{language}-{task.name}", "title": f"{task.title} ({language})", "language": language}
+        )
+        for language in task.languages
+    ]
 
 
 def _problems(task: EvalTask) -> Iterator[str]:

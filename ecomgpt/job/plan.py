@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ecomgpt.common.errors import JobFailure, UserError
 from ecomgpt.common.units import duration, size
-from ecomgpt.config import declare
+from ecomgpt.config.check import construct, parse
 from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config, ModelConfig, StrategyConfig
 from ecomgpt.data.instructions import find
@@ -23,7 +23,7 @@ from ecomgpt.model.tokenizer import tokenizer_of
 from ecomgpt.plan import measure
 from ecomgpt.plan.batch import choose
 from ecomgpt.plan.memory import Memory, trained_parameters
-from ecomgpt.plan.preflight import SIZES, fits, need, of_size
+from ecomgpt.plan.preflight import bloom_sizes, fits, need, of_size
 from ecomgpt.run.directory import Run
 from ecomgpt.run.machine import Machine, machine
 from ecomgpt.strategy.precision import uses_16bit
@@ -225,7 +225,7 @@ def sizes_table(config: Config, here: Machine, tuning: str) -> Table:
     strategies = shipped_strategies()
     for strategy in strategies:
         table.add_column(strategy.name.removeprefix("deepspeed_"), justify="right")
-    for label, *shape in SIZES:
+    for label, *shape in bloom_sizes():
         model = of_size(config.model, *shape)
         table.add_row(label, *(_cell(config, here, model, tuning, strategy, devices) for strategy in strategies))
     return table
@@ -233,7 +233,7 @@ def sizes_table(config: Config, here: Machine, tuning: str) -> Table:
 
 def shipped_strategies() -> list[StrategyConfig]:
     """Those of ``conf/strategy``, from the one that needs most memory per device on."""
-    found = [declare.load(path, StrategyConfig) for path in declarations("strategy")]
+    found = [StrategyConfig(**construct(parse(path)[0])) for path in declarations("strategy")]
     return sorted(found, key=lambda strategy: (strategy.stage, strategy.offload_parameters, strategy.name))
 
 

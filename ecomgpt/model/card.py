@@ -6,8 +6,6 @@ from ecomgpt.common.files import read_json
 from ecomgpt.config.schema import Config
 from ecomgpt.run.directory import Run
 
-LICENCES = {"bigscience/bloom": "bigscience-bloom-rail-1.0", "HuggingFaceTB/SmolLM2": "apache-2.0"}
-"""Terms of the backbones that the configuration ships, by the start of their hub ids, as the hub names them."""
 SHOWN = 60
 """Tasks of the mixture that the card lists; the manifest holds all."""
 
@@ -48,7 +46,7 @@ def card(run: Run, config: Config, adapter: bool = False) -> str:
 
 
 def _front_matter(config: Config, adapter: bool) -> str:
-    licence = _backbone_licence(config)
+    licence = config.model.licence
     lines = [
         "---",
         f"library_name: {'peft' if adapter else 'transformers'}",
@@ -134,14 +132,10 @@ def _licence(config: Config, manifest: dict[str, Any]) -> list[str]:
     from ecomgpt.sources.catalog import load_catalog
 
     known = {dataset.name: dataset for dataset in load_catalog(None, config.paths.conf)}
-    licence = _backbone_licence(config)
+    licence = config.model.licence
     backbone = f"the backbone's ({licence})" if licence else "the backbone's, if it has one"
     lines = [
         f"- {known[name].title}: {known[name].licence}" if name in known else f"- {name}: not stated"
         for name in manifest.get("sources", {})
     ]
     return ["## Licence", "", f"Two sets of terms apply: {backbone}, and those of the training data:", "", *lines, ""]
-
-
-def _backbone_licence(config: Config) -> str | None:
-    return next((licence for start, licence in LICENCES.items() if (config.model.path or "").startswith(start)), None)

@@ -1,7 +1,9 @@
 """From a command line to a configuration that every room has checked: their own declarations, and the chat endpoint's."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -43,16 +45,18 @@ def problems(config: Config) -> list[str]:
 
 
 def _declarations(config: Config) -> Iterator[str]:
-    """Datasets, tasks and evaluation tasks of the user's own folder; the shipped ones are tested with the package."""
-    own = config.paths.conf
-    if not own or not any(
-        any((Path(own) / group).rglob("*.yaml")) for group in ("sources/datasets", "tasks", "eval/tasks", "pseudo")
-    ):
-        return
+    """Evaluation tasks that are asked for, and all declarations of the user's own folder.
 
-    for load in (load_catalog, load_tasks, load_eval_tasks, load_labellings):
+    Shipped ones are tested with the package.
+    """
+    own = config.paths.conf
+    loaders = {"sources/datasets": load_catalog, "tasks": load_tasks, "pseudo": load_labellings}
+    calls: list[Callable[[], Any]] = [lambda: load_eval_tasks(config.eval.tasks, own)]
+    if own and any(any((Path(own) / group).rglob("*.yaml")) for group in (*loaders, "eval/tasks")):
+        calls += [functools.partial(load, None, own) for load in loaders.values()]
+    for call in calls:
         try:
-            load(None, own)
+            call()
         except UserError as error:
             yield from error.problems
 

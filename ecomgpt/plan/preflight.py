@@ -7,8 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.units import size
+from ecomgpt.config.roots import shipped
 from ecomgpt.config.rules import missing_data
 from ecomgpt.config.schema import Config, ModelConfig
 from ecomgpt.model.locate import locate, shaped
@@ -18,14 +21,6 @@ from ecomgpt.run.directory import trained_run
 from ecomgpt.run.machine import Machine, machine
 from ecomgpt.strategy.precision import uses_16bit
 
-SIZES = (
-    ("560m", 1024, 24, 16),
-    ("1b1", 1536, 24, 16),
-    ("1b7", 2048, 24, 16),
-    ("3b", 2560, 30, 32),
-    ("7b1", 4096, 30, 32),
-)
-"""Width, blocks and heads of BLOOM's sizes."""
 SPREAD = 1.1
 """A run that needs this much more than there is, by estimate, is refused; below it, it may just fit."""
 
@@ -195,7 +190,7 @@ def _advice(config: Config, here: Machine, lacks_memory: bool) -> Iterator[str]:
 def _variants(config: Config, here: Machine) -> Iterator[str]:
     """What fits, the largest model first: as it is, with checkpointing, with adapters, with both."""
     family = config.model.name.split("_")[0] if config.model.name.startswith(("bloom_", "bloomz_")) else "bloomz"
-    sizes = [(f"{family}_{label}", of_size(config.model, *shape)) for label, *shape in reversed(SIZES)]
+    sizes = [(f"{family}_{label}", of_size(config.model, *shape)) for label, *shape in reversed(bloom_sizes())]
     total = parameters(config.model) or 0
     for name, model in [
         (config.model.name, config.model),
@@ -213,6 +208,16 @@ def _variants(config: Config, here: Machine) -> Iterator[str]:
                     " trainer.gradient_checkpointing=true" if checkpointing else ""
                 )
                 break
+
+
+def bloom_sizes() -> list[tuple[str, int, int, int]]:
+    """Name, width, blocks and heads of BLOOM's sizes, the smallest first, as ``conf/model/base`` declares them."""
+    shapes = {
+        path.stem.removeprefix("bloom_"): yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in (shipped("conf") / "model" / "base").glob("bloom_*.yaml")
+    }
+    found = [(name, *(shape[key] for key in ("hidden_size", "layers", "heads"))) for name, shape in shapes.items()]
+    return sorted(found, key=lambda size: size[1:])
 
 
 def of_size(model: ModelConfig, width: int, layers: int, heads: int) -> ModelConfig:

@@ -25,18 +25,6 @@ def edges(tasks: Iterable[Task]) -> list[tuple[Task, str]]:
     return sorted(found, key=lambda edge: (edge[1], edge[0].name))
 
 
-def table(tasks: Iterable[Task]) -> dict[str, Counter[str]]:
-    """For every family: how many raw tasks it has, and how many atomic tasks of each sort feed it."""
-    rows: dict[str, Counter[str]] = {family: Counter() for family in FAMILIES}
-    known = list(tasks)
-    for task in known:
-        if task.kind == "raw":
-            rows[task.family]["raw"] += 1
-    for task, family in edges(known):
-        rows[family][sort_of(task)] += 1
-    return rows
-
-
 def as_csv(tasks: Iterable[Task], examples: dict[str, int], datasets: dict[str, int]) -> str:
     """The graph as CSV: a row an edge, from an atomic task to a family that it feeds; raw tasks feed their own family.
 

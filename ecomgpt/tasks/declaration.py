@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ecomgpt.common.errors import UserError, suggestion
-from ecomgpt.config.declarations import Declaration, OneOf, load, load_all
+from ecomgpt.config.declarations import Declaration, OneOf, load, load_all, one_or_named
 from ecomgpt.sources.records import KINDS
 from ecomgpt.tasks.answers import FORMS
 from ecomgpt.tasks.families import FAMILIES
@@ -27,6 +27,27 @@ Language = Annotated[str, OneOf(LANGUAGES)]
 FEWEST_WORDINGS = 3
 BUILDERS = "ecomgpt.tasks.builders"
 SLOT = re.compile(r"\{(\w+)\}")
+CANDIDATES = {
+    "yes_no": {"en": ["yes", "no"], "zh": ["是", "否"]},
+    "match": {"en": ["match", "not match"], "zh": ["匹配", "不匹配"]},
+    "same": {"en": ["same", "not same"], "zh": ["相同", "不相同"]},
+}
+"""Closed sets by the key that stands for them in a declaration."""
+CONSTRAINTS = {
+    "choose": {"en": "Answer with one of the candidates only.", "zh": "只输出其中一个候选。"},
+    "word": {"en": "Answer with one word.", "zh": "只回答一个词。"},
+    "copy": {"en": "Repeat it exactly as it is written.", "zh": "请原样输出。"},
+    "list": {
+        "en": "Separate several answers by a comma; write None if there is none.",
+        "zh": "多个答案用逗号加空格分隔；没有则输出None。",
+    },
+    "lines": {
+        "en": "Write one line for each type, as in 'Type: term, term' or 'Type: None'.",
+        "zh": "每个类型输出一行，格式为“类型: 词, 词”或“类型: None”。",
+    },
+    "text": {"en": "Output the text only.", "zh": "只输出文本内容。"},
+}
+"""Sentences on the output's shape by the key that stands for them in a declaration."""
 
 
 class Task(Declaration):
@@ -45,7 +66,9 @@ class Task(Declaration):
     )
     form: Annotated[str, OneOf(FORMS)] = Field(description="The form of the answer.")
     kind: Literal["raw", "atomic"] = Field(
-        "raw", description="Whether a dataset states the task itself (raw) or it is an intermediate step (atomic)."
+        "raw",
+        description="Whether a dataset states the task itself (raw) or it is an intermediate step (atomic); "
+        "atomic by itself where there is an operation or the labels are pseudo.",
     )
     label: Literal["golden", "pseudo"] = Field(
         "golden", description="Who annotated the answers: people or the generator (golden), or a chat model (pseudo)."
@@ -56,12 +79,16 @@ class Task(Declaration):
     serves: list[Annotated[str, OneOf(FAMILIES)]] = Field(
         [], description="The final families that an atomic task feeds: the chain."
     )
-    needs: list[str] = Field([], description="Label axes that the dataset must declare, or a | b for either.")
-    candidates: dict[Language, list[str]] = Field(
-        {}, description="The task's own closed set by language, first what holds."
+    axis: str | None = Field(
+        None, exclude=True, description="The label axis that is asked for: goes into both 'needs' and 'options'."
     )
-    constraint: dict[Language, str] = Field(
-        {}, description="A sentence on the output's shape by language; half of the rows carry it."
+    needs: list[str] = Field([], description="Label axes that the dataset must declare, or a | b for either.")
+    candidates: Annotated[dict[Language, list[str]], one_or_named(CANDIDATES, list[str])] = Field(
+        {}, description="The task's own closed set by language, first what holds; or a key of CANDIDATES."
+    )
+    constraint: Annotated[dict[Language, str], one_or_named(CONSTRAINTS, str)] = Field(
+        {},
+        description="A sentence on the output's shape by language; half of the rows carry it. Or a key of CONSTRAINTS.",
     )
     options: dict[str, Any] = Field(
         {}, description="What the function wants to know, such as an axis or an entity type."
@@ -74,6 +101,21 @@ class Task(Declaration):
     hidden: bool = Field(
         False, description="Whether the answer must not stand in the input; such rows are dropped and counted."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, given: Any) -> Any:
+        """What follows from other keys is not written twice."""
+        if not isinstance(given, dict):
+            return given
+        values = dict(given)
+        if values.get("operation") or values.get("label") == "pseudo":
+            values.setdefault("kind", "atomic")
+        axis, needs, options = values.get("axis"), values.get("needs", []), values.get("options", {})
+        if axis and isinstance(needs, list) and isinstance(options, dict):
+            values["needs"] = [axis, *(need for need in needs if need != axis)]
+            values["options"] = {"axis": axis, **options}
+        return values
 
     @property
     def shows_candidates(self) -> bool:

@@ -21,10 +21,10 @@ from ecomgpt.config.schema import Config
 from ecomgpt.plan.configuration import configured
 from ecomgpt.plan.measure import measure, random_model
 from ecomgpt.plan.memory import Workload, estimate
-from ecomgpt.plan.preflight import SIZES, of_size
+from ecomgpt.plan.preflight import bloom_sizes, of_size
 
 HERE = Path(__file__).parent
-SHAPES = {**{name: shape for name, *shape in SIZES}, "110m": (512, 8, 8)}
+SHAPES = {**{name: shape for name, *shape in bloom_sizes()}, "110m": (512, 8, 8)}
 """Width, blocks and heads; the small one keeps BLOOM's 250,880 rows."""
 COMBINATIONS = (
     # name, size, row tokens, rows at once, more of the configuration

@@ -12,9 +12,9 @@ from ecomgpt.model.size import parameters
 from ecomgpt.plan.configuration import configured
 from ecomgpt.plan.measure import random_model
 from ecomgpt.plan.memory import Memory, Workload, estimate
-from ecomgpt.plan.preflight import SIZES, of_size
+from ecomgpt.plan.preflight import bloom_sizes, of_size
 
-SHAPES = {**{name: shape for name, *shape in SIZES}, "110m": (512, 8, 8), "small": (256, 4, 4)}
+SHAPES = {**{name: shape for name, *shape in bloom_sizes()}, "110m": (512, 8, 8), "small": (256, 4, 4)}
 
 
 def config(shape: str, *overrides: str) -> Config:

@@ -32,7 +32,7 @@ IMPLIED = {"name", "family"}
 def schemas() -> dict[str, str]:
     """Schemas as JSON text by file name: one for each kind of declaration, and one for each group of Hydra's."""
     hints = typing.get_type_hints(Config)
-    models = {**DECLARATIONS, **{f"group_{group}": model_of(hints[group]) for group in GROUPS}}
+    models = {**DECLARATIONS, **{f"group_{group}": model_of(hints[group]) for group in GROUPS if group in hints}}
     found = {}
     for name, model in models.items():
         schema = model.model_json_schema()

@@ -87,16 +87,12 @@ def _require_same(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
         for name in ("examples", "tokens", "target_tokens")
         if old[name] != new[name]
     ]
-    raise UserError(
-        "\n".join(
-            [
-                f"name: '{run.path}' was trained on the mixture {old['fingerprint']}, but the same command now gives "
-                f"{new['fingerprint']}; restore what changed, give another name=, or overwrite=true:",
-                *changes(old.get("made_of", {}), new["made_of"]),
-                *(counts or ["as many examples and tokens as before"]),
-            ]
-        )
+    refusal = (
+        f"name: '{run.path}' was trained on the mixture {old['fingerprint']}, but the same command now gives "
+        f"{new['fingerprint']}; restore what changed, give another name=, or overwrite=true:"
     )
+    what = changes(old.get("made_of", {}), new["made_of"])
+    raise UserError("\n".join([refusal, *what, *(counts or ["as many examples and tokens as before"])]))
 
 
 def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Source]) -> list[Path]:
@@ -177,27 +173,20 @@ def families(manifest: dict[str, Any], narrow: bool = False) -> Table:
     by_family: dict[str, list[dict[str, Any]]] = {}
     for task in manifest["tasks"]:
         by_family.setdefault(task["family"], []).append(task)
-    rows = [(family, _sums(tasks, narrow)) for family, tasks in sorted(by_family.items())]
-    total = _sums(manifest["tasks"], narrow)
     table.add_column("family", footer="all", min_width=16)
-    for name, value in total.items():
+    for name, value in _sums(manifest["tasks"], narrow).items():
         table.add_column(name, footer=f"{value:,}", justify="right", no_wrap=True)
-    for family, sums in rows:
-        table.add_row(family.replace("_", " "), *(f"{value:,}" if value else "" for value in sums.values()))
+    for family, tasks in sorted(by_family.items()):
+        sums = _sums(tasks, narrow).values()
+        table.add_row(family.replace("_", " "), *(f"{value:,}" if value else "" for value in sums))
     return table
 
 
 def _sums(tasks: list[dict[str, Any]], narrow: bool) -> dict[str, int]:
+    ways = ("raw", "simplification", "reversal", "recombination", "pseudo")
     made = Counter("raw" if task["kind"] == "raw" else task["operation"] or "pseudo" for task in tasks)
-    short = {
-        "raw": "raw",
-        "simplification": "simpl.",
-        "reversal": "rev.",
-        "recombination": "recomb.",
-        "pseudo": "pseudo",
-    }
+    by_way = dict(zip(("raw", "simpl.", "rev.", "recomb.", "pseudo"), (made[way] for way in ways), strict=True))
     numbers = {"examples": "examples", "tokens": "tokens", "truncated": "cut"}
-    by_way = {title: made[name] for name, title in short.items()}
     return {
         "tasks": len(tasks),
         **({"raw": made["raw"], "atomic": len(tasks) - made["raw"]} if narrow else by_way),

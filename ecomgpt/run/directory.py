@@ -51,10 +51,7 @@ class Run:
 
     def status(self) -> dict[str, Any]:
         """The contents of ``status.json``; empty where there is none or it is torn."""
-        try:
-            status = json.loads(self.status_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
+        status = _json(self.status_file)
         return status if isinstance(status, dict) else {}
 
     def update(self, **changes: Any) -> None:
@@ -170,10 +167,7 @@ def save(config: Config, run: Run) -> None:
 
 def overrides_of(run: Path) -> list[str]:
     """What a sweep's command said of one of its runs; empty where that was not kept, or can't be read."""
-    try:
-        value = json.loads((run / "overrides.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
+    value = _json(run / "overrides.json")
     return list(map(str, value)) if isinstance(value, list) else []
 
 
@@ -198,15 +192,16 @@ def same(config: Config, run: Run) -> None:
     """
     found = list(differences(dataclasses.asdict(run.config()), dataclasses.asdict(config), FREE))
     if found:
-        raise UserError(
-            "\n".join(
-                [
-                    f"name: '{run.path}' was started with another configuration; give another name=, overwrite=true, "
-                    "or the old values:",
-                    *found,
-                ]
-            )
-        )
+        what = "was started with another configuration; give another name=, overwrite=true, or the old values:"
+        raise UserError("\n".join([f"name: '{run.path}' {what}", *found]))
+
+
+def _json(path: Path) -> Any:
+    """A JSON file's contents; None where it is absent or torn."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _free_name(root: Path) -> str:

@@ -50,19 +50,17 @@ def environment(config: Config, command: Sequence[str]) -> dict[str, Any]:
 
 def _commit() -> str | None:
     """The commit of the checkout that runs, with a plus where it holds uncommitted changes; None for a wheel."""
-    folder = Path(__file__).resolve().parent
+    git = ["git", "-C", str(Path(__file__).resolve().parent)]
     try:
-        git = ["git", "-C", str(folder)]
-        inside = subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, timeout=10)
-        if inside.returncode:
+        if subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, timeout=10).returncode:
             return None
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10).stdout.strip()
-        dirty = subprocess.run(
-            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10
-        ).stdout
-        return commit + ("+" if dirty.strip() else "") if commit else None
+        commit, dirty = (
+            subprocess.run([*git, *command], capture_output=True, text=True, timeout=10).stdout.strip()
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "-uno"])
+        )
     except (OSError, subprocess.SubprocessError):
         return None
+    return commit + ("+" if dirty else "") if commit else None
 
 
 def _cpu() -> str:

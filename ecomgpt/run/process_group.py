@@ -8,8 +8,8 @@ directory. Lightning's own launcher would execute the command line again in ever
 ``torch.distributed.launcher.elastic_launch`` was tried instead (torch 2.13). It starts the processes, passes SIGINT and
 SIGTERM on and finds root causes, but (a) it kills them 30 s after the signal, in which a large model does not finish
 its step and save, and older torch has no setting for that; (b) it takes a process that saved and left for a failed
-one, and has no "second Ctrl-C means now"; (c) its processes stay when it is killed itself; (d) SIGUSR1 and SIGUSR2, the notices
-of SLURM and submitit, are not handled. What would be left of this module is most of it.
+one; (c) its processes stay when it is killed itself; (d) it does not handle SIGUSR1 and SIGUSR2, the notices of SLURM
+and submitit. With these mended around it, nearly all of this module would remain.
 """
 
 import contextlib

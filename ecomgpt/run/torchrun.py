@@ -8,6 +8,7 @@ exists.
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
@@ -17,22 +18,8 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
 from ecomgpt.run.directory import Run
 
-RANK_VARIABLES = (
-    "RANK",
-    "LOCAL_RANK",
-    "GROUP_RANK",
-    "ROLE_RANK",
-    "NODE_RANK",
-    "WORLD_SIZE",
-    "LOCAL_WORLD_SIZE",
-    "GROUP_WORLD_SIZE",
-    "ROLE_WORLD_SIZE",
-    "MASTER_ADDR",
-    "MASTER_PORT",
-    "TORCHELASTIC_RUN_ID",
-    "TORCHELASTIC_RESTART_COUNT",
-    "TORCHELASTIC_MAX_RESTARTS",
-    "TORCHELASTIC_USE_AGENT_STORE",
+RANK_VARIABLES = re.compile(
+    r"((LOCAL|GROUP|ROLE|NODE)_)?RANK|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE|MASTER_(ADDR|PORT)|TORCHELASTIC_.*"
 )
 """What torchrun sets in each of its processes, and `ecomgpt.run.process_group` in those of its groups."""
 PATIENCE = timedelta(days=2)
@@ -55,7 +42,7 @@ def rank() -> int:
 
 def without_ranks() -> dict[str, str]:
     """The environment without what a launcher above us has set, for processes of our own."""
-    return {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
+    return {name: value for name, value in os.environ.items() if not RANK_VARIABLES.fullmatch(name)}
 
 
 def refuse(what: str) -> None:
@@ -124,8 +111,8 @@ def publish_mixture_ready(train: bool) -> None:
 
 def clear_rank_env() -> None:
     """Clears the rank variables, so that what rank 0 does after training is single-process."""
-    for name in RANK_VARIABLES:
-        os.environ.pop(name, None)
+    for name in os.environ.keys() - without_ranks().keys():
+        del os.environ[name]
 
 
 def _tell(key: str, word: str) -> None:

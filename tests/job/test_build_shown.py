@@ -1,4 +1,4 @@
-"""What job=build shows: the catalogue, the mixture, its pictures and real examples, on any terminal and with hostile texts."""
+"""What job=build shows on any terminal and with hostile texts: catalogue, mixture, pictures, real examples."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""A sweep through submitit: the batch script that SLURM would get, run on this machine by stand-ins for its commands."""
+"""A sweep through submitit: the batch script for SLURM, run on this machine by stand-ins for its commands."""
 
 import json
 import os
@@ -11,14 +11,15 @@ import pytest
 
 pytestmark = pytest.mark.dist
 
-# Runs the submitted script once for each task of the array, as SLURM would on a node of its own, with SLURM's variables.
+# Runs the submitted script once per task of the array, as SLURM would on separate nodes.
 SBATCH = f"""#!{sys.executable}
 import os, re, subprocess, sys
 script = sys.argv[-1]
 text = open(script).read()
 for task in range(int(re.search(r"--array=0-(\\d+)", text).group(1)) + 1):
-    own = {{"JOB_ID": str(700 + task), "ARRAY_JOB_ID": "7", "ARRAY_TASK_ID": str(task), "NTASKS": "1", "JOB_NUM_NODES": "1", "PROCID": "0",
-           "LOCALID": "0", "NODEID": "0", "JOB_NODELIST": "node1", "JOB_NAME": "ecomgpt"}}
+    own = {{"JOB_ID": str(700 + task), "ARRAY_JOB_ID": "7", "ARRAY_TASK_ID": str(task), "NTASKS": "1",
+           "JOB_NUM_NODES": "1",
+           "PROCID": "0", "LOCALID": "0", "NODEID": "0", "JOB_NODELIST": "node1", "JOB_NAME": "ecomgpt"}}
     environment = {{**os.environ, **{{"SLURM_" + name: value for name, value in own.items()}}}}
     subprocess.Popen(["bash", script], env=environment, start_new_session=True, stdin=subprocess.DEVNULL,
                      stdout=open(f"task-{{task}}.txt", "w"), stderr=subprocess.STDOUT)
@@ -26,7 +27,8 @@ print("Submitted batch job 7")
 """
 SRUN = f"""#!{sys.executable}
 import os, sys
-command = sys.argv[next(number for number, word in enumerate(sys.argv) if "python" in os.path.basename(word) and number > 0):]
+words = enumerate(sys.argv)
+command = sys.argv[next(number for number, word in words if "python" in os.path.basename(word) and number > 0):]
 os.execv(command[0], command)
 """
 SACCT = """#!/bin/sh

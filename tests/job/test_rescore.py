@@ -21,7 +21,7 @@ def lines(path: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory with a folder of perfect answers in it, made from the questions that the first, failing command wrote."""
+    """A working directory with a folder of perfect answers, made from the questions that a failing command wrote."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "answers").mkdir()
     with pytest.MonkeyPatch.context() as patch:

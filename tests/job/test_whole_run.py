@@ -1,4 +1,4 @@
-"""The real command, from start to end, on a model so small that it takes seconds: contract, determinism, resuming, export."""
+"""The real command from start to end on a tiny model: contract, determinism, resuming, export."""
 
 import json
 import os

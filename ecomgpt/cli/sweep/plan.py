@@ -86,7 +86,9 @@ def plan(overrides: list[str], roots: list[Path]) -> Sweep:
         [text for text, item in zip(own, parsed, strict=True) if not item.is_sweep_override()], roots
     )
     params = [f"{key}={value}" for key, value in ((hydra.sweeper.get("params") or {}).items())]
-    everything = _merged(OverridesParser.create().parse_overrides(command.opened(params)), parsed)
+    # The study's parameters under the command line's, each key once: as Hydra's sweeper takes them.
+    both = [*OverridesParser.create().parse_overrides(command.opened(params)), *parsed]
+    everything = list({item.get_key_element(): item for item in both}.values())
     jobs = _product(everything) if hydra.sweeper["_target_"].endswith(".BasicSweeper") else None
     # The study names the sweep as well as its jobs would; `name=` overrules.
     study = given.get(f"+{STUDIES}") or given.get(STUDIES)
@@ -167,14 +169,6 @@ def _hydra_settings(overrides: list[str], roots: list[Path]) -> DictConfig:
     # Names that do not reach Hydra's own part would only get in its way here.
     wanted = [item for item in overrides if item.lstrip("+").startswith(("hydra", STUDIES))]
     return merged(wanted, roots)[1]
-
-
-def _merged(params: list[Override], given: list[Override]) -> list[Override]:
-    """The study's parameters under the command line's, each key once: as Hydra's sweeper takes them."""
-    by_key: dict[str, Override] = {}
-    for item in (*params, *given):
-        by_key[item.get_key_element()] = item
-    return list(by_key.values())
 
 
 def _product(items: list[Override]) -> list[list[str]]:

@@ -1,7 +1,9 @@
 """What a sweep would do, without doing it: its jobs, how they differ, what they need, and what is done already."""
 
+import contextlib
 import dataclasses
 import statistics
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from ecomgpt.run.machine import Machine, machine
 
 
 def preview(sweep: Sweep, roots: list[Path]) -> None:
-    """Prints one row a job; starts none.
+    """Prints one row per job and starts none.
 
     Args:
         sweep: The sweep.
@@ -43,7 +45,7 @@ def preview(sweep: Sweep, roots: list[Path]) -> None:
     planned = everything[: len(sweep.jobs)]
     configs = [_config(job, roots) for job in planned]
     shown = differences([config for config in configs if isinstance(config, Config)])
-    speeds = Speeds(here)
+    measured: dict[str, Measured | None] = {}
     view = Table(title=Text(f"{len(planned)} jobs in {sweep.folder}"), title_justify="left")
     for column in ("job", *shown, "state", "memory a device", "time"):
         view.add_column(column, overflow="fold")
@@ -59,7 +61,7 @@ def preview(sweep: Sweep, roots: list[Path]) -> None:
             *cells,
             state,
             _memory(config, here),
-            _time(job, config, everything, sweep) or speeds.time(config),
+            _time(job, config, everything, sweep) or _measured_time(config, here, measured),
         )
     console.print(view)
     wrong = sum(isinstance(config, str) for config in configs)
@@ -111,36 +113,21 @@ def _time(job: Job, config: Config, everything: list[Job], sweep: Sweep) -> str:
     return f"about {duration(statistics.median(known))}" if known else ""
 
 
-class Speeds:
-    """Training times by a few measured steps (``measure=true``), which jobs of the same shape share.
-
-    Args:
-        here: This machine.
-    """
-
-    def __init__(self, here: Machine) -> None:
-        self.here = here
-        self._found: dict[str, Measured | None] = {}
-
-    def time(self, config: Config) -> str:
-        """``training about 3 min``; where nothing was measured or the steps can't be told yet, that."""
-        if not config.measure or config.job.name not in ("run", "fit") or not fits(config, self.here):
-            return "not known yet"
-        steps, why = steps_of(config)
-        if steps is None:
-            return f"not known: {why}"
-        shape = repr((config.model, config.tuning, config.strategy, config.trainer, config.data.max_length))
-        if shape not in self._found:
-            self._found[shape] = self._measure(config)
-        found = self._found[shape]
-        return f"training about {training_time(config, steps, found)}" if found else "not known: measuring failed"
-
-    def _measure(self, config: Config) -> Measured | None:
+def _measured_time(config: Config, here: Machine, known: dict[str, Measured | None]) -> str:
+    """Training time by a few measured steps (``measure=true``), shared by jobs of a shape, or why it is unknown."""
+    if not config.measure or config.job.name not in ("run", "fit") or not fits(config, here):
+        return "not known yet"
+    steps, why = steps_of(config)
+    if steps is None:
+        return f"not known: {why}"
+    shape = repr((config.model, config.tuning, config.strategy, config.trainer, config.data.max_length))
+    if shape not in known:
         print(f"measuring the speed of {config.model.name} ...", flush=True)
-        try:
-            return measure(config)
-        except JobFailure:
-            return None
+        known[shape] = None
+        with contextlib.suppress(JobFailure):
+            known[shape] = measure(config)
+    found = known[shape]
+    return f"training about {training_time(config, steps, found)}" if found else "not known: measuring failed"
 
 
 def _alike(other: Job, config: Config, sweep: Sweep) -> bool:
@@ -156,8 +143,6 @@ def _alike(other: Job, config: Config, sweep: Sweep) -> bool:
 
 
 def _seconds(job: Job, sweep: Sweep) -> float | None:
-    from datetime import datetime
-
     status = read_json(sweep.folder / job.name / "status.json")
     if not (status.get("started") and status.get("finished")):
         return None

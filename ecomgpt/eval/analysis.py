@@ -23,9 +23,9 @@ def analyse(answers: Sequence[Answer], most: int = 10) -> dict[str, Any]:
 
     Returns:
         ``confusion``: ``{"labels": [...], "counts": [[gold x given]]}`` for single labels with few classes, else None;
-        ``wrong``: ``[{"target", "prediction", "count"}]``, most frequent first; ``worst`` and ``invalid``:
-        ``[{"id", "prompt", "target", "prediction", "score"}]``; ``invalid_count``; ``cut_rows`` and ``cut_tokens``: prompts
-        that were cut, and by how much in all.
+        ``wrong``: ``[{"target", "prediction", "count"}]``, most frequent first; ``worst`` and ``invalid``: ``[{"id",
+        "prompt", "target", "prediction", "score"}]``; ``invalid_count``; ``cut_rows`` and ``cut_tokens``: prompts that
+        were cut, and by how much in all.
     """
     scores = row_scores(answers)
     # Rows of equal score stand in the order of the task, so that two reports of one file are the same.

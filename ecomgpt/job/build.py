@@ -45,7 +45,7 @@ def main(config: Config, run: Run) -> None:
     show(config, mixture, listed, files)
 
 
-def catalogued(config: Config) -> list[sources.Source]:
+def catalogued(config: Config) -> list[sources.CatalogueEntry]:
     """Lists the datasets that the run looks for, with their state on this machine."""
     found = find(config)
     names = [dataset.name for dataset in found.datasets]
@@ -95,7 +95,7 @@ def _require_same(old: dict[str, Any], new: dict[str, Any], run: Run) -> None:
     raise UserError("\n".join([refusal, *what, *(counts or ["as many examples and tokens as before"])]))
 
 
-def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Source]) -> list[Path]:
+def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.CatalogueEntry]) -> list[Path]:
     """Writes the mixture's tables (``data/``) and figures (``figures/``).
 
     Returns:
@@ -134,7 +134,7 @@ def _figures(folder: Path, mixture: Prepared, tasks: list[Task]) -> list[Path]:
     return [folder / f"{name}.png" for name in FIGURES if (folder / f"{name}.png").is_file()]
 
 
-def show(config: Config, mixture: Prepared, listed: list[sources.Source], files: list[Path]) -> None:
+def show(config: Config, mixture: Prepared, listed: list[sources.CatalogueEntry], files: list[Path]) -> None:
     """Prints the mixture by family and by source, and where to look further."""
     console, manifest = Console(), mixture.manifest
     console.print(sources.table(listed, manifest))

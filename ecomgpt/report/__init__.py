@@ -1,9 +1,10 @@
 """Reports: `report.html`, `report.md`, `results.csv`, `table.tex`, `comparison.json` and `figures/*.{png,svg}`.
 
-A report is about a study: runs, gathered (`gather`, `load`) into arms (`arms`) that are compared task by task (`comparison`,
-`study`). One run is a study whose arms are the model before training and the trained one. `findings` and `notes` say it in
-words, `tables`, `charts` and `curves` show it, `page` and `terminal` put it together. No score is computed here: every number
-comes from the runs' own files, or, where answers are compared and seeds pooled, from `ecomgpt.eval`.
+A report is about a study: runs, gathered (`gather`, `load`) into arms (`arms`) that are compared task by task
+(`comparison`, `study`). One run is a study whose arms are the model before training and the trained one. `findings`
+and `notes` say it in words, `tables`, `charts` and `curves` show it, `page` and `terminal` put it together. No score
+is computed here: every number comes from the runs' own files, or, where answers are compared and seeds pooled, from
+`ecomgpt.eval`.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ def write_study(
     Args:
         entries: Run directories, and sweep directories for all their runs.
         folder: Where to write.
-        reference: The arm to hold the others against: its label, one of its run directories, or ``untrained``; None for the
-            first one without atomic tasks, else the first.
+        reference: The arm to hold the others against: its label, one of its run directories, or ``untrained``;
+            None for the first one without atomic tasks, else the first.
         title: Of the page; empty for the folders' names.
 
     Returns:
@@ -63,7 +64,7 @@ def write_study(
 
 
 def study_unchanged(entries: Sequence[str | Path], folder: Path, reference: str | None = None) -> str | None:
-    """The answer of the report that `write_study` left in ``folder``, if nothing that it depends on has changed, else None."""
+    """The answer of the report that `write_study` left in ``folder``; None if what it depends on has changed."""
     from ecomgpt.report.page import unchanged
 
     return unchanged(entries, folder, reference)

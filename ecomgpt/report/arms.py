@@ -86,8 +86,9 @@ def untrained_arms(arms: Sequence[Arm]) -> list[Arm]:
 def choose_reference(arms: Sequence[Arm], backbones: Sequence[Arm], wanted: str | None) -> Arm | None:
     """The arm that the others are held against.
 
-    ``wanted`` names it: its label, one of its runs, or ``untrained``. Without it that is the first arm without atomic tasks,
-    where others have some; else the first arm; for a single arm its own model before training, where that was evaluated.
+    ``wanted`` names it: its label, one of its runs, or ``untrained``. Without it that is the first arm without atomic
+    tasks, where others have some; else the first arm; for a single arm its own model before training, where that was
+    evaluated.
 
     Raises:
         UserError: If ``wanted`` names none.
@@ -107,7 +108,7 @@ def choose_reference(arms: Sequence[Arm], backbones: Sequence[Arm], wanted: str 
 
 
 def worded(key: str, value: Any) -> str:
-    """A key with its value, for people: an option's name alone, other keys by their last part; folders lose their parents."""
+    """A key with its value: an option's name alone, other keys by their last part; folders lose their parents."""
     text = "none" if value is None else str(value)
     if key.endswith("path") and value:
         text = Path(text).name or text

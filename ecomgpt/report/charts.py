@@ -130,7 +130,7 @@ def differences(study: Study) -> Drawn | None:
 
 
 def verdicts(study: Study) -> Drawn | None:
-    """Rows that each arm answered better than, as well as and worse than the reference: the form of the paper's figure 2."""
+    """Rows that each arm answered better than, as well as and worse than the reference, as in the paper's figure 2."""
     arms = [arm for arm in _against(study) if any(arm.label in task.verdicts for task in study.tasks)][:3]
     tasks = [task for task in study.tasks if all(arm.label in task.verdicts for arm in arms)]
     if study.reference is None or not arms or not tasks:

@@ -36,7 +36,7 @@ from ecomgpt.report.study import Change, Comparison, Study
 MANY, FEW_SAMPLES = 1000, 2_000
 """From so many pairs of run and task on, so many resamples do."""
 UNSEEN = ("cross_task", "cross_dataset", "held_out_task")
-"""What training has seen least, the farthest from it first; the answer is sought there (`ecomgpt.eval.trained.RELATIONS`)."""
+"""What training has seen least, the farthest first: what the answer is about (see `ecomgpt.eval.trained.RELATIONS`)."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class KeptAnswers:
     """The answers to one task.
 
     Attributes:
-        keys: For every arm the keys of its runs' answers. Equal files share one, as those of one untrained model in several
-            runs do, and are read once.
+        keys: For every arm the keys of its runs' answers. Equal files share one, as those of one untrained model in
+            several runs do, and are read once.
         by_key: The answers, all in the same order of rows.
     """
 

@@ -26,7 +26,7 @@ POINTS = 3
 
 
 def curve(study: Study) -> Drawn | None:
-    """The mean over the answer's tasks against the number that was swept: tasks, examples, width, or the model's size."""
+    """The mean over the answer's tasks against the number that was swept: tasks, examples, width, model size."""
     group, key = study.answer, swept(study.arms)
     if group is None or key is None:
         return None
@@ -68,7 +68,7 @@ def curve(study: Study) -> Drawn | None:
 
 
 def swept(arms: Sequence[Arm]) -> str | None:
-    """The key with the most different numbers among those that tell the arms apart, or the model where it has most sizes."""
+    """The key with the most different numbers among those that distinguish the arms; a model counts by its size."""
     keys = [key for key, _ in arms[0].values] if arms else []
     counted = {key: len({x for arm in arms if (x := place(arm, key)) is not None}) for key in keys}
     best = max(counted, key=lambda key: counted[key], default=None)
@@ -155,7 +155,7 @@ def _line(axes: Any, curve: Sequence[tuple[float, float]], colour: str, seeds: i
 
 
 def smooth(values: Sequence[float]) -> list[float]:
-    """Mean over a centred window of a tenth of the points, smaller towards both ends; unlike a trailing mean it does not lag."""
+    """Mean over a centred window of a tenth of the points, smaller towards both ends, so that it does not lag."""
     reach = max(1, len(values) // 20)
     means = []
     for index in range(len(values)):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WIDTH = 5.0  # inches; narrow, so that a point of text is about a pixel on a phone
-# Okabe and Ito's palette, told apart with every common kind of colour blindness. Pages give each colour a light and a dark
-# variant under the name that stands here.
+# Okabe and Ito's palette, which works with every common kind of colour blindness. Pages give each colour a light and a
+# dark variant under the same name.
 COLOURS = {
     **{"ink": "#1c1d1f", "muted": "#6a6d73", "grid": "#e1e2e5", "paper": "#ffffff", "grey": "#a3a6ac"},
     **{

@@ -151,7 +151,7 @@ def _member(folder: Path, name: str) -> Member:
 
 
 def configuration(folder: Path) -> dict[str, Any]:
-    """A run's ``config.yaml`` as it is; the model's training decides most of it where the run only asks another's model.
+    """A run's ``config.yaml``; where the run evaluates another run's model, with the training's part from that run.
 
     Raises:
         UserError: If it is no YAML mapping.

@@ -76,7 +76,7 @@ def table(columns: Sequence[str], sections: Sequence[Section], caption: str) -> 
 
 
 def escape(text: str) -> str:
-    """``text`` as LaTeX that prints it; characters outside of Latin script become their code, which every engine can print."""
+    """``text`` as LaTeX that prints it; characters outside of Latin script become their code points."""
     line = " ".join(visible(text).split())
     return "".join(SPECIAL.get(char) or (char if _latin(char) else f"U+{ord(char):04X}") for char in line)
 

@@ -1,4 +1,4 @@
-"""A run directory as a report sees it. Only `metrics.json` is needed; every other part may be absent. Imports nothing heavy."""
+"""A run directory as a report sees it. Only `metrics.json` must be there. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def load(run_dir: Path) -> ReportedRun:
     """Reads the run directory ``run_dir``.
 
     Raises:
-        UserError: If it does not exist, has no `metrics.json`, or files in it are broken or foreign; all of them are named.
+        UserError: If it does not exist or has no `metrics.json`; with all files in it that are broken or foreign.
     """
     run_dir = Path(run_dir).resolve()
     if not run_dir.is_dir():
@@ -111,7 +111,7 @@ def _scores(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_object(path: Path, problems: list[str]) -> dict[str, Any]:
-    """The JSON object in a file; an empty one where there is no file, or something else in it, which ``problems`` then names."""
+    """The JSON object in a file; empty where there is none, or where ``problems`` then says what is wrong."""
     if not path.is_file():
         return {}
     try:
@@ -126,7 +126,7 @@ def read_object(path: Path, problems: list[str]) -> dict[str, Any]:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """``value`` if it is a mapping, else an empty one: what a machine or a configuration says of itself is only shown."""
+    """``value`` if it is a mapping, else an empty one: for what is only shown."""
     return value if isinstance(value, Mapping) else {}
 
 

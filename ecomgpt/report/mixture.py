@@ -77,7 +77,7 @@ def chain(tasks: Sequence[Task]) -> Figure | None:
 
 
 def chain_tasks(tasks: Sequence[Task]) -> Figure | None:
-    """The chain task by task: a row per atomic task, a column per final family, a mark where the one feeds the other."""
+    """The chain task by task: a row per atomic task, a column per final family, a mark where one feeds the other."""
     atomic = [task for task in tasks if task.serves]
     atomic.sort(key=lambda task: (SORTS.index(sort_of(task)), task.family, task.name))
     if not atomic:

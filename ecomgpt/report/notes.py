@@ -95,8 +95,8 @@ def _seeds(study: Study) -> list[str]:
     if most > 1:
         few = f"; with fewer than {FEW_SEEDS} seeds such intervals are wide." if most < FEW_SEEDS else "."
         return [
-            "Seeds are pooled: hierarchical paired bootstrap over rows and seeds, Student's t with Satterthwaite's degrees "
-            f"of freedom{few}"
+            "Seeds are pooled: hierarchical paired bootstrap over rows and seeds, Student's t with Satterthwaite's "
+            f"degrees of freedom{few}"
         ]
     return []
 
@@ -106,8 +106,8 @@ def _method(study: Study) -> list[str]:
     if study.reference is not None and any(task.changes for task in study.tasks):
         found.append(
             f"Differences are against {study.reference.label}, from {study.samples:,} paired resamples of the rows; "
-            "▲ and ▼ mark p below 0.05, Holm-corrected over the tasks of an arm, for means over groups of tasks over the "
-            "arms. Intervals are not corrected."
+            "▲ and ▼ mark p below 0.05, Holm-corrected over the tasks of an arm, for means over groups of tasks over "
+            "the arms. Intervals are not corrected."
         )
     if study.reference is not None or len(study.arms) > 1:
         by_reason: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Writes a report: the pages (HTML in one file, without network, and Markdown), the tables, the figures and the numbers."""
+"""Writes a report: pages (HTML in one file, without network, and Markdown), tables, figures and numbers."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Reading:
 
 
 def read(path: Path, limit: int) -> Reading:
-    """Read `predictions/<task>.jsonl`; up to ``limit`` rows of each sort are kept. A file that is broken is named, not fatal."""
+    """Reads `predictions/<task>.jsonl`; keeps up to ``limit`` rows of each sort. A broken file is named, not fatal."""
     if not path.is_file():
         return Reading()
     try:

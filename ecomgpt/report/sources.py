@@ -1,4 +1,4 @@
-"""The catalogue as a table: which datasets are found, which are missing and how to get them, and what became of their rows."""
+"""The catalogue as a table: datasets that are found, what became of their rows, and how to get the missing ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATES = {"found": "green", "left out": "yellow", "missing": "red"}
 
 
 @dataclass(frozen=True)
-class Source:
+class CatalogueEntry:
     """One dataset of the catalogue as this run sees it; ``note`` says how to get it, or why it is left out."""
 
     dataset: Dataset
@@ -42,7 +42,7 @@ class Source:
 
 def sources_of(
     datasets: Sequence[Dataset], found: Sequence[str], excluded: Sequence[str], data_root: Path
-) -> list[Source]:
+) -> list[CatalogueEntry]:
     """The catalogue's datasets with their state, those that are used first.
 
     Args:
@@ -55,10 +55,10 @@ def sources_of(
     listed = []
     for dataset in datasets:
         if dataset.name in found:
-            listed.append(Source(dataset, "found"))
+            listed.append(CatalogueEntry(dataset, "found"))
         elif dataset.name in reasons:
             listed.append(
-                Source(
+                CatalogueEntry(
                     dataset,
                     "left out",
                     reasons[dataset.name] + f"; sources.include_excluded=[{dataset.name}] takes it in",
@@ -70,7 +70,7 @@ def sources_of(
                 " sources.fetch=true downloads it." if dataset.hub and dataset.options.get("download", True) else ""
             )
             listed.append(
-                Source(
+                CatalogueEntry(
                     dataset,
                     "missing",
                     f"{dataset.obtain}{fetched} Looked for {patterns} in {folder(dataset, data_root)}.",
@@ -79,8 +79,8 @@ def sources_of(
     return sorted(listed, key=lambda source: (list(STATES).index(source.state), source.dataset.name))
 
 
-def table(listed: Sequence[Source], manifest: dict[str, Any] | None = None) -> Table:
-    """The table for the terminal; with a manifest it also says what became of the rows of the datasets that are used."""
+def table(listed: Sequence[CatalogueEntry], manifest: dict[str, Any] | None = None) -> Table:
+    """The table for the terminal; with a manifest it also says what became of the rows of the datasets used."""
     counts = {state: sum(source.state == state for source in listed) for state in STATES}
     shown = Table(
         title="Datasets: " + ", ".join(f"{number} {state}" for state, number in counts.items()),
@@ -112,10 +112,11 @@ def _rows(name: str, manifest: dict[str, Any]) -> str:
         if dropped
         else ""
     )
-    return f"{rows['read']:,} read = {rows['kept']:,} kept{lost}; {len(tasks)} tasks, {sum(task['examples'] for task in tasks):,} examples"
+    examples = sum(task["examples"] for task in tasks)
+    return f"{rows['read']:,} read = {rows['kept']:,} kept{lost}; {len(tasks)} tasks, {examples:,} examples"
 
 
-def as_csv(listed: Sequence[Source], manifest: dict[str, Any]) -> str:
+def as_csv(listed: Sequence[CatalogueEntry], manifest: dict[str, Any]) -> str:
     """The same as CSV, with what a person needs to cite and license the mixture."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

@@ -132,7 +132,7 @@ def metric_rows(run: ReportedRun, task: TaskResult) -> list[tuple[str, list[Scor
 
 
 def cost_rows(study: Study) -> list[tuple[str, list[str]]]:
-    """(quantity, value by arm): what training took, as means over an arm's runs; quantities that no run knows are left out."""
+    """(quantity, value by arm): what training took, as means over an arm's runs; without what no run knows."""
     rows = [("Runs", [count(len(arm.members)) for arm in study.arms])] if study.run is None else []
     rows += [
         (title, [shown(_mean(one.run.training.get(key) for one in arm.members)) for arm in study.arms])

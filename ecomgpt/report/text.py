@@ -110,7 +110,7 @@ def mark(verdict: str) -> str:
 
 
 def visible(text: str) -> str:
-    """``text`` with what a terminal or a browser would obey instead of show, written as escapes; keeps newlines and tabs."""
+    """``text`` with what a terminal or a browser would obey written as escapes; keeps newlines and tabs."""
     return "".join(_shown(char) for char in text.replace("\r\n", "\n"))
 
 

@@ -1,4 +1,4 @@
-"""The hierarchical bootstrap over rows and seeds: against the paired bootstrap, sums done by hand, tables, and simulations."""
+"""The hierarchical bootstrap over rows and seeds: sums done by hand, tables, and simulations."""
 
 import math
 
@@ -51,7 +51,7 @@ def test_one_seed_is_the_paired_bootstrap() -> None:
 
 
 def test_seeds_alone_give_students_interval() -> None:
-    """Rows without noise: three seeds of 1, 2, 3 have s^2 / k = 1/3 and two degrees of freedom, so 2 +- 4.303 * sqrt(1/3)."""
+    """Rows without noise: seeds of 1, 2, 3 have s^2 / k = 1/3 and two degrees of freedom: 2 +- 4.303 * sqrt(1/3)."""
     seeds = Seeded(("1", "2", "3"), np.array([1.0, 2.0, 3.0]), np.tile([[1.0], [2.0], [3.0]], 40_000))
     found = estimate(seeds)
     assert found.value == 2.0
@@ -79,7 +79,7 @@ def test_students_quantiles_are_those_of_the_tables(freedom: float, quantile: fl
     [(3, 0.3, 0.0, 0.3), (3, 0.1, 0.1, 0.1), (5, 0.3, 0.05, 0.3), (2, 0.3, 0.0, 0.3)],
 )
 def test_intervals_cover_the_truth(seeds: int, between_rows: float, between_seeds: float, single: float) -> None:
-    """Rows, seeds and single answers vary; nearly 19 of 20 intervals hold the true difference, or more (the module says when)."""
+    """Rows, seeds and single answers vary; about 19 of 20 intervals hold the true difference (the module says when)."""
     chance = np.random.default_rng(7)
     rows, worlds, held = 60, 200, 0
     for world in range(worlds):

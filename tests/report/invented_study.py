@@ -1,4 +1,4 @@
-"""An invented sweep: arms of different strength, several seeds, answers whose scores are computed by the project's own metrics."""
+"""An invented sweep: arms of different strength, several seeds, scores computed by the project's own metrics."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def make_sweep(
     rows: int = 60,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
-    """Writes a finished sweep: ``arms`` maps names to the share of rows that are answered right; ``settings`` adds keys to configurations."""
+    """Writes a finished sweep: ``arms`` maps names to shares of right answers; ``settings`` adds configuration keys."""
     jobs = []
     for arm, right in arms.items():
         for seed in seeds:

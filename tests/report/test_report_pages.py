@@ -18,7 +18,10 @@ from page_reader import Reader
 from ecomgpt.common.errors import UserError
 from ecomgpt.report import write_report
 
-HOSTILE = "<script>alert(1)</script> | `rm` ``` *b* [x](http://e.com) \x1b[31mred\x00 \u202egnp.exe\u2069 שלום & </td> $x$ ]]> -->"
+HOSTILE = (
+    "<script>alert(1)</script> | `rm` ``` *b* [x](http://e.com) \x1b[31mred\x00 \u202egnp.exe\u2069 "
+    "שלום & </td> $x$ ]]> -->"
+)
 FIGURES = ("groups", "differences", "verdicts", "scores", "training", "composition", "examples")
 
 

@@ -49,7 +49,8 @@ def test_the_answer_is_one_sentence_and_agrees_with_the_numbers(sweep: Path) -> 
         numbers["tasks"][task]["changes"]["full_cot"]["verdict"] for task in numbers["groups"]["cross_task"]["tasks"]
     ]
     answer = (
-        f"full_cot beats no_atomic by {change['value'] * 100:.1f} points averaged over 3 cross-task tasks, 95 % interval "
+        f"full_cot beats no_atomic by {change['value'] * 100:.1f} points averaged over 3 cross-task tasks, "
+        "95 % interval "
         f"{change['low'] * 100:.1f} to {change['high'] * 100:.1f}, paired over 150 rows and 3 seeds; "
         f"wins {verdicts.count('win')}, ties {verdicts.count('tie')}, loses {verdicts.count('loss')}."
     )
@@ -268,7 +269,7 @@ def test_a_task_that_no_arm_has_with_all_its_seeds_is_shown_and_not_compared(tmp
         (f"{JOB}/metrics.json", b'{"tasks": {', "metrics.json:1: not valid JSON"),
         (
             f"{JOB}/metrics.json",
-            b'{"tasks": {"titles": {"n": "x", "metrics": 3}}, "averages": {"all": {"tasks": 3, "metrics": {"primary": 1}}}}',
+            b'{"tasks": {"titles": {"n": "x", "metrics": 3}}, "averages": {}}',
             "metrics.json: not in the format",
         ),
         (f"{JOB}/data/manifest.json", b'{"tasks": 5}', "manifest.json: not in the format"),

@@ -25,9 +25,10 @@ def averages(
         trained: What the model was trained on; None where it is unknown, as for an untrained backbone.
 
     Returns:
-        ``{group: {"tasks": [name], "metrics": {metric: {"value", "low", "high"}}}}``. Groups: ``all``, ``language/<en|zh|mul>``,
-        ``family/<family>``, and, with ``trained``, the keys of `ecomgpt.eval.trained.RELATIONS` that occur. Tasks outside
-        e-commerce stand in a group of their own, ``general``, and in no other: a mean over both would hide forgetting.
+        ``{group: {"tasks": [name], "metrics": {metric: {"value", "low", "high"}}}}``. Groups: ``all``,
+        ``language/<en|zh|mul>``, ``family/<family>``, and, with ``trained``, the keys of
+        `ecomgpt.eval.trained.RELATIONS` that occur. Tasks outside e-commerce stand in a group of their own,
+        ``general``, and in no other: a mean over both would hide forgetting.
     """
     groups: dict[str, list[str]] = {}
     # Those that are left out of the others' means come last.

@@ -1,24 +1,25 @@
 """Runs, and arms of several seeds, on the same rows: a hierarchical paired bootstrap over rows and seeds.
 
-An arm is one configuration trained with k seeds. With ``m`` the metric, ``x[s, i]`` what row i adds to it under seed s, and
-T tasks of ``n_t`` rows, an arm's score is the mean over tasks of the mean over seeds::
+An arm is one configuration trained with k seeds. With ``m`` the metric, ``x[s, i]`` what row i adds to it under seed
+s, and T tasks of ``n_t`` rows, an arm's score is the mean over tasks of the mean over seeds::
 
     M = 1/T sum_t 1/k sum_s m(sum_i x[s, i, t])
 
-and two arms differ by ``D = M_second - M_first``. Resample b = 1..B draws, for every task, ``n_t`` rows with replacement, the
-same ones for all arms and seeds (Koehn, 2004), and ``k - 1`` of the k seeds with replacement, the same ones for all tasks, and
-for both arms where both were trained with the same seeds. Resampling rows and seeds separately is Owen's (2007) pigeonhole
-bootstrap, which is never too narrow for crossed factors and slightly too wide where most of the noise belongs to single
-answers. Drawing k - 1 of k makes the variance between seeds unbiased (McCarthy and Snowden, 1985); k of k would lose a third
-of it with three seeds.
+and two arms differ by ``D = M_second - M_first``. Resample b = 1..B draws, for every task, ``n_t`` rows with
+replacement, the same ones for all arms and seeds (Koehn, 2004), and ``k - 1`` of the k seeds with replacement, the
+same ones for all tasks, and for both arms where both were trained with the same seeds. Resampling rows and seeds
+separately is Owen's (2007) pigeonhole bootstrap, which is never too narrow for crossed factors and slightly too wide
+where most of the noise belongs to single answers. Drawing k - 1 of k makes the variance between seeds unbiased
+(McCarthy and Snowden, 1985); k of k would lose a third of it with three seeds.
 
 - One seed: the interval holds the middle 95 % of ``D_b``. The p-value shifts their distribution to a mean of zero:
   ``p = (1 + #{|D_b - mean D_b| >= |D|}) / (B + 1)``. What another seed would have given is not in it.
-- Several seeds: two draws of three give too few different values for percentiles. The interval is ``D +- t(nu) SE`` with SE the
-  standard deviation of ``D_b`` and Student's t for ``nu = SE^4 / sum_a (v_a^2 / (k_a - 1))`` degrees of freedom (Welch and
-  Satterthwaite), where ``v_a = s_a^2 / k_a`` is the part of the variance that lies between seeds: near k - 1 where the seeds
-  disagree, near the normal distribution where they agree. Simulated coverage of the truth: 97 to 98 % where rows are most of the
-  noise, 93 % with three seeds and 89 % with two where nearly all of it lies between seeds, which so few seeds can't tell well.
+- Several seeds: two draws of three give too few different values for percentiles. The interval is
+  ``D +- t(nu) SE`` with SE the standard deviation of ``D_b`` and Student's t for ``nu = SE^4 / sum_a (v_a^2 / (k_a -
+  1))`` degrees of freedom (Welch and Satterthwaite), where ``v_a = s_a^2 / k_a`` is the part of the variance that lies
+  between seeds: near k - 1 where the seeds disagree, near the normal distribution where they agree. Simulated coverage
+  of the truth: 97 to 98 % where rows are most of the noise, 93 % with three seeds and 89 % with two where nearly all
+  of it lies between seeds, which so few seeds can't tell well.
 """
 
 from collections.abc import Mapping, Sequence

@@ -143,9 +143,10 @@ def test_a_folder_of_another_name_needs_a_kind(released: dict[str, EvalTask], tm
 
 @pytest.mark.parametrize("path", declarations("eval/tasks"), ids=lambda path: path.stem)
 def test_every_shipped_task_is_valid(path: Path) -> None:
-    task = load(path, EvalTask)
+    task = load(path, EvalTask, name=path.stem)
     assert task.name == path.stem
-    assert load_eval_tasks([task.name]) == [task]
+    names = [f"{language}-{task.name}" for language in task.languages] or [task.name]
+    assert [one.name for one in load_eval_tasks(names)] == names
 
 
 def test_shipped_suites_name_known_tasks() -> None:
@@ -176,9 +177,9 @@ def test_unknown_tasks_and_metrics_are_named(tmp_path: Path) -> None:
 def test_a_copied_task_must_not_keep_its_name(tmp_path: Path) -> None:
     copy = tmp_path / "eval" / "tasks" / "mine.yaml"
     copy.parent.mkdir(parents=True)
-    (shipped_one,) = [path for path in declarations("eval/tasks") if path.stem == "zh-general-facts"]
-    copy.write_bytes(shipped_one.read_bytes())
-    with pytest.raises(UserError, match=r"mine\.yaml: the name is 'zh-general-facts', but the file is called 'mine'"):
+    (shipped_one,) = [path for path in declarations("eval/tasks") if path.stem == "general-facts"]
+    copy.write_text(f"name: general-facts\n{shipped_one.read_text(encoding='utf-8')}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"mine\.yaml: the name is 'general-facts', but the file is called 'mine'"):
         load_eval_tasks(own=str(tmp_path))
-    copy.rename(copy.with_stem("zh-general-facts"))
+    copy.rename(copy.with_stem("general-facts"))
     assert load_eval_tasks(["zh-general-facts"], str(tmp_path))

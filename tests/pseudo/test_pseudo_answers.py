@@ -204,7 +204,7 @@ def test_only_a_wrong_example_or_set_of_labels_is_told_with_its_file(tmp_path: P
     from ecomgpt.config.roots import shipped
 
     (tmp_path / "pseudo").mkdir()
-    good = (shipped("conf") / "pseudo" / "review_rating.yaml").read_text()
+    good = "name: review_rating\n" + (shipped("conf") / "pseudo" / "review_rating.yaml").read_text()
     file = tmp_path / "pseudo" / "stars.yaml"
     for old, new, says in (
         ('{rating: "4"}', '{rating: "9"}', "'examples.en[0]' would be rejected: a label that was not offered"),

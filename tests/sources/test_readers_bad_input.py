@@ -171,7 +171,7 @@ def test_a_hundred_megabytes_in_one_line(tmp_path, name):
     try:
         with pytest.raises(UserError, match=f"data:{line}: ") as caught:
             take(tmp_path, dataset, max_bad_rows=5)
-        assert "10 MB" in str(caught.value) or "broken JSON" in str(caught.value)
+        assert "10 MB" in str(caught.value) or (name == "json" and "64 MB" in str(caught.value))
         assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
     finally:
         tracemalloc.stop()
@@ -182,15 +182,6 @@ def test_a_long_line_of_text_is_refused_before_it_is_held(tmp_path, monkeypatch)
     put(tmp_path, "text,label\n" + "x" * 2000 + ",1\n")
     with pytest.raises(UserError, match=r"data:2: the line is longer than .* MB; is this the right file\?"):
         take(tmp_path, CSV)
-
-
-def test_json_elements_are_bounded(tmp_path, monkeypatch):
-    from ecomgpt.sources.readers import objects
-
-    monkeypatch.setattr(objects, "MAX_LINE", 200_000)
-    put(tmp_path, '[{"text": "' + "x" * 500_000)
-    with pytest.raises(UserError, match="data:1: broken JSON"):
-        take(tmp_path, JSON)
 
 
 def test_bad_rows_are_tolerated_up_to_the_limit_and_counted(tmp_path):

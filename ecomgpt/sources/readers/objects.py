@@ -1,4 +1,4 @@
-"""JSON Lines, and JSON files that hold one long list: read element by element, in bounded memory."""
+"""JSON Lines, and JSON files that hold one list."""
 
 import json
 from collections.abc import Iterator
@@ -7,12 +7,14 @@ from typing import Any
 from ecomgpt.common.errors import UserError
 from ecomgpt.sources.readers.cells import Row
 from ecomgpt.sources.readers.item import Item, Source
-from ecomgpt.sources.readers.lines import MAX_LINE, open_bytes, read_lines
+from ecomgpt.sources.readers.lines import open_bytes, read_lines
 from ecomgpt.sources.readers.rows import OPTIONS as ROW_OPTIONS
 from ecomgpt.sources.readers.rows import items
 
 OPTIONS: dict[str, str] = {**ROW_OPTIONS}
-CHUNK = 2**16
+MAX_LIST = 64 * 2**20
+"""Bytes that a file with one JSON list may hold: it is read at once."""
+_BETWEEN = tuple(" \t\r\n,")
 
 
 def read_jsonl(source: Source) -> Iterator[Item]:
@@ -55,70 +57,52 @@ def _kind(value: Any) -> str:
 
 def _elements(source: Source) -> Iterator[Row]:
     """The list's elements. A broken list ends the reading: where the next element begins can't be known."""
-    decoder, buffer, line, begun = json.JSONDecoder(), "", 1, False
-    chunks = _chunks(source)
-    ended = False
+    text = _whole_text(source)
+    at = len(text) - len(text.lstrip())
+    if at == len(text):
+        raise UserError(f"{source.path}:1: is empty")
+    if text[at] != "[":
+        raise UserError(f"{source.path}:{_line(text, at)}: expected a JSON list, found {text[at]!r}")
+    decoder, line, end = json.JSONDecoder(), 1, 0
+    at += 1
     while True:
-        # The text before an element: white space, the list's bracket, commas.
-        stripped = buffer.lstrip(" \t\r\n," if begun else " \t\r\n")
-        line += buffer.count("\n", 0, len(buffer) - len(stripped))
-        buffer = stripped
-        if not begun and buffer:
-            if buffer[0] != "[":
-                raise UserError(f"{source.path}:{line}: expected a JSON list, found {buffer[0]!r}")
-            buffer, begun = buffer[1:], True
-            continue
-        if begun and buffer.startswith("]"):
+        while text[at : at + 1] in _BETWEEN:
+            at += 1
+        line += text.count("\n", end, at)
+        if at >= len(text):
+            raise UserError(f"{source.path}:{line}: the JSON list is cut off before its ']'")
+        if text[at] == "]":
             return
-        if buffer:
-            try:
-                value, end = decoder.raw_decode(buffer)
-            except (json.JSONDecodeError, RecursionError) as error:
-                if ended or len(buffer) > MAX_LINE:
-                    raise _broken(source, line, buffer, error, ended) from error
-            else:
-                # A number at the buffer's end may go on in the next chunk; objects and lists end themselves.
-                if end < len(buffer) or ended:
-                    yield _row(line, value, buffer[:end])
-                    line += buffer.count("\n", 0, end)
-                    buffer = buffer[end:]
-                    continue
-        if ended:
-            raise UserError(
-                f"{source.path}:{line}: " + ("the JSON list is cut off before its ']'" if begun else "is empty")
-            )
-        # Doubling keeps the work of decoding a long element again and again linear.
-        more = next(chunks, "")
-        while more and len(more) < len(buffer):
-            extra = next(chunks, "")
-            if not extra:
-                break
-            more += extra
-        ended = not more
-        buffer += more
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            what = "the JSON is cut off" if error.pos >= len(text.rstrip()) else f"broken JSON: {error.msg}"
+            where = f"{source.path}:{_line(text, error.pos)}"
+            raise UserError(f"{where}: {what}; the element begins in line {line}") from error
+        except RecursionError as error:
+            raise UserError(f"{source.path}:{line}: broken JSON: nested too deeply") from error
+        yield _row(line, value, text[at:end])
+        line += text.count("\n", at, end)
+        at = end
 
 
-def _chunks(source: Source) -> Iterator[str]:
-    import codecs
-
+def _whole_text(source: Source) -> str:
     encoding = source.option("encoding", "utf-8")
-    decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
-    line = 1
     with open_bytes(source.path) as file:
-        while raw := file.read(CHUNK):
-            if b"\0" in raw:
-                line += raw.count(b"\n", 0, raw.index(b"\0"))
-                raise UserError(f"{source.path}:{line}: holds NUL bytes: this is binary or UTF-16, not plain text")
-            try:
-                yield decoder.decode(raw)
-            except UnicodeDecodeError as error:
-                raise UserError(f"{source.path}:{line + raw.count(10, 0, error.start)}: is not {encoding}") from error
-            line += raw.count(b"\n")
+        raw = file.read(MAX_LIST + 1)
+    if len(raw) > MAX_LIST:
+        raise UserError(
+            f"{source.path}:1: is longer than {MAX_LIST / 2**20:g} MB; write it as JSON Lines, one object per line"
+        )
+    if b"\0" in raw:
+        line = raw.count(b"\n", 0, raw.index(b"\0")) + 1
+        raise UserError(f"{source.path}:{line}: holds NUL bytes: this is binary or UTF-16, not plain text")
+    try:
+        return raw.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{source.path}:{line}: is not {encoding}") from error
 
 
-def _broken(source: Source, line: int, buffer: str, error: Exception, ended: bool) -> UserError:
-    if isinstance(error, json.JSONDecodeError):
-        at = line + buffer.count("\n", 0, error.pos)
-        what = "the JSON is cut off" if ended and error.pos >= len(buffer.rstrip()) else f"broken JSON: {error.msg}"
-        return UserError(f"{source.path}:{at}: {what}; the element begins in line {line}")
-    return UserError(f"{source.path}:{line}: broken JSON: nested too deeply")
+def _line(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1

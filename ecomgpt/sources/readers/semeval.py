@@ -1,14 +1,15 @@
 """The XML of SemEval's aspect-based sentiment tasks: 2014 (aspectTerm, aspectCategory) and 2015/2016 (Opinion)."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from ecomgpt.sources.readers.item import Item, Malformed, Source
-from ecomgpt.sources.readers.xml import Element, elements
+from ecomgpt.sources.readers.xml import elements, own_text
 from ecomgpt.sources.records import Aspect, Review
 
 OPTIONS: dict[str, str] = {}
 
-AspectsOf = Callable[[Source, str, Element, str], list[Aspect] | None]
+AspectsOf = Callable[[Source, str, Any, str], list[Aspect] | None]
 
 NO_POLARITY = "aspects without polarity"
 
@@ -28,49 +29,50 @@ def _sentences(source: Source, aspects_of: AspectsOf) -> Iterator[Item]:
         try:
             yield _sentence(source, number, sentence, aspects_of)
         except Malformed as error:
-            yield Item(sentence.line, bad=str(error))
+            yield Item(sentence.sourceline, bad=str(error))
 
 
-def _sentence(source: Source, number: int, sentence: Element, aspects_of: AspectsOf) -> Item:
-    text = next((child.text for child in sentence.children if child.tag == "text"), None)
-    if text is None:
+def _sentence(source: Source, number: int, sentence: Any, aspects_of: AspectsOf) -> Item:
+    child = sentence.find("text")
+    if child is None:
         raise Malformed("the sentence has no <text>")
-    if sentence.attributes.get("OutOfScope", "").upper() == "TRUE":
-        return Item(sentence.line, dropped="out of scope, so its authors marked no opinions")
+    text = own_text(child)
+    if sentence.attrib.get("OutOfScope", "").upper() == "TRUE":
+        return Item(sentence.sourceline, dropped="out of scope, so its authors marked no opinions")
     if not text.strip():
-        return Item(sentence.line, dropped="empty text")
+        return Item(sentence.sourceline, dropped="empty text")
     language = source.language(text)
     aspects = aspects_of(source, text, sentence, language)
     if aspects is None:
-        return Item(sentence.line, dropped=NO_POLARITY)
+        return Item(sentence.sourceline, dropped=NO_POLARITY)
     # Two opinions of one target and category with the same polarity say one thing.
     review = Review(**source.head(number, text, language), text=text, aspects=tuple(dict.fromkeys(aspects)))
-    return Item(sentence.line, (review,))
+    return Item(sentence.sourceline, (review,))
 
 
-def _terms(source: Source, text: str, sentence: Element, language: str) -> list[Aspect] | None:
+def _terms(source: Source, text: str, sentence: Any, language: str) -> list[Aspect] | None:
     found = []
-    for term in sentence.all("aspectTerm"):
-        if "polarity" not in term.attributes:
+    for term in sentence.iter("aspectTerm"):
+        if "polarity" not in term.attrib:
             return None
-        polarity = source.label("polarity", term.attributes["polarity"], language)
+        polarity = source.label("polarity", term.attrib["polarity"], language)
         found.append(Aspect(polarity, *_place(text, term, "term")))
-    for category in sentence.all("aspectCategory"):
-        if "polarity" not in category.attributes:
+    for category in sentence.iter("aspectCategory"):
+        if "polarity" not in category.attrib:
             return None
-        polarity = source.label("polarity", category.attributes["polarity"], language)
+        polarity = source.label("polarity", category.attrib["polarity"], language)
         found.append(Aspect(polarity, category=source.label("category", _required(category, "category"), language)))
     return found
 
 
-def _opinions(source: Source, text: str, sentence: Element, language: str) -> list[Aspect] | None:
+def _opinions(source: Source, text: str, sentence: Any, language: str) -> list[Aspect] | None:
     found = []
-    for opinion in sentence.all("Opinion"):
-        if "polarity" not in opinion.attributes:
+    for opinion in sentence.iter("Opinion"):
+        if "polarity" not in opinion.attrib:
             return None
-        polarity = source.label("polarity", opinion.attributes["polarity"], language)
+        polarity = source.label("polarity", opinion.attrib["polarity"], language)
         category = source.label("category", _required(opinion, "category"), language)
-        if opinion.attributes.get("target", "NULL") == "NULL":
+        if opinion.attrib.get("target", "NULL") == "NULL":
             found.append(Aspect(polarity, category=category))
         else:
             term, _, start, end = _place(text, opinion, "target")
@@ -78,7 +80,7 @@ def _opinions(source: Source, text: str, sentence: Element, language: str) -> li
     return found
 
 
-def _place(text: str, element: Element, name: str) -> tuple[str, str, int, int]:
+def _place(text: str, element: Any, name: str) -> tuple[str, str, int, int]:
     """(term, "", start, end), as `Aspect` takes them.
 
     Raises:
@@ -94,7 +96,7 @@ def _place(text: str, element: Element, name: str) -> tuple[str, str, int, int]:
     return term, "", start, end
 
 
-def _required(element: Element, name: str) -> str:
-    if name not in element.attributes:
-        raise Malformed(f"<{element.tag}> has no '{name}' (line {element.line})")
-    return element.attributes[name]
+def _required(element: Any, name: str) -> str:
+    if name not in element.attrib:
+        raise Malformed(f"<{element.tag}> has no '{name}' (line {element.sourceline})")
+    return element.attrib[name]

@@ -1,99 +1,58 @@
-"""XML read element by element, with line numbers (ElementTree gives none) and in bounded memory."""
+"""XML read element by element, with line numbers and in bounded memory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from xml.parsers import expat
+from typing import Any
+
+from lxml import etree
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.sources.readers.item import Source
 from ecomgpt.sources.readers.lines import MAX_LINE, open_bytes
 
 CHUNK = 2**16
+CUT_OFF = {
+    etree.ErrorTypes.ERR_DOCUMENT_EMPTY,
+    etree.ErrorTypes.ERR_DOCUMENT_END,
+    etree.ErrorTypes.ERR_TAG_NOT_FINISHED,
+}
 
 
-@dataclass(slots=True)
-class Element:
-    """An element with what it holds; ``text`` is its own text without that of its children."""
+def elements(source: Source, tag: str) -> Iterator[Any]:
+    """Yields the file's elements of a tag (`lxml.etree._Element`), in order; each is emptied when the next is taken.
 
-    tag: str
-    attributes: dict[str, str]
-    line: int
-    text: str = ""
-    children: list["Element"] = field(default_factory=list)
-
-    def all(self, tag: str) -> Iterator["Element"]:
-        """The elements of this tag below this one, at any depth."""
-        for child in self.children:
-            if child.tag == tag:
-                yield child
-            yield from child.all(tag)
-
-
-class _Trees:
-    """Builds a small tree for each element of the wanted tag and forgets everything around it.
-
-    Outside entities are not loaded (expat asks for a handler, and there is none): a data file can't read other files.
-    """
-
-    def __init__(self, tag: str) -> None:
-        self.tag = tag
-        self.open: list[Element] = []
-        self.done: list[Element] = []
-        self.size = 0
-        self.parser = expat.ParserCreate()
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
-
-    def taken(self) -> list[Element]:
-        """The elements that are complete, each handed out once."""
-        done, self.done = self.done, []
-        return done
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if self.open or name == self.tag:
-            self.open.append(Element(name, attributes, self.parser.CurrentLineNumber))
-
-    def _end(self, name: str) -> None:
-        if not self.open:
-            return
-        element = self.open.pop()
-        if self.open:
-            self.open[-1].children.append(element)
-        else:
-            self.done.append(element)
-            self.size = 0
-
-    def _text(self, text: str) -> None:
-        if self.open:
-            self.open[-1].text += text
-            self.size += len(text)
-
-
-def elements(source: Source, tag: str) -> Iterator[Element]:
-    """The file's elements of a tag, in order.
+    Entities are not resolved and nothing is fetched: a data file can't read other files.
 
     Raises:
         UserError: If the XML is broken or cut off (what follows can't be known, so this is no bad row to tolerate), if
             an element is absurdly long, or if there is none of the tag.
     """
-    trees, found = _Trees(tag), 0
+    parser = etree.XMLPullParser(("start", "end"), tag=tag, resolve_entities=False, no_network=True, huge_tree=True)
+    found, size, line = 0, 0, 1
     with open_bytes(source.path) as file:
         try:
             while raw := file.read(CHUNK):
-                trees.parser.Parse(raw, False)
-                for element in trees.taken():
-                    found += 1
-                    yield element
-                if trees.size > MAX_LINE:
-                    raise UserError(
-                        f"{source.path}:{trees.open[0].line}: <{tag}> is longer than {MAX_LINE / 2**20:g} MB"
-                    )
-            trees.parser.Parse(b"", True)
-        except expat.ExpatError as error:
-            message = expat.ErrorString(error.code)
-            what = "is empty or cut off" if message == "no element found" else f"broken XML: {message}"
-            raise UserError(f"{source.path}:{error.lineno}: {what}") from error
+                parser.feed(raw)
+                size += len(raw)
+                for event, element in parser.read_events():
+                    size, line = 0, element.sourceline
+                    if event == "end":
+                        found += 1
+                        yield element
+                        element.clear()
+                if size > MAX_LINE:
+                    raise UserError(f"{source.path}:{line}: <{tag}> is longer than {MAX_LINE / 2**20:g} MB")
+            parser.close()
+        except etree.XMLSyntaxError as error:
+            what = (
+                "is empty or cut off"
+                if error.code in CUT_OFF or "no element found" in str(error)
+                else f"broken XML: {error.msg}"
+            )
+            raise UserError(f"{source.path}:{error.lineno or 1}: {what}") from error
     if not found:
         raise UserError(f"{source.path}: holds no <{tag}> element; is this the right file and reader?")
+
+
+def own_text(element: Any) -> str:
+    """An element's text without that of its children."""
+    return "".join([element.text or "", *(child.tail or "" for child in element)])

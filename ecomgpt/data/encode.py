@@ -16,7 +16,7 @@ class TooLong(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedExample:
     """A tokenised example.
 
     Attributes:
@@ -60,7 +60,7 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerFast", prompt: Prompt, max_toke
 
 def encode_examples(
     tokenizer: "Tokenizer", end: int, prompts: Sequence[Prompt], answers: Sequence[str], max_length: int
-) -> Iterator[Encoded | None]:
+) -> Iterator[EncodedExample | None]:
     """Tokenises prompts with their answers.
 
     Prompt and answer are tokenised apart, so that no token spans their border: the model answers after the same prompt
@@ -94,7 +94,7 @@ def encode_examples(
             except TooLong:
                 yield None
                 continue
-        yield Encoded([*ids, *answer.ids, end], len(ids), cut)
+        yield EncodedExample([*ids, *answer.ids, end], len(ids), cut)
 
 
 def _cut(

@@ -15,7 +15,7 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.common.hashing import code_hash, file_hash, source_hash, value_hash
 from ecomgpt.config.roots import PACKAGE, declarations
 from ecomgpt.config.schema import Config, DataConfig
-from ecomgpt.data.instructions import Found, data_root
+from ecomgpt.data.instructions import FoundDatasets, data_root
 from ecomgpt.sources.catalog import locate
 from ecomgpt.tasks.declaration import read_task
 
@@ -31,7 +31,7 @@ FREE = tuple(field.name for field in fields(DataConfig) if field.metadata.get("d
 """Keys of `DataConfig` on which nothing depends."""
 
 
-def texts(config: Config, found: Found, suite: Any) -> dict[str, str]:
+def texts(config: Config, found: FoundDatasets, suite: Any) -> dict[str, str]:
     """Hashes each thing that a mixture's instructions depend on.
 
     Args:

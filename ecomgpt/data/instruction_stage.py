@@ -14,7 +14,7 @@ from ecomgpt.common.progress import track
 from ecomgpt.config.schema import Config
 from ecomgpt.data import manifest
 from ecomgpt.data.choose import Chooser, PlannedTask, Quota, top_k_per_task
-from ecomgpt.data.instructions import Block, Counts, Found, blocks, data_root, planned
+from ecomgpt.data.instructions import Block, Counts, FoundDatasets, blocks, data_root, planned
 from ecomgpt.data.leaks import Leaks
 from ecomgpt.data.parallel import ordered
 from ecomgpt.data.parts import Part, PartMaker
@@ -23,7 +23,7 @@ from ecomgpt.data.protect import Protection
 from ecomgpt.data.store import InstructionWriter, read_batches
 
 
-def write_instruction_files(config: Config, found: Found, protection: Protection, folder: Path) -> None:
+def write_instruction_files(config: Config, found: FoundDatasets, protection: Protection, folder: Path) -> None:
     """Writes ``<split>.arrow``, ``<split>_order.npy`` (each row's sort key, see `choose.sort_keys`) and the manifest.
 
     Args:
@@ -56,7 +56,7 @@ def write_instruction_files(config: Config, found: Found, protection: Protection
     write_json(folder / manifest.FILE, contents)
 
 
-def _tasks(config: Config, found: Found, protection: Protection) -> list[PlannedTask]:
+def _tasks(config: Config, found: FoundDatasets, protection: Protection) -> list[PlannedTask]:
     """The mixture's tasks; their places in this list are their numbers."""
     if not found.datasets:
         raise UserError(
@@ -73,7 +73,7 @@ def _tasks(config: Config, found: Found, protection: Protection) -> list[Planned
     return tasks
 
 
-def _blocks(config: Config, found: Found, counts: dict[str, Counts]) -> Iterator[Block]:
+def _blocks(config: Config, found: FoundDatasets, counts: dict[str, Counts]) -> Iterator[Block]:
     broken: list[str] = []
     for dataset in found.datasets:
         try:

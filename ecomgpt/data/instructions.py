@@ -18,7 +18,7 @@ from ecomgpt.tasks.engine import BLOCK, TaskCounts
 
 
 @dataclass
-class Found:
+class FoundDatasets:
     """The datasets of a run.
 
     Attributes:
@@ -71,13 +71,13 @@ def catalog(config: Config, names: list[str] | None) -> list[Dataset]:
     ]
 
 
-def find(config: Config) -> Found:
+def find(config: Config) -> FoundDatasets:
     """Finds the datasets of the catalogue that are there and may be used.
 
     A dataset that is the training side of a task of the run's evaluation suite is left out unless it is named in
     ``sources.include_excluded``.
     """
-    found = Found()
+    found = FoundDatasets()
     wants_pseudo = "pseudo" in config.data.labels and "atomic" in config.data.kinds
     for dataset in catalog(config, config.sources.datasets):
         labels = labelled_datasets(dataset, pseudo_root(config)) if wants_pseudo else []

@@ -2,17 +2,17 @@
 
 import html
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
+from ecomgpt.common.text import HAN, folded
 from ecomgpt.config.schema import LeakConfig
 from ecomgpt.tasks.instruction import Instruction
 
 # Words of any script but Chinese as a whole, Chinese characters one by one; punctuation and case count nothing.
-TOKEN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
+TOKEN = re.compile(rf"[{HAN}]|[^\W{HAN}]+")
 INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 """Soft hyphens, zero-width blanks and joiners, marks of direction: they would cut words in two."""
 SHORTEST = 4
@@ -73,12 +73,12 @@ class Leaks:
 
 
 def tokens(text: str) -> list[str]:
-    """A text as it is compared: HTML's escapes written out, NFKC, lower case, without punctuation and invisible characters."""
+    """A text's tokens for comparison: HTML entities resolved, folded, without punctuation and invisible characters."""
     if "&" in text:
         text = html.unescape(text)
     if not text.isascii():
         text = INVISIBLE.sub("", text)
-    return TOKEN.findall(unicodedata.normalize("NFKC", text).lower())
+    return TOKEN.findall(folded(text))
 
 
 class Guard:

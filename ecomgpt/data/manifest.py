@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecomgpt.data.choose import PlannedTask, Quota
-from ecomgpt.data.instructions import Counts, Found
+from ecomgpt.data.instructions import Counts, FoundDatasets
 from ecomgpt.data.leaks import Leaks
 from ecomgpt.data.protect import Protection
 from ecomgpt.sources.labelled import provenance
@@ -22,7 +22,7 @@ TOKEN_REASONS = {
 
 def of_instructions(
     data: str,
-    found: Found,
+    found: FoundDatasets,
     tasks: Sequence[PlannedTask],
     counts: dict[str, Counts],
     leaks: dict[str, Leaks],
@@ -79,7 +79,7 @@ def of_instructions(
     }
 
 
-def _labelled_by(found: Found, name: str) -> dict[str, Any]:
+def _labelled_by(found: FoundDatasets, name: str) -> dict[str, Any]:
     labels = provenance(next(dataset for dataset in found.datasets if dataset.name == name))
     return {"labelled_by": labels} if labels else {}
 

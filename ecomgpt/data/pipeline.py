@@ -14,7 +14,7 @@ from ecomgpt.config.schema import Config
 from ecomgpt.data import fingerprint
 from ecomgpt.data.cache import cached_dir
 from ecomgpt.data.instruction_stage import write_instruction_files
-from ecomgpt.data.instructions import Found, find
+from ecomgpt.data.instructions import FoundDatasets, find
 from ecomgpt.data.manifest import FILE, merge_manifests
 from ecomgpt.data.prepared import Prepared
 from ecomgpt.data.protect import Protection
@@ -55,7 +55,7 @@ def prepared_before(config: Config, protection: Protection, tokenizer: Tokenizer
 
 
 def _folders(
-    config: Config, found: Found, protection: Protection, tokenizer: TokenizerSource
+    config: Config, found: FoundDatasets, protection: Protection, tokenizer: TokenizerSource
 ) -> tuple[Path, Path, dict[str, str]]:
     """Where texts and tokens lie in the cache, and a hash of each thing that they depend on."""
     cache = Path(config.paths.cache).expanduser()

@@ -11,7 +11,7 @@ from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.groups import Groups
 from ecomgpt.sources.keep import SPLITS, Conflicts, Keeper, ReadCounts, text_of
 from ecomgpt.sources.readers import reader, shown
-from ecomgpt.sources.readers.item import Item, Malformed, Source, group_of
+from ecomgpt.sources.readers.item import Item, Malformed, SourceFile, group_of
 from ecomgpt.sources.records import Record
 
 
@@ -130,7 +130,7 @@ def _items(dataset: Dataset, data_root: Path, files: list[tuple[str, Path]]) -> 
 
 
 def _file_items(dataset: Dataset, data_root: Path, split: str, path: Path) -> Iterator[Item]:
-    source = Source(dataset, path, split, shown(path, folder(dataset, data_root)))
+    source = SourceFile(dataset, path, split, shown(path, folder(dataset, data_root)))
     try:
         yield from reader(dataset.reader)(source)
     except Malformed as error:

@@ -1,6 +1,6 @@
 """Groups that belong together because their records share something: a union of sets, named by their least member."""
 
-from hashlib import blake2b
+from ecomgpt.common.hashing import digest
 
 
 class Groups:
@@ -28,7 +28,7 @@ class Groups:
 
     def name(self, name: str) -> str:
         """The group's name: it depends on its members alone, not on their order."""
-        return blake2b(self._root(name).encode(), digest_size=8).hexdigest()
+        return digest(self._root(name))
 
     def _root(self, name: str) -> str:
         parent = self._parent

@@ -3,10 +3,10 @@
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.hashing import number
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.readers.item import Item, normal, spoiled
 from ecomgpt.sources.records import EntityText, LabelledText, Question, Record, Review, TextPair
@@ -42,21 +42,21 @@ class Conflicts:
     """
 
     def __init__(self) -> None:
-        self._verdicts: dict[bytes, bytes] = {}
-        self._contrary: set[bytes] = set()
+        self._verdicts: dict[int, int] = {}
+        self._contrary: set[int] = set()
 
     def note(self, record: Record) -> None:
         """Takes down what a record says of its text."""
-        text, verdict = self._key(record), _digest(_verdict(record))
+        text, verdict = self._key(record), number(_verdict(record))
         if self._verdicts.setdefault(text, verdict) != verdict:
             self._contrary.add(text)
 
     def __contains__(self, record: Record) -> bool:
         return bool(self._contrary) and self._key(record) in self._contrary
 
-    def _key(self, record: Record) -> bytes:
+    def _key(self, record: Record) -> int:
         question = f"{normal(record.question)}\n{normal(record.context)}" if isinstance(record, Question) else ""
-        return _digest(type(record).__name__ + (question or _identities(record)[-1]))
+        return number(type(record).__name__ + (question or _identities(record)[-1]))
 
 
 def _verdict(record: Record) -> str:
@@ -86,9 +86,9 @@ class Keeper:
         self.conflicts = conflicts or Conflicts()
         self.bad: list[str] = []
         self.bad_rows = 0
-        self.seen: set[bytes] = set()
-        self.held_out: dict[str, set[bytes]] = {}
-        self.ids: set[bytes] = set()
+        self.seen: set[int] = set()
+        self.held_out: dict[str, set[int]] = {}
+        self.ids: set[int] = set()
         self.keep_repeats = dataset.options.get("repeats") == "keep"
 
     def take(self, item: Item, path: Path) -> tuple[Record, ...]:
@@ -138,7 +138,7 @@ class Keeper:
         if "\ufffd" in content or spoiled(text_of(record)):
             return LOST
         if "id" in self.dataset.columns:
-            digest = _digest(record.id)
+            digest = number(record.id)
             if digest in self.ids:
                 self._spoiled(
                     Item(item.line, rows=item.rows, bad=f"the id '{record.id}' stands in an earlier row too"), path
@@ -147,13 +147,13 @@ class Keeper:
             self.ids.add(digest)
         if record in self.conflicts:
             return CONTRARY
-        identities = {_digest(name) for name in _identities(record)}
+        identities = {number(name) for name in _identities(record)}
         earlier = SPLITS[: SPLITS.index(record.split)] if record.split else ()
         for split in earlier:
             if not identities.isdisjoint(self.held_out.get(split, ())):
                 return f"its text or product is in the {split} split"
         if not self.keep_repeats:
-            digest = _digest(type(record).__name__ + content)
+            digest = number(type(record).__name__ + content)
             if digest in self.seen:
                 return "exact repeat"
             self.seen.add(digest)
@@ -180,7 +180,3 @@ def text_of(record: Record) -> str:
         if text := getattr(record, name, ""):
             return text
     return record.id
-
-
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

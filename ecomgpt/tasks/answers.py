@@ -16,11 +16,12 @@ What can't be matched stays among the items as written, so that it counts as a w
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
+
+from ecomgpt.common.text import folded
 
 FORMS: dict[str, str] = {
     "label": "one of the candidates; items: (label,)",
@@ -54,8 +55,7 @@ class Parsed:
 
 def normal(text: str) -> str:
     """The form in which names are compared; two spellings of one name give the same."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(folded.split()).rstrip(_TRAILING + " ")
+    return " ".join(folded(text).split()).rstrip(_TRAILING + " ")
 
 
 def render(form: str, items: Sequence, candidates: Sequence[str] = (), separator: str = SEPARATOR) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from random import Random
 from typing import Any, TypeVar
 
+from ecomgpt.common.text import HAN
 from ecomgpt.sources.records import Record
 
 R = TypeVar("R", bound=Record)
@@ -17,7 +18,7 @@ T = TypeVar("T")
 TRIES = 12
 """Attempts to draw an item that fits."""
 
-_WORD = re.compile(r"[a-z0-9]{3,}|[\u4e00-\u9fff]")
+_WORD = re.compile(f"[a-z0-9]{{3,}}|[{HAN}]")
 
 
 class Pool:
@@ -134,5 +135,5 @@ def _marks(text: str) -> set[str]:
     return pairs | {word.removesuffix("s") for word in _LONG.findall(folded)}
 
 
-_CHINESE = re.compile(r"[\u4e00-\u9fff]+")
+_CHINESE = re.compile(f"[{HAN}]+")
 _LONG = re.compile(r"[a-z0-9]{4,}")

@@ -6,7 +6,7 @@ import pytest
 from readers_help import declare, put, take
 
 from ecomgpt.sources.readers.attributes import tagged_entities
-from ecomgpt.sources.readers.pairs import web_text
+from ecomgpt.sources.readers.offer_pairs import web_text
 from ecomgpt.sources.readers.pseudo_json import parse_pseudo_json
 from ecomgpt.sources.records import Aspect, Entity
 

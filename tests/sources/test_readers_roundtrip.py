@@ -14,7 +14,7 @@ from readers_help import declare, put, take
 from ecomgpt.common.errors import UserError
 from ecomgpt.sources.readers import READERS
 from ecomgpt.sources.readers.conll import spans
-from ecomgpt.sources.readers.item import Source
+from ecomgpt.sources.readers.item import SourceFile
 from ecomgpt.sources.readers.pseudo_json import parse_pseudo_json
 
 # Any character but control characters that the formats themselves forbid, and U+FFFD, which means a lost one.
@@ -88,7 +88,7 @@ def test_conll(sentences):
 @FEW
 @given(st.lists(st.tuples(WORD, st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"])), min_size=1))
 def test_conll_spans_agree_with_the_tags(tokens):
-    source = Source(declare("conll", ["EntityText"]), Path("data"), "", "data")
+    source = SourceFile(declare("conll", ["EntityText"]), Path("data"), "", "data")
     text, entities = spans(source, tokens, " ", "en")
     inside = {position for entity in entities for position in range(entity.start, entity.end)}
     at = 0

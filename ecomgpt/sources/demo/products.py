@@ -13,7 +13,7 @@ Random = Callable[[], float]
 
 
 @dataclass(slots=True)
-class Item:
+class DemoItem:
     """One product of the store. ``slots`` are the words about it that phrases of running text ask for."""
 
     id: str
@@ -71,7 +71,7 @@ def make_item(
     keep: Mapping[str, Value] | None = None,
     brand: str = "",
     model: str = "",
-) -> Item:
+) -> DemoItem:
     """A product of a category; what ``keep``, ``brand`` and ``model`` hold is taken over, the rest drawn."""
     keep = keep or {}
     values = {a.name: keep[a.name] if a.name in keep else pick(random, a.values) for a in category.attributes}
@@ -87,7 +87,7 @@ def make_item(
         "use": pick(random, category.uses),
         "brand2": other(random, vocabulary.brands, brand),
     }
-    return Item(name, vocabulary, category, brand, model, values, slots)
+    return DemoItem(name, vocabulary, category, brand, model, values, slots)
 
 
 def _model(vocabulary: Vocabulary, category: Category, random: Random) -> str:
@@ -97,7 +97,7 @@ def _model(vocabulary: Vocabulary, category: Category, random: Random) -> str:
     return f"{series}{vocabulary.style['gap']}{pick(random, 'XKTR')}{int(random() * 9 + 1)}0"
 
 
-def rival(item: Item, random: Random, differ: Collection[str] = (), share: float = 0.5, **names: str) -> Item:
+def rival(item: DemoItem, random: Random, differ: Collection[str] = (), share: float = 0.5, **names: str) -> DemoItem:
     """Another product of the category: it differs in all of ``differ`` and shares others at the rate ``share``."""
     keep: dict[str, Value] = {}
     for attribute in item.category.attributes:
@@ -110,7 +110,7 @@ def rival(item: Item, random: Random, differ: Collection[str] = (), share: float
 
 
 def pieces(
-    item: Item, shown: Collection[Attribute], gap: str, separator: str, running: bool = False
+    item: DemoItem, shown: Collection[Attribute], gap: str, separator: str, running: bool = False
 ) -> dict[str, list[tuple[str, str]]]:
     """The slots ``front``, ``tail`` and ``back`` of titles and queries: (tag, text) pieces of the shown attributes."""
     places: dict[str, list[tuple[str, str]]] = {"front": [], "tail": [], "back": []}
@@ -128,7 +128,7 @@ def pieces(
     return places
 
 
-def title(item: Item, random: Random, show: Collection[str] = (), more: int = 3) -> tuple[str, list[Span]]:
+def title(item: DemoItem, random: Random, show: Collection[str] = (), more: int = 3) -> tuple[str, list[Span]]:
     """A shop's title of a product, with the spans of brand, noun and attributes.
 
     Args:
@@ -150,7 +150,7 @@ def title(item: Item, random: Random, show: Collection[str] = (), more: int = 3)
     return writer.text, writer.spans
 
 
-def tell(item: Item, attributes: Sequence[Attribute], writer: Writer) -> None:
+def tell(item: DemoItem, attributes: Sequence[Attribute], writer: Writer) -> None:
     """Sentences about attributes in running text, at times two clauses in one sentence."""
     style, last = item.vocabulary.style, len(attributes) - 1
     joined = False
@@ -162,7 +162,7 @@ def tell(item: Item, attributes: Sequence[Attribute], writer: Writer) -> None:
         writer.add(style["joint"] if joined else style["stop"])
 
 
-def describe(item: Item, random: Random, attributes: list[Attribute], closing: bool = True) -> str:
+def describe(item: DemoItem, random: Random, attributes: list[Attribute], closing: bool = True) -> str:
     """A description that tells the given attributes and no others."""
     text = item.vocabulary.talk["text"]
     stop = item.vocabulary.style["stop"]
@@ -178,7 +178,7 @@ def describe(item: Item, random: Random, attributes: list[Attribute], closing: b
     return writer.text.strip()
 
 
-def offers(item: Item, random: Random, first: str) -> Iterator[Product]:
+def offers(item: DemoItem, random: Random, first: str) -> Iterator[Product]:
     """The product as its own shop lists it under the title ``first``, and in half of the cases as another shop does."""
     for number in range(2 if random() < 0.5 else 1):
         told = sample(random, item.category.attributes, 2 + int(random() * 2))
@@ -193,7 +193,7 @@ def offers(item: Item, random: Random, first: str) -> Iterator[Product]:
         )
 
 
-def title_pairs(item: Item, random: Random) -> Iterator[TextPair]:
+def title_pairs(item: DemoItem, random: Random) -> Iterator[TextPair]:
     """Two shops' titles of this product, and a title of this product with one of a very similar one."""
     labels = item.vocabulary.labels["relation"]
     names = [a.name for a in item.category.attributes]
@@ -216,7 +216,7 @@ def title_pairs(item: Item, random: Random) -> Iterator[TextPair]:
     yield TextPair(**item.shared("pair-1"), left=left, right=right, relation=labels["different"])
 
 
-def advert(item: Item, random: Random) -> Transfer:
+def advert(item: DemoItem, random: Random) -> Transfer:
     """Some attributes and a selling text that says just them."""
     style = item.vocabulary.style
     told = sample(random, item.category.attributes, 2)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ecomgpt.sources.demo.noise import noisy
 from ecomgpt.sources.demo.phrases import Phrase, Writer
-from ecomgpt.sources.demo.products import Item, Random, describe, other, pick, sample, tell
+from ecomgpt.sources.demo.products import DemoItem, Random, describe, other, pick, sample, tell
 from ecomgpt.sources.demo.vocabulary import Attribute
 from ecomgpt.sources.records import Question
 
@@ -12,7 +12,7 @@ _SOFT = ("feature", "audience")
 """Kinds that a context may hint at without saying so; no question about them counts as unanswerable."""
 
 
-def questions(item: Item, random: Random, product: str) -> Iterator[Question]:
+def questions(item: DemoItem, random: Random, product: str) -> Iterator[Question]:
     """Two questions whose answer stands in the context, one without an answer, and one to be answered yes or no."""
     for number in range(2):
         told = sample(random, item.category.attributes, 2 + int(random() * 2))
@@ -39,7 +39,7 @@ def questions(item: Item, random: Random, product: str) -> Iterator[Question]:
     yield _yes_no(item, random, product)
 
 
-def _ask(item: Item, random: Random, attribute: Attribute) -> str:
+def _ask(item: DemoItem, random: Random, attribute: Attribute) -> str:
     """A question about an attribute, in its own words or in general ones."""
     general = item.vocabulary.talk["question"]["ask"]
     wording: Phrase = pick(random, attribute.ask if random() < 0.75 else general)
@@ -53,7 +53,7 @@ def _ask(item: Item, random: Random, attribute: Attribute) -> str:
     return noisy(writer.text, (), random, item.language)
 
 
-def _context(item: Item, random: Random, told: list[Attribute], asked: Attribute) -> str:
+def _context(item: DemoItem, random: Random, told: list[Attribute], asked: Attribute) -> str:
     """A description or an answer that tells some attributes, at times with a rival's value of the asked one."""
     style, words = item.vocabulary.style, item.vocabulary.talk["question"]
     if random() < 0.5:
@@ -72,7 +72,7 @@ def _context(item: Item, random: Random, told: list[Attribute], asked: Attribute
     return text
 
 
-def _yes_no(item: Item, random: Random, product: str) -> Question:
+def _yes_no(item: DemoItem, random: Random, product: str) -> Question:
     """Is the color red? - with a full sentence as answer."""
     words = item.vocabulary.talk["question"]
     told = sample(random, item.category.attributes, 2)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.sources.demo import vocabulary
-from ecomgpt.sources.demo.dialogues import dialogue, message
+from ecomgpt.sources.demo.conversations import dialogue, message
 from ecomgpt.sources.demo.products import advert, make_item, offers, title, title_pairs
 from ecomgpt.sources.demo.questions import questions
 from ecomgpt.sources.demo.reviews import review, sentiment

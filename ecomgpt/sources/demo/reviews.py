@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ecomgpt.sources.demo.noise import noisy
 from ecomgpt.sources.demo.phrases import Phrase, Writer
-from ecomgpt.sources.demo.products import Item, Random, pick, sample
+from ecomgpt.sources.demo.products import DemoItem, Random, pick, sample
 from ecomgpt.sources.demo.vocabulary import AspectWords
 from ecomgpt.sources.records import Aspect, LabelledText, Review
 
@@ -21,14 +21,14 @@ _PLANS: dict[int, tuple[tuple[str, ...], ...]] = {
 _ENDS = {5: "praise", 4: "good_end", 3: "mixed", 2: "bad_end", 1: "anger"}
 
 
-def review(item: Item, random: Random, number: int, product: str) -> Review:
+def review(item: DemoItem, random: Random, number: int, product: str) -> Review:
     """One review of a product with the given title."""
     rating = pick(random, _RATINGS)
     text, aspects = write_review(item, random, rating)
     return Review(**item.shared(f"review-{number}"), text=text, aspects=aspects, rating=rating, product=product)
 
 
-def sentiment(item: Item, random: Random) -> LabelledText:
+def sentiment(item: DemoItem, random: Random) -> LabelledText:
     """A review's text with the sentiment of the whole."""
     rating = pick(random, _RATINGS)
     text, _ = write_review(item, random, rating)
@@ -36,7 +36,7 @@ def sentiment(item: Item, random: Random) -> LabelledText:
     return LabelledText(**item.shared("sentiment-0"), text=text, labels={"sentiment": (label,)})
 
 
-def write_review(item: Item, random: Random, rating: int) -> tuple[str, tuple[Aspect, ...]]:
+def write_review(item: DemoItem, random: Random, rating: int) -> tuple[str, tuple[Aspect, ...]]:
     """The text of a review and its opinions, in the text's order."""
     vocabulary = item.vocabulary
     frames, stop = vocabulary.frames, vocabulary.style["stop"]
@@ -64,7 +64,7 @@ def write_review(item: Item, random: Random, rating: int) -> tuple[str, tuple[As
     )
 
 
-def _choose_aspects(item: Item, random: Random, polarities: tuple[str, ...]) -> list[tuple[AspectWords, str, str]]:
+def _choose_aspects(item: DemoItem, random: Random, polarities: tuple[str, ...]) -> list[tuple[AspectWords, str, str]]:
     """(aspect, term, polarity) triples with different aspects and different terms, in random order."""
     chosen: list[tuple[AspectWords, str, str]] = []
     taken: set[str] = set()
@@ -77,11 +77,11 @@ def _choose_aspects(item: Item, random: Random, polarities: tuple[str, ...]) -> 
     return chosen
 
 
-def _clause(item: Item, frame: Phrase, words: AspectWords, term: str) -> Callable[[Writer], None]:
+def _clause(item: DemoItem, frame: Phrase, words: AspectWords, term: str) -> Callable[[Writer], None]:
     return lambda writer: writer.write(frame, item.slots | words.slots | {"t": term})
 
 
-def _write_clauses(item: Item, writer: Writer, plan: list[tuple[AspectWords, str, str]]) -> None:
+def _write_clauses(item: DemoItem, writer: Writer, plan: list[tuple[AspectWords, str, str]]) -> None:
     """All opinions as one or two sentences; ``but`` joins what differs, ``and`` what agrees."""
     frames, style = item.vocabulary.frames, item.vocabulary.style
     clauses = [_clause(item, writer.choose(frames[polarity]), words, term) for words, term, polarity in plan]

@@ -2,7 +2,7 @@
 
 from ecomgpt.sources.demo.noise import noisy
 from ecomgpt.sources.demo.phrases import Writer
-from ecomgpt.sources.demo.products import Item, Random, make_item, other, pick, pieces, rival, sample, title
+from ecomgpt.sources.demo.products import DemoItem, Random, make_item, other, pick, pieces, rival, sample, title
 from ecomgpt.sources.demo.vocabulary import Value
 from ecomgpt.sources.records import Search
 
@@ -10,7 +10,7 @@ Wanted = dict[str, Value]
 """What a query asks for, by attribute."""
 
 
-def relevance(wanted: Wanted, category: str, item: Item) -> str:
+def relevance(wanted: Wanted, category: str, item: DemoItem) -> str:
     """``exact``: the wanted kind with all wanted values; ``partial``: the wanted kind; else ``irrelevant``."""
     if item.category.key != category:
         return "irrelevant"
@@ -18,7 +18,7 @@ def relevance(wanted: Wanted, category: str, item: Item) -> str:
     return "exact" if found else "partial"
 
 
-def search(item: Item, random: Random) -> Search:
+def search(item: DemoItem, random: Random) -> Search:
     """A query for a product, answered by it and by products that resemble it more or less."""
     attributes = sample(random, item.category.attributes, 1 + (random() < 0.5))
     wanted = {attribute.name: item.values[attribute.name] for attribute in attributes}
@@ -32,7 +32,7 @@ def search(item: Item, random: Random) -> Search:
     return Search(**item.shared("search-0"), query=query, results=tuple(results), intent=intent)
 
 
-def _query(item: Item, random: Random, names: list[str]) -> tuple[str, tuple[tuple[str, str], ...]]:
+def _query(item: DemoItem, random: Random, names: list[str]) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The words of the query and the (attribute, value) pairs in it."""
     shown = [attribute for attribute in item.category.attributes if attribute.name in names]
     slots = item.slots | pieces(item, shown, item.vocabulary.style["gap"], " ", running=True)
@@ -44,7 +44,7 @@ def _query(item: Item, random: Random, names: list[str]) -> tuple[str, tuple[tup
     return " ".join(text.split()), tuple((span.tag, text[span.start : span.end]) for span in spans)
 
 
-def _results(item: Item, random: Random, wanted: Wanted) -> list[Item]:
+def _results(item: DemoItem, random: Random, wanted: Wanted) -> list[DemoItem]:
     """Four or five products: the product itself or one with the wanted values, near misses, and other kinds."""
     names = list(wanted)
     exact = rival(item, random, (), 0.3, brand=pick(random, item.vocabulary.brands))
@@ -59,7 +59,7 @@ def _results(item: Item, random: Random, wanted: Wanted) -> list[Item]:
     return results
 
 
-def _stranger(item: Item, random: Random, wanted: Wanted) -> Item:
+def _stranger(item: DemoItem, random: Random, wanted: Wanted) -> DemoItem:
     """A product of another category that has the wanted values where its category allows."""
     category = other(random, item.vocabulary.categories, item.category)
     keep = {

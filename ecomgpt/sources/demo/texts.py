@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from ecomgpt.sources.demo.noise import noisy
 from ecomgpt.sources.demo.phrases import Span, Writer
-from ecomgpt.sources.demo.products import Item, Random, pick, title
+from ecomgpt.sources.demo.products import DemoItem, Random, pick, title
 from ecomgpt.sources.records import Entity, EntityText, LabelledText
 
 
-def entities(item: Item, text: str, spans: Sequence[Span], kinds: dict[str, str] | None = None) -> tuple[Entity, ...]:
+def entities(
+    item: DemoItem, text: str, spans: Sequence[Span], kinds: dict[str, str] | None = None
+) -> tuple[Entity, ...]:
     """The spans that name a brand, a product or an attribute's value, with the type that prompts show."""
     labels = item.vocabulary.labels["entity"]
     known = {"Brand": "brand", "brand2": "brand", "noun": "product"}
@@ -20,7 +22,7 @@ def entities(item: Item, text: str, spans: Sequence[Span], kinds: dict[str, str]
     )
 
 
-def entity_texts(item: Item, random: Random) -> Iterator[EntityText]:
+def entity_texts(item: DemoItem, random: Random) -> Iterator[EntityText]:
     """A title and a customer's sentence, both with their entities."""
     text, spans = title(item, random)
     yield EntityText(**item.shared("entities-0"), text=text, entities=entities(item, text, spans))
@@ -34,7 +36,7 @@ def entity_texts(item: Item, random: Random) -> Iterator[EntityText]:
     yield EntityText(**item.shared("entities-1"), text=text, entities=found)
 
 
-def category_text(item: Item, random: Random) -> LabelledText:
+def category_text(item: DemoItem, random: Random) -> LabelledText:
     """A title or a forum message, with the product's finest and coarsest category."""
     if random() < 0.5:
         text = title(item, random)[0]

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 READERS: dict[str, str] = {
-    "csv": "ecomgpt.sources.readers.table:read_csv",
+    "csv": "ecomgpt.sources.readers.delimited:read_csv",
     "jsonl": "ecomgpt.sources.readers.objects:read_jsonl",
     "json": "ecomgpt.sources.readers.objects:read_json",
     "conll": "ecomgpt.sources.readers.conll:read_conll",
     "semeval14": "ecomgpt.sources.readers.semeval:read_semeval14",
     "semeval15": "ecomgpt.sources.readers.semeval:read_semeval15",
     "triples": "ecomgpt.sources.readers.triples:read_triples",
-    "ditto": "ecomgpt.sources.readers.pairs:read_ditto",
-    "deepmatcher": "ecomgpt.sources.readers.pairs:read_deepmatcher",
+    "ditto": "ecomgpt.sources.readers.offer_pairs:read_ditto",
+    "deepmatcher": "ecomgpt.sources.readers.offer_pairs:read_deepmatcher",
     "retrieval": "ecomgpt.sources.readers.retrieval:read_retrieval",
     "hub": "ecomgpt.sources.readers.hub:read_hub",
     "labelled": "ecomgpt.sources.readers.labelled:read_labelled",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ecomgpt.common.errors import suggestion
-from ecomgpt.sources.readers.item import Malformed, Source, clean, label_text, unescaped
+from ecomgpt.sources.readers.item import Malformed, SourceFile, clean, label_text, unescaped
 
 AXES = (
     "sentiment",
@@ -27,7 +27,7 @@ LOCALES = {"us": "en", "uk": "en", "cn": "zh"}
 
 
 @dataclass(slots=True)
-class Row:
+class RawRow:
     """A row with its place; ``bad`` says what is wrong with it, ``rows`` how many lines that spoiled."""
 
     line: int
@@ -39,7 +39,7 @@ class Row:
 class Cells:
     """A row's values by the fields of the record."""
 
-    def __init__(self, source: Source, row: Row) -> None:
+    def __init__(self, source: SourceFile, row: RawRow) -> None:
         self.source, self.row, self.columns = source, row, source.dataset.columns
         self.notes: dict[str, int] = {}
 
@@ -149,7 +149,7 @@ def reach(values: Any, column: str, optional: bool = False) -> Any:
     return here
 
 
-def declared_drop(source: Source, row: Row) -> str:
+def declared_drop(source: SourceFile, row: RawRow) -> str:
     """The reason for which the declaration leaves the row out, or nothing."""
     for column, reasons in source.option("drop", {}).items():
         value = label_text(reach(row.values, column, True))

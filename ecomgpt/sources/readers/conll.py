@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ecomgpt.sources.readers.item import Item, Malformed, Source
+from ecomgpt.sources.readers.item import Item, Malformed, SourceFile
 from ecomgpt.sources.readers.lines import read_lines
 from ecomgpt.sources.records import Entity, EntityText
 
@@ -14,7 +14,7 @@ OPTIONS: dict[str, str] = {
 }
 
 
-def read_conll(source: Source) -> Iterator[Item]:
+def read_conll(source: SourceFile) -> Iterator[Item]:
     """Reads a CoNLL file; a row is a sentence. One malformed line spoils its sentence alone, and is named itself."""
     tokens: list[tuple[str, str]] = []
     start, bad = 0, (0, "")
@@ -35,7 +35,7 @@ def read_conll(source: Source) -> Iterator[Item]:
         yield _sentence(source, start, tokens, bad)
 
 
-def _token(source: Source, text: str) -> tuple[str, str]:
+def _token(source: SourceFile, text: str) -> tuple[str, str]:
     cells = text.split(source.option("separator"))
     token, tag = source.option("token", 0), source.option("tag", -1)
     needed = max(token, tag if tag >= 0 else 0, -tag - 1) + 1
@@ -49,7 +49,7 @@ def _token(source: Source, text: str) -> tuple[str, str]:
     return cells[token], cells[tag].strip()
 
 
-def _sentence(source: Source, start: int, tokens: list[tuple[str, str]], bad: tuple[int, str]) -> Item:
+def _sentence(source: SourceFile, start: int, tokens: list[tuple[str, str]], bad: tuple[int, str]) -> Item:
     if bad[0]:
         return Item(bad[0], bad=bad[1])
     language = source.language("".join(token for token, _ in tokens))
@@ -61,7 +61,9 @@ def _sentence(source: Source, start: int, tokens: list[tuple[str, str]], bad: tu
     return Item(start, (EntityText(**source.head(start, text, language), text=text, entities=entities),))
 
 
-def spans(source: Source, tokens: list[tuple[str, str]], joiner: str, language: str) -> tuple[str, tuple[Entity, ...]]:
+def spans(
+    source: SourceFile, tokens: list[tuple[str, str]], joiner: str, language: str
+) -> tuple[str, tuple[Entity, ...]]:
     """The text and its entities.
 
     ``I-X`` without a ``B-X`` or ``I-X`` before it begins an entity, as the original CoNLL scorer reads it.

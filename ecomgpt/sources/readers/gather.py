@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from ecomgpt.sources.readers.cells import LOCALES, Cells, Row, declared_drop
-from ecomgpt.sources.readers.item import Item, Malformed, Source
+from ecomgpt.sources.readers.cells import LOCALES, Cells, RawRow, declared_drop
+from ecomgpt.sources.readers.item import Item, Malformed, SourceFile
 from ecomgpt.sources.records import Dialogue, Search, Turn
 
 GATHER = {"Search": "query", "Dialogue": "dialogue"}
 """The kinds, with the field whose equal neighbours belong together."""
 
 
-def gathered(source: Source, rows: Iterable[Row]) -> Iterator[Item]:
+def gathered(source: SourceFile, rows: Iterable[RawRow]) -> Iterator[Item]:
     """One item for each run of rows with the same key; only one run is held in memory."""
     kind = source.dataset.records[0]
     run: list[Cells] = []
@@ -38,7 +38,7 @@ def gathered(source: Source, rows: Iterable[Row]) -> Iterator[Item]:
         yield from _closed(source, kind, key, run)
 
 
-def _closed(source: Source, kind: str, key: str, run: list[Cells]) -> Iterator[Item]:
+def _closed(source: SourceFile, kind: str, key: str, run: list[Cells]) -> Iterator[Item]:
     good: list[tuple[str, str]] = []
     kept = 0
     language = run[0].text("language")[:2] or source.language(key if kind == "Search" else run[0].text("text"))

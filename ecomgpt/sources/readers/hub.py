@@ -6,8 +6,8 @@ from typing import Any
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.sources.dataset import Dataset
-from ecomgpt.sources.readers.cells import Row
-from ecomgpt.sources.readers.item import Item, Source
+from ecomgpt.sources.readers.cells import RawRow
+from ecomgpt.sources.readers.item import Item, SourceFile
 from ecomgpt.sources.readers.objects import read_jsonl
 from ecomgpt.sources.readers.rows import OPTIONS as ROW_OPTIONS
 from ecomgpt.sources.readers.rows import items, known_columns
@@ -16,14 +16,14 @@ OPTIONS: dict[str, str] = {**ROW_OPTIONS}
 BATCH = 1024
 
 
-def read_hub(source: Source) -> Iterator[Item]:
+def read_hub(source: SourceFile) -> Iterator[Item]:
     """Reads one file of a local copy, row by row; rows are numbered from 1."""
     if source.path.suffix in (".jsonl", ".json"):
         return read_jsonl(source)
     return items(source, _arrow_rows(source))
 
 
-def _arrow_rows(source: Source) -> Iterator[Row]:
+def _arrow_rows(source: SourceFile) -> Iterator[RawRow]:
     import pyarrow
 
     try:
@@ -33,7 +33,7 @@ def _arrow_rows(source: Source) -> Iterator[Row]:
         for batch in batches:
             for values in batch.to_pylist():
                 number += 1
-                yield Row(number, values)
+                yield RawRow(number, values)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise UserError(
             f"{source.path}: cannot be read as a copy from the hub: {str(error).splitlines()[0][:200]}; fetch it again"

@@ -2,14 +2,14 @@
 
 import html
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import suggestion
+from ecomgpt.common.hashing import digest
+from ecomgpt.common.text import folded, holds_chinese
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.records import Record
 
@@ -40,7 +40,7 @@ class Malformed(Exception):
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """One file of a dataset, as readers see it."""
 
     dataset: Dataset
@@ -56,7 +56,7 @@ class Source:
         """The text's language: the dataset's, or by script where it holds several."""
         if self.dataset.language != "mul":
             return self.dataset.language
-        return "zh" if re.search(r"[\u4e00-\u9fff]", text) else "en"
+        return "zh" if holds_chinese(text) else "en"
 
     def head(self, number: int | str, group: str, language: str, kind: str = "") -> dict[str, Any]:
         """The fields that all records share. ``kind`` keeps the ids of several records of one row apart."""
@@ -117,13 +117,13 @@ def unescaped(text: str, forms: Iterable[str]) -> str:
 
 
 def normal(text: str) -> str:
-    """The form under which two texts count as the same: compatibility forms folded, lower case, no white space."""
-    return "".join(unicodedata.normalize("NFKC", text).lower().split())
+    """The form under which two texts count as the same: folded, without white space."""
+    return "".join(folded(text).split())
 
 
 def group_of(text: str) -> str:
     """A short stable name for all texts that count as the same."""
-    return blake2b(normal(text).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return digest(normal(text))
 
 
 def joined(pairs: Iterable[tuple[str, str]], language: str) -> str:

@@ -11,9 +11,9 @@ from ecomgpt.sources.readers.attributes import (
     tagged_entities,
 )
 from ecomgpt.sources.readers.cells import Cells, reach
-from ecomgpt.sources.readers.dialogues import dialogue
 from ecomgpt.sources.readers.item import Malformed, joined
 from ecomgpt.sources.readers.pseudo_json import PSEUDO_JSON, parse_pseudo_json
+from ecomgpt.sources.readers.turn_lists import dialogue
 from ecomgpt.sources.records import (
     Aspect,
     Entity,

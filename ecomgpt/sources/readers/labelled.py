@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from ecomgpt.sources.readers.item import Item, Malformed, Source
+from ecomgpt.sources.readers.item import Item, Malformed, SourceFile
 from ecomgpt.sources.readers.lines import read_lines
 from ecomgpt.sources.records import KINDS, EntityText, Record, Review
 
@@ -19,7 +19,7 @@ OPTIONS: dict[str, str] = {
 }
 
 
-def read_labelled(source: Source) -> Iterator[Item]:
+def read_labelled(source: SourceFile) -> Iterator[Item]:
     """Reads a file of records."""
     for line in read_lines(source.path):
         if line.bad:

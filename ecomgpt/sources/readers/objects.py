@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.sources.readers.cells import Row
-from ecomgpt.sources.readers.item import Item, Source
+from ecomgpt.sources.readers.cells import RawRow
+from ecomgpt.sources.readers.item import Item, SourceFile
 from ecomgpt.sources.readers.lines import open_bytes, read_lines
 from ecomgpt.sources.readers.rows import OPTIONS as ROW_OPTIONS
 from ecomgpt.sources.readers.rows import items
@@ -17,45 +17,45 @@ MAX_LIST = 64 * 2**20
 _BETWEEN = tuple(" \t\r\n,")
 
 
-def read_jsonl(source: Source) -> Iterator[Item]:
+def read_jsonl(source: SourceFile) -> Iterator[Item]:
     """Reads a file with one JSON object a line."""
     return items(source, _lines(source))
 
 
-def read_json(source: Source) -> Iterator[Item]:
+def read_json(source: SourceFile) -> Iterator[Item]:
     """Reads a file that holds a JSON list of objects; rows are numbered by their line."""
     return items(source, _elements(source))
 
 
-def _lines(source: Source) -> Iterator[Row]:
+def _lines(source: SourceFile) -> Iterator[RawRow]:
     for line in read_lines(source.path, source.option("encoding", "utf-8")):
         if line.bad:
-            yield Row(line.number, bad=line.bad)
+            yield RawRow(line.number, bad=line.bad)
         elif line.text.strip():
             try:
                 yield _row(line.number, json.loads(line.text), line.text)
             except json.JSONDecodeError as error:
-                yield Row(line.number, bad=f"broken JSON: {error.msg} (column {error.colno})")
+                yield RawRow(line.number, bad=f"broken JSON: {error.msg} (column {error.colno})")
             except RecursionError:
-                yield Row(line.number, bad="broken JSON: nested too deeply")
+                yield RawRow(line.number, bad="broken JSON: nested too deeply")
 
 
-def _row(line: int, value: Any, text: str) -> Row:
+def _row(line: int, value: Any, text: str) -> RawRow:
     if not isinstance(value, dict):
-        return Row(line, bad=f"holds {_kind(value)}, expected a JSON object")
+        return RawRow(line, bad=f"holds {_kind(value)}, expected a JSON object")
     if "\\ud" in text.lower():
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            return Row(line, bad="holds half of a character (a lone surrogate such as \\ud83d)")
-    return Row(line, value)
+            return RawRow(line, bad="holds half of a character (a lone surrogate such as \\ud83d)")
+    return RawRow(line, value)
 
 
 def _kind(value: Any) -> str:
     return {list: "a list", str: "text", bool: "true or false", type(None): "null"}.get(type(value), "a number")
 
 
-def _elements(source: Source) -> Iterator[Row]:
+def _elements(source: SourceFile) -> Iterator[RawRow]:
     """The list's elements. A broken list ends the reading: where the next element begins can't be known."""
     text = _whole_text(source)
     at = len(text) - len(text.lstrip())
@@ -86,7 +86,7 @@ def _elements(source: Source) -> Iterator[Row]:
         at = end
 
 
-def _whole_text(source: Source) -> str:
+def _whole_text(source: SourceFile) -> str:
     encoding = source.option("encoding", "utf-8")
     with open_bytes(source.path) as file:
         raw = file.read(MAX_LIST + 1)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.sources.readers.item import Item, Malformed, Source, clean
+from ecomgpt.sources.readers.item import Item, Malformed, SourceFile, clean
 from ecomgpt.sources.readers.lines import Line, read_lines
 from ecomgpt.sources.records import Search
 
@@ -14,7 +14,7 @@ OPTIONS: dict[str, str] = {
 }
 
 
-def read_retrieval(source: Source) -> Iterator[Item]:
+def read_retrieval(source: SourceFile) -> Iterator[Item]:
     """Reads ``query id<TAB>0<TAB>passage id<TAB>relevance`` lines; a row is a judgement, a record a query.
 
     Queries and judged passages are held in memory, the rest of the corpus is not.
@@ -64,7 +64,7 @@ def _texts(path: Path, wanted: set[str]) -> dict[str, str]:
 
 
 def _search(
-    source: Source, query: str, rows: list[tuple[int, str, str]], queries: dict[str, str], passages: dict[str, str]
+    source: SourceFile, query: str, rows: list[tuple[int, str, str]], queries: dict[str, str], passages: dict[str, str]
 ) -> Iterator[Item]:
     if query not in queries:
         yield Item(rows[0][0], rows=len(rows), bad=f"the query '{query}' is not among the queries")

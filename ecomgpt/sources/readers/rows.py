@@ -7,9 +7,9 @@ a row may become several (a product, and its title as a text with marked values)
 from collections.abc import Callable, Iterable, Iterator
 
 from ecomgpt.common.errors import UserError, suggestion
-from ecomgpt.sources.readers.cells import Cells, Row, declared_drop
+from ecomgpt.sources.readers.cells import Cells, RawRow, declared_drop
 from ecomgpt.sources.readers.gather import GATHER, gathered
-from ecomgpt.sources.readers.item import Item, Malformed, Source
+from ecomgpt.sources.readers.item import Item, Malformed, SourceFile
 from ecomgpt.sources.readers.kinds import KINDS
 from ecomgpt.sources.records import Record
 
@@ -33,7 +33,7 @@ OPTIONS: dict[str, str] = {
 }
 
 
-def known_columns(source: Source, header: Iterable[str], line: int) -> None:
+def known_columns(source: SourceFile, header: Iterable[str], line: int) -> None:
     """Compares a table's header with the declaration.
 
     Raises:
@@ -50,7 +50,7 @@ def known_columns(source: Source, header: Iterable[str], line: int) -> None:
         raise UserError(*problems)
 
 
-def items(source: Source, rows: Iterable[Row]) -> Iterator[Item]:
+def items(source: SourceFile, rows: Iterable[RawRow]) -> Iterator[Item]:
     """The rows' records, or why there are none. Kinds that gather rows (dialogues, searches) do so by adjacency."""
     kinds = source.dataset.records
     if any(kind in GATHER for kind in kinds) and source.dataset.columns.get("turns") is None:
@@ -67,7 +67,7 @@ def items(source: Source, rows: Iterable[Row]) -> Iterator[Item]:
             yield Item(row.line, bad=str(error))
 
 
-def _item(source: Source, row: Row, builders: list[Callable[[Cells, str], Record | str]]) -> Item:
+def _item(source: SourceFile, row: RawRow, builders: list[Callable[[Cells, str], Record | str]]) -> Item:
     reason = declared_drop(source, row)
     if reason:
         return Item(row.line, dropped=reason)

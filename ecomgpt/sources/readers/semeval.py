@@ -3,28 +3,28 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ecomgpt.sources.readers.item import Item, Malformed, Source
+from ecomgpt.sources.readers.item import Item, Malformed, SourceFile
 from ecomgpt.sources.readers.xml import elements, own_text
 from ecomgpt.sources.records import Aspect, Review
 
 OPTIONS: dict[str, str] = {}
 
-AspectsOf = Callable[[Source, str, Any, str], list[Aspect] | None]
+AspectsOf = Callable[[SourceFile, str, Any, str], list[Aspect] | None]
 
 NO_POLARITY = "aspects without polarity"
 
 
-def read_semeval14(source: Source) -> Iterator[Item]:
+def read_semeval14(source: SourceFile) -> Iterator[Item]:
     """Reads ``<sentence><text/><aspectTerms><aspectTerm term polarity from to/>...``; a row is a sentence."""
     return _sentences(source, _terms)
 
 
-def read_semeval15(source: Source) -> Iterator[Item]:
+def read_semeval15(source: SourceFile) -> Iterator[Item]:
     """Reads ``<sentence><text/><Opinions><Opinion category polarity [target from to]/>...``; a row is a sentence."""
     return _sentences(source, _opinions)
 
 
-def _sentences(source: Source, aspects_of: AspectsOf) -> Iterator[Item]:
+def _sentences(source: SourceFile, aspects_of: AspectsOf) -> Iterator[Item]:
     for number, sentence in enumerate(elements(source, "sentence"), 1):
         try:
             yield _sentence(source, number, sentence, aspects_of)
@@ -32,7 +32,7 @@ def _sentences(source: Source, aspects_of: AspectsOf) -> Iterator[Item]:
             yield Item(sentence.sourceline, bad=str(error))
 
 
-def _sentence(source: Source, number: int, sentence: Any, aspects_of: AspectsOf) -> Item:
+def _sentence(source: SourceFile, number: int, sentence: Any, aspects_of: AspectsOf) -> Item:
     child = sentence.find("text")
     if child is None:
         raise Malformed("the sentence has no <text>")
@@ -50,7 +50,7 @@ def _sentence(source: Source, number: int, sentence: Any, aspects_of: AspectsOf)
     return Item(sentence.sourceline, (review,))
 
 
-def _terms(source: Source, text: str, sentence: Any, language: str) -> list[Aspect] | None:
+def _terms(source: SourceFile, text: str, sentence: Any, language: str) -> list[Aspect] | None:
     found = []
     for term in sentence.iter("aspectTerm"):
         if "polarity" not in term.attrib:
@@ -65,7 +65,7 @@ def _terms(source: Source, text: str, sentence: Any, language: str) -> list[Aspe
     return found
 
 
-def _opinions(source: Source, text: str, sentence: Any, language: str) -> list[Aspect] | None:
+def _opinions(source: SourceFile, text: str, sentence: Any, language: str) -> list[Aspect] | None:
     found = []
     for opinion in sentence.iter("Opinion"):
         if "polarity" not in opinion.attrib:

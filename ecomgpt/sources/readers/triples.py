@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ecomgpt.sources.readers.item import Item, Malformed, Source, clean
+from ecomgpt.sources.readers.item import Item, Malformed, SourceFile, clean
 from ecomgpt.sources.readers.lines import Line, read_lines
 from ecomgpt.sources.records import Aspect, Review
 
@@ -26,7 +26,7 @@ class _Sentence:
     given: dict[Places, list[str]] = field(default_factory=dict)
 
 
-def read_triples(source: Source) -> Iterator[Item]:
+def read_triples(source: SourceFile) -> Iterator[Item]:
     """Reads a file of triples into one review a sentence; a row is a triple.
 
     Restored sentences count as one where they differ in white space only: the placeholder often took the blank before a
@@ -54,7 +54,7 @@ def read_triples(source: Source) -> Iterator[Item]:
         yield from _review(source, sentence)
 
 
-def _threes(source: Source) -> Iterator[list[Line]]:
+def _threes(source: SourceFile) -> Iterator[list[Line]]:
     held: list[Line] = []
     for line in read_lines(source.path, source.option("encoding", "utf-8")):
         if not held and not line.bad and not line.text.strip():
@@ -67,7 +67,7 @@ def _threes(source: Source) -> Iterator[list[Line]]:
         yield held
 
 
-def _example(source: Source, lines: list[Line]) -> tuple[str, Places, str]:
+def _example(source: SourceFile, lines: list[Line]) -> tuple[str, Places, str]:
     """The restored text, the places where the term stood, and the polarity shown."""
     mark = source.option("placeholder", "$T$")
     template, term = clean(lines[0].text), clean(lines[1].text)
@@ -92,7 +92,7 @@ def _solid(text: str) -> int:
     return len("".join(text.split()))
 
 
-def _review(source: Source, sentence: _Sentence) -> Iterator[Item]:
+def _review(source: SourceFile, sentence: _Sentence) -> Iterator[Item]:
     text = sentence.text
     solid = [at for at, letter in enumerate(text) if not letter.isspace()]
     aspects: dict[tuple[int, int], Aspect] = {}

@@ -6,7 +6,7 @@ from typing import Any
 from lxml import etree
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.sources.readers.item import Source
+from ecomgpt.sources.readers.item import SourceFile
 from ecomgpt.sources.readers.lines import MAX_LINE, open_bytes
 
 CHUNK = 2**16
@@ -17,7 +17,7 @@ CUT_OFF = {
 }
 
 
-def elements(source: Source, tag: str) -> Iterator[Any]:
+def elements(source: SourceFile, tag: str) -> Iterator[Any]:
     """Yields the file's elements of a tag (`lxml.etree._Element`), in order; each is emptied when the next is taken.
 
     Entities are not resolved and nothing is fetched: a data file can't read other files.

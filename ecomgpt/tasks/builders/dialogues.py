@@ -5,6 +5,7 @@ The option ``axis`` names the labels, of the whole conversation or of its turns.
 
 import re
 
+from ecomgpt.common.text import HAN
 from ecomgpt.sources.records import Dialogue, Turn
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, one_line, pick
 from ecomgpt.tasks.pool import draw
@@ -154,7 +155,7 @@ def _says_something(turn: Turn) -> bool:
     return len(_WORDS.findall(turn.text)) >= SHORTEST_MESSAGE
 
 
-_WORDS = re.compile(r"[\u4e00-\u9fff]|[A-Za-z']+")
+_WORDS = re.compile(f"[{HAN}]|[A-Za-z']+")
 _UNLABELLED = "no single label on this axis"
 _SHORT = "the conversation is too short"
 _NO_OTHER = "no utterance of another conversation that certainly does not fit"

@@ -3,8 +3,8 @@
 import csv
 from collections.abc import Iterator
 
-from ecomgpt.sources.readers.cells import Row
-from ecomgpt.sources.readers.item import Item, Source
+from ecomgpt.sources.readers.cells import RawRow
+from ecomgpt.sources.readers.item import Item, SourceFile
 from ecomgpt.sources.readers.lines import read_lines
 from ecomgpt.sources.readers.rows import OPTIONS as ROW_OPTIONS
 from ecomgpt.sources.readers.rows import items, known_columns
@@ -17,7 +17,7 @@ OPTIONS: dict[str, str] = {
 }
 
 
-def read_csv(source: Source) -> Iterator[Item]:
+def read_csv(source: SourceFile) -> Iterator[Item]:
     """Reads a CSV file. Files named .csv that hold tabs need ``delimiter: "\\t"``."""
     return items(source, table_rows(source))
 
@@ -25,7 +25,7 @@ def read_csv(source: Source) -> Iterator[Item]:
 class _Feed:
     """Hands lines to `csv.reader`; a line that is no text raises, and the next call goes on behind it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SourceFile) -> None:
         self.lines = read_lines(source.path, source.option("encoding", "utf-8"))
         self.number = 0
 
@@ -44,7 +44,7 @@ class _BadLine(Exception):
     pass
 
 
-def table_rows(source: Source) -> Iterator[Row]:
+def table_rows(source: SourceFile) -> Iterator[RawRow]:
     """The file's rows as column to cell.
 
     Raises:
@@ -64,7 +64,7 @@ def table_rows(source: Source) -> Iterator[Row]:
             lines = feed.number - start + 1
             # A quotation mark that is never closed swallows the rows behind it: they count as bad rows too.
             within = f" (lines {start} to {feed.number}, from an opened quotation mark)" if lines > 1 else ""
-            yield Row(start, bad=f"{error}{within}", rows=max(1, lines))
+            yield RawRow(start, bad=f"{error}{within}", rows=max(1, lines))
             continue
         if not cells:
             continue
@@ -73,6 +73,6 @@ def table_rows(source: Source) -> Iterator[Row]:
             known_columns(source, header, start)
             continue
         if len(cells) != len(header):
-            yield Row(start, bad=f"has {len(cells)} cells, but there are {len(header)} columns")
+            yield RawRow(start, bad=f"has {len(cells)} cells, but there are {len(header)} columns")
             continue
-        yield Row(start, dict(zip(header, cells, strict=True)))
+        yield RawRow(start, dict(zip(header, cells, strict=True)))

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.sources.readers.cells import Row
-from ecomgpt.sources.readers.item import Item, Malformed, Source, clean, joined
+from ecomgpt.sources.readers.cells import RawRow
+from ecomgpt.sources.readers.item import Item, Malformed, SourceFile, clean, joined
 from ecomgpt.sources.readers.lines import read_lines
 from ecomgpt.sources.records import TextPair
 
@@ -25,7 +25,7 @@ _QUOTE = re.compile(r'(?<!\d)"|"(?=\w)')
 """Quotation marks, but for one behind a number, which means inches."""
 
 
-def read_ditto(source: Source) -> Iterator[Item]:
+def read_ditto(source: SourceFile) -> Iterator[Item]:
     """Reads ``left<TAB>right<TAB>label`` lines."""
     for line in read_lines(source.path, source.option("encoding", "utf-8")):
         if line.bad:
@@ -41,9 +41,9 @@ def read_ditto(source: Source) -> Iterator[Item]:
                 yield Item(line.number, bad=str(error))
 
 
-def read_deepmatcher(source: Source) -> Iterator[Item]:
+def read_deepmatcher(source: SourceFile) -> Iterator[Item]:
     """Reads a table with the columns ``left_*``, ``right_*`` (or ``ltable_*``, ``rtable_*``) and ``label``."""
-    from ecomgpt.sources.readers.table import table_rows
+    from ecomgpt.sources.readers.delimited import table_rows
 
     for row in table_rows(source):
         if row.bad:
@@ -61,7 +61,7 @@ def read_deepmatcher(source: Source) -> Iterator[Item]:
             yield Item(row.line, bad=str(error))
 
 
-def _side_columns(source: Source, row: Row, prefixes: tuple[str, ...]) -> list[tuple[str, str]]:
+def _side_columns(source: SourceFile, row: RawRow, prefixes: tuple[str, ...]) -> list[tuple[str, str]]:
     return [
         (column.removeprefix(prefix), str(value))
         for column, value in row.values.items()
@@ -94,7 +94,7 @@ def web_text(text: str) -> str:
     return " ".join(_QUOTE.sub("", _TAG.sub("", _MARKUP.sub(" ", html.unescape(text)))).split())
 
 
-def _pair(source: Source, line: int, left: list[tuple[str, str]], right: list[tuple[str, str]], label: str) -> Item:
+def _pair(source: SourceFile, line: int, left: list[tuple[str, str]], right: list[tuple[str, str]], label: str) -> Item:
     texts = []
     for side in (left, right):
         names = source.option("names", {})

@@ -2,7 +2,7 @@
 
 from ecomgpt.sources.demo.noise import noisy
 from ecomgpt.sources.demo.phrases import Writer
-from ecomgpt.sources.demo.products import Item, Random, pick
+from ecomgpt.sources.demo.products import DemoItem, Random, pick
 from ecomgpt.sources.demo.vocabulary import Intent, Phrases
 from ecomgpt.sources.records import Dialogue, LabelledText, Turn
 
@@ -10,7 +10,7 @@ _SMALL_TALK = "talk"
 """The topic of intents that open, carry and end a conversation but are never what it is about."""
 
 
-def message(item: Item, random: Random) -> LabelledText:
+def message(item: DemoItem, random: Random) -> LabelledText:
     """One message of a customer with its intent."""
     intents = item.vocabulary.intents
     intent: Intent = pick(random, intents)
@@ -18,7 +18,7 @@ def message(item: Item, random: Random) -> LabelledText:
     return LabelledText(**item.shared("intent-0"), text=text, labels={"intent": (intent.label,)})
 
 
-def dialogue(item: Item, random: Random) -> Dialogue:
+def dialogue(item: DemoItem, random: Random) -> Dialogue:
     """A conversation about one matter; the customer's turns carry intents, the whole carries intent and topic."""
     vocabulary = item.vocabulary
     main: Intent = pick(random, [intent for intent in vocabulary.intents if intent.topic != _SMALL_TALK])
@@ -38,7 +38,7 @@ def dialogue(item: Item, random: Random) -> Dialogue:
     return Dialogue(**item.shared("dialogue-0"), turns=tuple(turns), labels=labels)
 
 
-def _exchange(item: Item, random: Random, intent: Intent, reply: Phrases, opens: bool = False) -> list[Turn]:
+def _exchange(item: DemoItem, random: Random, intent: Intent, reply: Phrases, opens: bool = False) -> list[Turn]:
     """A customer's turn and the shop's reply to it."""
     style = item.vocabulary.style
     asked = _say(item, random, intent.text, opens)
@@ -47,7 +47,7 @@ def _exchange(item: Item, random: Random, intent: Intent, reply: Phrases, opens:
     return [Turn(style["customer"], asked, (("intent", (intent.label,)),)), Turn(style["agent"], writer.text)]
 
 
-def _say(item: Item, random: Random, wording: Phrases, opens: bool) -> str:
+def _say(item: DemoItem, random: Random, wording: Phrases, opens: bool) -> str:
     """A customer's message; where it opens a conversation, at times with a greeting or a sentence beside the point."""
     vocabulary = item.vocabulary
     writer = Writer(random, vocabulary.lexicon)

@@ -106,8 +106,8 @@ def loss_divisor(examples: Examples, weighting: str) -> np.ndarray:
 
     Args:
         examples: All examples.
-        weighting: ``token``: each target weighs 1. ``example``: the targets of an example weigh 1 together. ``task``: the targets of
-            a task weigh 1 together, over the whole data.
+        weighting: ``token``: each target weighs 1. ``example``: the targets of an example weigh 1 together. ``task``:
+            the targets of a task weigh 1 together, over the whole data.
 
     Returns:
         Shape (examples,), int64: whole numbers, which no precision rounds on the way to the loss.
@@ -125,8 +125,9 @@ def collate(
     """The examples of packed rows, one after another without padding: S examples, T tokens, N targets.
 
     Returns:
-        ``input_ids`` (1, T) int64; ``positions`` (1, T) int64, from 0 in each example; ``lengths`` (S,) int64, tokens of each
-        example; ``target_index`` (N,) int64, places whose next token is to be predicted; ``targets`` (N,) int64, these
+        ``input_ids`` (1, T) int64; ``positions`` (1, T) int64, from 0 in each example; ``lengths`` (S,) int64, tokens
+        of each example; ``target_index`` (N,) int64, places whose next token is to be predicted; ``targets`` (N,)
+        int64, these
         tokens: answers and ends of sequence; ``loss_divisor`` (N,) int64, see the function of this name. Without
         examples one padding token and no target.
     """

@@ -36,8 +36,8 @@ def keep_to_budget(data: DataConfig, keys: np.ndarray, folder: Path) -> tuple[di
     examples = Examples(folder)
     there = {"examples": len(examples), "target_tokens": int(examples.num_targets.sum())}
     short = [
-        f"data.budget.{key}={value}: the mixture data={data.name} has only {there[key]}; mixtures that are to be compared "
-        f"must be of one size, so give all of them data.budget.{key}={there[key]} or less, or raise "
+        f"data.budget.{key}={value}: the mixture data={data.name} has only {there[key]}; mixtures that are to be "
+        f"compared must be of one size, so give all of them data.budget.{key}={there[key]} or less, or raise "
         "data.max_examples_per_task"
         for key, value in wanted.items()
         if there[key] < value
@@ -57,7 +57,7 @@ def keep_to_budget(data: DataConfig, keys: np.ndarray, folder: Path) -> tuple[di
 
 
 def keep_share(share: float, keys: np.ndarray, folder: Path) -> Removed:
-    """Cuts the validation split like the training split: a gauge must not cost more time than a small budget's training.
+    """Cuts the validation split like the training split: a gauge must not cost more than the training.
 
     Args:
         share: The share of the training examples that is kept.

@@ -128,7 +128,7 @@ class Chooser:
         return np.array([round(cap * self._weight(one)) for one in self.tasks], dtype=np.int64)
 
     def quota(self, split: str, offered: np.ndarray, trained: np.ndarray) -> Quota:
-        """From what there is to what is taken: the chosen tasks, each up to its cap, then the temperature's proportions.
+        """How many examples each task gives: chosen tasks up to their caps, then the temperature's proportions.
 
         Args:
             split: ``train`` or ``validation``.
@@ -160,10 +160,10 @@ class Chooser:
 def ranked(tasks: Sequence[PlannedTask], seed: int) -> list[int]:
     """Numbers of all tasks in the order in which ``data.max_tasks`` takes them: more tasks hold the fewer ones.
 
-    The order is balanced, so that a few tasks are a small copy of all. Tasks form strata: one for each language and way of
-    coming to be (raw, simplification, reversal, recombination, pseudo). Within a stratum families take turns, in a seeded
-    order. The i-th of a stratum's n tasks stands at (i + 1/2) / n, and all are sorted by that: every first part holds
-    each stratum in proportion to its size, give or take one task.
+    The order is balanced, so that a few tasks are a small copy of all. Tasks form strata: one for each language and way
+    of coming to be (raw, simplification, reversal, recombination, pseudo). Within a stratum families take turns, in a
+    seeded order. The i-th of a stratum's n tasks stands at (i + 1/2) / n, and all are sorted by that: every first part
+    holds each stratum in proportion to its size, give or take one task.
     """
     strata: dict[tuple[str, str], list[tuple[int, float, int]]] = {}
     turns: Counter[tuple[str, str, str]] = Counter()

@@ -13,7 +13,7 @@ from ecomgpt.data.store import Examples
 
 
 class FromStep(Sampler[int]):
-    """Counts up from where the run stands, but is as long as the whole run, as Lightning expects of a resumed loader."""
+    """Counts up from the run's position; as long as the whole run, as Lightning expects of a resumed loader."""
 
     def __init__(self, start: int, total: int) -> None:
         self.start, self.total = start, total

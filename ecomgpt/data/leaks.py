@@ -18,7 +18,7 @@ INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 SHORTEST = 4
 """Texts of fewer tokens ("great product") only count where they are the whole training text."""
 SHORT = 8
-"""Texts of fewer tokens occur within others by chance: they must make up at least half of a line of the training text."""
+"""Texts of fewer tokens occur in others by chance: they must make up at least half of a line of the training text."""
 NEAR_LENGTH = 12
 """Shorter texts have too few words for some of them to be changed."""
 NEAR_CANDIDATE = 0.2
@@ -84,9 +84,9 @@ def tokens(text: str) -> list[str]:
 class Guard:
     """Finds evaluation texts in training texts.
 
-    A training text leaks an evaluation text if it holds at least ``overlap`` of its n-grams (all of its tokens, where the
-    evaluation text is shorter than n; a text of fewer than `SHORT` must make up half of a line), or if some stretch of it
-    is the evaluation text but for a few words.
+    A training text leaks an evaluation text if it holds at least ``overlap`` of its n-grams (all of its tokens, where
+    the evaluation text is shorter than n; a text of fewer than `SHORT` must make up half of a line), or if some stretch
+    of it is the evaluation text but for a few words.
 
     Args:
         protected: Evaluation texts by task.

@@ -1,7 +1,7 @@
-"""Prepares a mixture: datasets to chosen instructions to token files; each stage is run once and cached by its fingerprint.
+"""Prepares a mixture: datasets to chosen instructions to token files, each stage cached by its fingerprint.
 
-Both stages work on pieces in several processes (`ecomgpt.data.parallel`): blocks of records become files of instructions,
-from which the chosen ones are merged; record batches of instructions become token ids.
+Both stages work on pieces in several processes (`ecomgpt.data.parallel`): blocks of records become files of
+instructions, from which the chosen ones are merged; record batches of instructions become token ids.
 """
 
 from pathlib import Path

@@ -14,8 +14,8 @@ AHEAD = 4
 class AheadLoader(DataLoader):
     """A `DataLoader` whose items a thread makes ahead.
 
-    A thread, not a process: tokens are mapped from disk, and NumPy and the tensors' copies leave the interpreter's lock, so a second
-    process would only cost memory and a slower start.
+    A thread, not a process: tokens are mapped from disk, and NumPy and the tensors' copies leave the interpreter's
+    lock, so a second process would only cost memory and a slower start.
     """
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]

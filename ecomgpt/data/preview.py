@@ -38,7 +38,8 @@ def preview(mixture: "Prepared", count: int, console: Console) -> None:
     if len(chosen) > LONG:
         console.print(
             Text(
-                "This is long: data.tasks=[<task>] shows one, and '| less -R' turns pages (FORCE_COLOR=1 keeps the colours)."
+                "This is long: data.tasks=[<task>] shows one, and '| less -R' turns pages "
+                "(FORCE_COLOR=1 keeps the colours)."
             )
         )
     tasks = {task["name"]: task for task in mixture.manifest["tasks"]}

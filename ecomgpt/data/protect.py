@@ -16,7 +16,7 @@ class Protection:
         suite: The suite's name.
         tasks: ``<dataset>.<task>`` names that must not be trained on.
         key: What ``texts`` depends on.
-        texts: Gives (evaluation task, text) pairs that must not occur in training; called only where a mixture is built.
+        texts: Gives (evaluation task, text) pairs that must not occur in training; called only to build.
     """
 
     suite: str

@@ -8,8 +8,8 @@ from ecomgpt.sources.records import Record
 def split_of(record: Record, source: str, data: DataConfig, official: bool) -> str:
     """The part of the data that a record belongs to: ``train``, ``validation`` or ``test``.
 
-    The choice hangs on the group's name alone, not on the run's seed: a test product stays one in every run, so that runs
-    with different seeds are measured on the same rows.
+    The choice hangs on the group's name alone, not on the run's seed: a test product stays one in every run, so that
+    runs with different seeds are measured on the same rows.
 
     Args:
         record: The record.

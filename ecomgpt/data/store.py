@@ -1,6 +1,7 @@
 """Prepared data on disk: instructions as Arrow, tokens as flat arrays that are mapped into memory, never loaded.
 
-The Arrow files are in the stream format that the `datasets` library maps: ``datasets.Dataset.from_file("train.arrow")``.
+The Arrow files are in the stream format that the `datasets` library maps:
+``datasets.Dataset.from_file("train.arrow")``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

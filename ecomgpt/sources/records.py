@@ -152,7 +152,7 @@ class Review(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search(Record):
-    """A query with the products that were shown for it and how well each fits, best label first in the source's YAML."""
+    """A query, the products shown for it and how well each fits; the source's YAML declares the best label first."""
 
     query: str
     results: tuple[tuple[str, str], ...]

@@ -4,15 +4,16 @@ Training renders, evaluation parses; that both live here is what keeps them inve
 
 The one rule by which answers are read, for every form and both languages:
 
-* Two names are equal if their `normal` forms are: Unicode NFKC (full-width letters become plain ones), case folded, runs of
-  white space as one space, white space around and punctuation at the end removed.
-* A list is split at ``,`` ``，`` ``、`` ``;`` ``；``, at line ends and at the task's own separator. A comma between two digits
-  (``1,000``) splits nothing. A candidate whose own name holds a separator is seen whole. Empty parts are skipped, doubles
-  count once.
+* Two names are equal if their `normal` forms are: Unicode NFKC (full-width letters become plain ones), case folded,
+  runs of white space as one space, white space around and punctuation at the end removed.
+* A list is split at ``,`` ``，`` ``、`` ``;`` ``；``, at line ends and at the task's own separator. A comma between two
+  digits (``1,000``) splits nothing. A candidate whose own name holds a separator is seen whole. Empty parts are
+  skipped, doubles count once.
 * ``None``, alone, is the empty list (unless it is a candidate).
 * Nothing is guessed: a text that merely contains a candidate, or is close to one, is not that candidate.
 
-What can't be matched stays among the items as written, so that it counts as a wrong answer, and makes the answer invalid.
+What can't be matched stays among the items as written, so that it counts as a wrong answer, and makes the answer
+invalid.
 """
 
 import re
@@ -27,7 +28,8 @@ FORMS: dict[str, str] = {
     "label": "one of the candidates; items: (label,)",
     "labels": "several of the candidates, 'a, b' or 'None'; items: (label, ...)",
     "spans": "terms, 'a, b' or 'None'; items: (term, ...)",
-    "typed_spans": "a line for each type, 'Type: term, term' or 'Type: None'; items: ((type, term), ...), ordered by type",
+    "typed_spans": "a line for each type, 'Type: term, term' or 'Type: None'; "
+    "items: ((type, term), ...), ordered by type",
     "text": "free text; items: (text,)",
 }
 
@@ -149,7 +151,7 @@ class _Names:
         self.exact, self._normal, self.most_pieces, self.most_colons = _index(names, self.pattern)
 
     def find(self, text: str) -> str | None:
-        """The candidate of this name, or None. Where two candidates differ in spelling only, the exact spelling decides."""
+        """The candidate of this name, or None; of two that differ in spelling only, the one spelt exactly so."""
         return text if text in self.exact else self._normal.get(normal(text))
 
 

@@ -79,8 +79,9 @@ class Context:
     def too_common(self, record: R, name: str, answer: Callable[[R], Hashable | None]) -> bool:
         """Whether to leave a record out for balance, as the task's option ``balance`` asks.
 
-        A common answer is kept so often that, over the block, it is right at most ``balance`` times as often as the rarest.
-        Where there is only one answer, a yes-or-no task (``balance: 1``) teaches nothing and a record is left out.
+        A common answer is kept so often that, over the block, it is right at most ``balance`` times as often as the
+        rarest. Where there is only one answer, a yes-or-no task (``balance: 1``) teaches nothing and a record is left
+        out.
 
         Args:
             record: The record.

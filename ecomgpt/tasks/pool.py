@@ -1,7 +1,8 @@
 """The records of one block, from which recombination takes real distractors.
 
 A row depends on the seed, its own id and its block, never on the other tasks: the pool holds every record of the block
-and answers by kind, language and the split that the authors cut, so that nothing of a test record reaches a training row.
+and answers by kind, language and the split that the authors cut, so that nothing of a test record reaches a training
+row.
 """
 
 import re
@@ -121,7 +122,7 @@ def _joins(left: str, right: str) -> bool:
 
 
 def points_to(text: str, right: str, wrong: Sequence[str] = ()) -> bool:
-    """Whether a text names something of the right title that none of the wrong titles has: without it, a choice is a guess.
+    """Whether a text names something of the right title that no wrong title has; otherwise, a choice is a guess.
 
     Words of four letters and more count, and pairs of Chinese characters.
     """

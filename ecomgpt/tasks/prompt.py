@@ -29,7 +29,8 @@ def from_template(definition: str, template: str, input_text: str, slots: dict[s
 
     Args:
         definition: The task's name for the head line; an empty one leaves the head line out.
-        template: Holds ``{sentences}`` exactly once. Other slots are replaced literally, so that braces in data are safe.
+        template: Holds ``{sentences}`` exactly once. Other slots are replaced literally, so that braces in data are
+            safe.
         input_text: What stands for ``{sentences}``.
         slots: Values of the other slots, by name.
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,10 +38,9 @@ SORTS = [
 
 def task(number: int, sort: int, language: str = "en", family: str = "a") -> PlannedTask:
     kind, label, operation = SORTS[sort]
-    dataset = SimpleNamespace(name=f"d-{language}", language=language)
-    return PlannedTask(
-        dataset, SimpleNamespace(name=f"t{number}", kind=kind, label=label, operation=operation, family=family)
-    )  # type: ignore[arg-type]
+    dataset: Any = SimpleNamespace(name=f"d-{language}", language=language)
+    made: Any = SimpleNamespace(name=f"t{number}", kind=kind, label=label, operation=operation, family=family)
+    return PlannedTask(dataset, made)
 
 
 planned_tasks = st.lists(

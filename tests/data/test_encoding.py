@@ -1,5 +1,8 @@
 """What is trained on: answer and end of sequence alone; only the input text is ever cut."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,26 +22,26 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def tokenizer():
+def tokenizer() -> Any:
     return train_tokenizer(TEXTS * 3, 600)
 
 
-def encoded(tokenizer, rows: list[tuple[Prompt, str]], limit: int):
+def encoded(tokenizer: Any, rows: list[tuple[Prompt, str]], limit: int) -> Any:
     """Rows as training tokenises them."""
     prompts, answers = zip(*rows, strict=True)
     return list(encode_examples(tokenizer.backend_tokenizer, tokenizer.eos_token_id, prompts, answers, limit))
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "never seen: ÄÖ ½ 龘 \t\r\n  two  spaces"])
-def test_the_tokenizer_gives_every_text_back(tokenizer, text: str) -> None:
+def test_the_tokenizer_gives_every_text_back(tokenizer: Any, text: str) -> None:
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
 
-def test_special_tokens_are_blooms(tokenizer) -> None:
+def test_special_tokens_are_blooms(tokenizer: Any) -> None:
     assert [tokenizer.convert_tokens_to_ids(token) for token in ("<unk>", "<s>", "</s>", "<pad>")] == [0, 1, 2, 3]
 
 
-def test_the_loss_covers_answer_and_end_of_sequence_alone(tokenizer, tmp_path) -> None:
+def test_the_loss_covers_answer_and_end_of_sequence_alone(tokenizer: Any, tmp_path: Path) -> None:
     rows = [
         (instruction_prompt("sentiment", "Which sentiment?", TEXTS[0]), "positive"),
         (instruction_prompt("sentiment", "情感是什么？", TEXTS[1]), "负面"),
@@ -56,7 +59,7 @@ def test_the_loss_covers_answer_and_end_of_sequence_alone(tokenizer, tmp_path) -
     assert tokenizer.decode(before) == rows[0][0].text
 
 
-def test_training_and_evaluation_read_the_same_prompt_tokens(tokenizer) -> None:
+def test_training_and_evaluation_read_the_same_prompt_tokens(tokenizer: Any) -> None:
     prompt = instruction_prompt("sentiment", "Which sentiment?", TEXTS[0])
     (one,) = encoded(tokenizer, [(prompt, "positive")], 512)
     assert one is not None
@@ -67,7 +70,7 @@ def test_training_and_evaluation_read_the_same_prompt_tokens(tokenizer) -> None:
 
 @pytest.mark.parametrize("language", [0, 1])
 @pytest.mark.parametrize("limit", [60, 90, 130])
-def test_only_the_input_is_cut(tokenizer, language: int, limit: int) -> None:
+def test_only_the_input_is_cut(tokenizer: Any, language: int, limit: int) -> None:
     prompt = Prompt("Head\n", TEXTS[language] * 60, "\nPick: a, b\n### Response:")
     ids, cut = encode_prompt(tokenizer, prompt, limit)
     text = tokenizer.decode(ids)
@@ -80,7 +83,7 @@ def test_only_the_input_is_cut(tokenizer, language: int, limit: int) -> None:
     assert tokenizer.decode(one.ids).endswith("### Response:an answer</s>")
 
 
-def test_what_does_not_fit_without_its_input_is_refused(tokenizer) -> None:
+def test_what_does_not_fit_without_its_input_is_refused(tokenizer: Any) -> None:
     prompt = Prompt("Head " * 50, "x", " tail")
     with pytest.raises(TooLong):
         encode_prompt(tokenizer, prompt, 20)

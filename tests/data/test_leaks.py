@@ -78,7 +78,8 @@ def test_a_disguised_leak_is_caught(guard: Guard, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "The waiter was rude, but the soup arrived hot and the wine was as good as the one that we had last summer in Rome",
+        "The waiter was rude, but the soup arrived hot and the wine was as good as the one that we had last summer in "
+        "Rome",
         "The waiter was friendly and the bread was fresh, great food all in all",
         "So we left early and the bread was cold",
         " ".join(sorted(ENGLISH.split())),

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_cap_weights_and_budgets_hold(cache: Path) -> None:
 
 
 def test_mixtures_of_one_budget_are_of_one_size(cache: Path) -> None:
-    """The fair ablation: with and without atomic tasks, as many examples, or as many answer tokens to within one example."""
+    """The fair ablation: with and without atomic tasks, as many examples or as many answer tokens."""
     mixtures = [build(cache, f"data={name}", "data.budget.examples=120") for name in ("no_atomic", "full_cot")]
     assert (
         [mixture.manifest["examples"] for mixture in mixtures]
@@ -181,12 +182,13 @@ def test_a_row_that_is_lost_stops_the_build(cache: Path) -> None:
     manifest = build(cache).manifest
     sources, tasks = manifest["sources"], manifest["tasks"]
     check(sources, tasks)
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"made": tasks[0]["made"] + 1},
         {"offered": tasks[0]["offered"] - 1},
         {"dropped": {}},
         {"examples": 0},
-    ):
+    ]
+    for change in changes:
         with pytest.raises(RuntimeError, match=f"unaccounted for: .*{tasks[0]['name']}, train"):
             check(sources, [{**tasks[0], **change}, *tasks[1:]])
     with pytest.raises(RuntimeError, match="demo_store: rows read"):
@@ -265,13 +267,13 @@ def test_only_inputs_are_cut(cache: Path) -> None:
     for row, ids in zip(
         rows(mixture), map(mixture.examples("train").ids, range(mixture.manifest["examples"])), strict=True
     ):
-        text = mixture.tokenizer.decode(ids)
+        text = str(mixture.tokenizer.decode(ids))
         assert text.startswith(row.prompt.before) and text.endswith(f"{row.prompt.after}{row.target}</s>")
 
 
 def test_choices_in_the_input_are_never_cut(tmp_path: Path) -> None:
     choices = ("a red kettle", "a blue kettle")
-    common = {
+    common: dict[str, Any] = {
         "source": "s",
         "group": "g",
         "split": "train",

@@ -5,7 +5,6 @@ from typing import Any
 
 from ecomgpt.sources.catalog import ReadCounts, read
 from ecomgpt.sources.dataset import Dataset
-from ecomgpt.sources.records import Record
 
 
 def declare(reader: str, records: list[str], **fields: Any) -> Dataset:
@@ -32,7 +31,7 @@ def put(root: Path, content: str | bytes, name: str = "data") -> Path:
     return path
 
 
-def take(root: Path, dataset: Dataset, max_bad_rows: int = 0) -> tuple[list[Record], ReadCounts]:
+def take(root: Path, dataset: Dataset, max_bad_rows: int = 0) -> tuple[list[Any], ReadCounts]:
     """All records, and the counts, which must reconcile."""
     counts = ReadCounts()
     records = list(read(dataset, root, counts, max_bad_rows))

@@ -1,10 +1,11 @@
-"""The catalogue: every shipped declaration, its errors, the user's own files, and the documentation's worked example."""
+"""The catalogue: shipped declarations, their errors, the user's own files, the documentation's worked example."""
 
 import re
 import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 from readers_help import declare, put, take
@@ -22,7 +23,7 @@ SHIPPED = declarations("sources/datasets")
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
-def test_shipped_declarations(path):
+def test_shipped_declarations(path: Any) -> None:
     (dataset,) = load_catalog([path.stem])
     assert dataset.path == str(path)
     assert dataset.family in FAMILIES
@@ -37,12 +38,12 @@ def test_shipped_declarations(path):
     assert first.startswith("# python -m ecomgpt ")
 
 
-def test_the_well_known_datasets_are_there():
+def test_the_well_known_datasets_are_there() -> None:
     names = {dataset.name for dataset in load_catalog()}
     assert {"esci", "amazonqa", "ecinstruct", "mave", "jddc", "mepave", "multi_cpr_ecom", "xpqa"} <= names
 
 
-def test_unknown_names_get_the_nearest():
+def test_unknown_names_get_the_nearest() -> None:
     with pytest.raises(UserError) as caught:
         load_catalog(["waimai", "ae110k", "mams"])
     assert caught.value.problems == (
@@ -51,7 +52,7 @@ def test_unknown_names_get_the_nearest():
     )
 
 
-def test_all_problems_of_all_files_at_once(tmp_path):
+def test_all_problems_of_all_files_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "sources" / "datasets"
     folder.mkdir(parents=True)
     good = (SHIPPED[0].parent / "waimai_10k.yaml").read_text(encoding="utf-8").replace("name: waimai_10k", "name: mine")
@@ -97,8 +98,8 @@ def test_all_problems_of_all_files_at_once(tmp_path):
         ),
     ],
 )
-def test_what_would_silently_be_ignored_is_refused(tmp_path, old, new, words):
-    declaration = re.search(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL).group(1)
+def test_what_would_silently_be_ignored_is_refused(tmp_path: Path, old: Any, new: Any, words: Any) -> None:
+    declaration = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[0]
     assert old in declaration
     folder = tmp_path / "sources" / "datasets"
     folder.mkdir(parents=True)
@@ -109,7 +110,7 @@ def test_what_would_silently_be_ignored_is_refused(tmp_path, old, new, words):
     assert problem.startswith(f"{folder / 'tea.yaml'}: ") and words in problem
 
 
-def test_two_files_of_one_name_are_refused(tmp_path):
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "sources" / "datasets"
     folder.mkdir(parents=True)
     shipped = (
@@ -121,7 +122,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
         load_catalog(None, str(tmp_path))
 
 
-def test_the_users_own_file_comes_before_the_shipped_one(tmp_path):
+def test_the_users_own_file_comes_before_the_shipped_one(tmp_path: Path) -> None:
     folder = tmp_path / "sources" / "datasets"
     folder.mkdir(parents=True)
     shipped = (SHIPPED[0].parent / "waimai_10k.yaml").read_text(encoding="utf-8")
@@ -129,7 +130,7 @@ def test_the_users_own_file_comes_before_the_shipped_one(tmp_path):
     assert load_catalog(["waimai_10k"], str(tmp_path))[0].title == "Mine"
 
 
-def test_unquoted_labels_are_text(tmp_path):
+def test_unquoted_labels_are_text(tmp_path: Path) -> None:
     put(tmp_path, "text,label\nfine,1\n")
     columns = {"text": "text", "sentiment": "label"}
     dataset = declare("csv", ["LabelledText"], columns=columns, labels={"sentiment": {1: "good", False: "bad"}})
@@ -137,7 +138,7 @@ def test_unquoted_labels_are_text(tmp_path):
     assert take(tmp_path, dataset)[0][0].labels == {"sentiment": ("good",)}
 
 
-def test_files_are_found_in_reading_order_and_once(tmp_path):
+def test_files_are_found_in_reading_order_and_once(tmp_path: Path) -> None:
     for name in ("b.csv", "a.csv", "test.csv"):
         put(tmp_path, "text\nx\n", name)
     dataset = declare("csv", ["LabelledText"], files={"": ["*.csv"], "train": ["a.csv", "b.csv"], "test": ["test.csv"]})
@@ -148,7 +149,7 @@ def test_files_are_found_in_reading_order_and_once(tmp_path):
     ]
 
 
-def test_groups_do_not_depend_on_the_order():
+def test_groups_do_not_depend_on_the_order() -> None:
     pairs = [("a", "x"), ("b", "x"), ("c", "y"), ("d", "c")]
     one, other = Groups(), Groups()
     for pair in pairs:
@@ -160,13 +161,13 @@ def test_groups_do_not_depend_on_the_order():
 
 
 @pytest.mark.parametrize("name", [name for name in READERS if name != "demo"])
-def test_readers_say_what_their_options_mean(name):
+def test_readers_say_what_their_options_mean(name: str) -> None:
     assert callable(reader(name))
     assert set(COMMON_OPTIONS) <= set(options(name))
     assert all(options(name).values())
 
 
-def test_listing_the_catalogue_pulls_nothing_heavy():
+def test_listing_the_catalogue_pulls_nothing_heavy() -> None:
     code = (
         "import sys; from ecomgpt.sources.catalog import load_catalog; load_catalog(); "
         "print([name for name in ('torch', 'datasets', 'pyarrow', 'transformers', 'numpy') if name in sys.modules])"
@@ -177,13 +178,13 @@ def test_listing_the_catalogue_pulls_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-def test_repeats_can_be_kept(tmp_path):
+def test_repeats_can_be_kept(tmp_path: Path) -> None:
     put(tmp_path, "text\nsame\nsame\n")
     dataset = declare("csv", ["LabelledText"], columns={"text": "text"}, options={"repeats": "keep"})
     assert len(take(tmp_path, dataset)[0]) == 2
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path):
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     columns, peaks = {"text": "text"}, []
     dataset = declare("csv", ["LabelledText"], columns=columns, options={"repeats": "keep"})
     for rows in (2_000, 20_000):
@@ -195,10 +196,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     assert peaks[1] < peaks[0] + 200_000
 
 
-def test_the_worked_example_of_the_documentation(tmp_path):
+def test_the_worked_example_of_the_documentation(tmp_path: Path) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
-    declaration = re.search(r"```yaml\n(.*?)```", text, re.DOTALL).group(1)
-    content = re.search(r"```text\n(.*?)```", text, re.DOTALL).group(1)
+    declaration = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0]
+    content = re.findall(r"```text\n(.*?)```", text, re.DOTALL)[0]
     assert len(declaration.strip().split("\n")) <= 20
     folder = tmp_path / "conf" / "sources" / "datasets"
     folder.mkdir(parents=True)

@@ -10,6 +10,7 @@ import tracemalloc
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def shows(text: str, value: str) -> bool:
     return re.search(before + re.escape(value) + after, text, re.IGNORECASE) is not None
 
 
-def digest(records) -> str:
+def digest(records: Any) -> str:
     total = hashlib.blake2b()
     for record in records:
         total.update(repr(record).encode())
@@ -69,7 +70,7 @@ def digest(records) -> str:
 # -- one store in every process
 
 
-def test_the_same_in_another_process():
+def test_the_same_in_another_process() -> None:
     code = (
         "import hashlib; from ecomgpt.sources.demo.reader import store\n"
         "total = hashlib.blake2b()\n"
@@ -86,13 +87,13 @@ def test_the_same_in_another_process():
     assert seen == {digest(itertools.chain(*(store(7, 40, 90, name) for name in LANGUAGES)))}
 
 
-def test_slices_join_to_the_whole(language: str):
+def test_slices_join_to_the_whole(language: str) -> None:
     whole = list(store(3, 0, 60, language))
     assert [*store(3, 0, 17, language), *store(3, 17, 18, language), *store(3, 18, 60, language)] == whole
     assert digest(store(4, 0, 60, language)) != digest(whole)
 
 
-def test_ids_are_unique_and_groups_are_products(records: list[Record], language: str):
+def test_ids_are_unique_and_groups_are_products(records: list[Record], language: str) -> None:
     ids = [record.id for record in records]
     assert len(set(ids)) == len(ids)
     assert {record.group for record in records} == {f"{language}-{index}" for index in range(PRODUCTS)}
@@ -105,7 +106,7 @@ def test_ids_are_unique_and_groups_are_products(records: list[Record], language:
 # -- the catalogue
 
 
-def test_read_through_the_catalogue(tmp_path: Path):
+def test_read_through_the_catalogue(tmp_path: Path) -> None:
     [dataset] = load_catalog(["demo_store"])
     dataset.options = {"products": 30, "seed": 0, "languages": ["zh", "en"]}
     counts = ReadCounts()
@@ -120,16 +121,18 @@ def test_read_through_the_catalogue(tmp_path: Path):
     "options",
     [{"products": 0}, {"products": "many"}, {"seed": 1.5}, {"languages": ["fr"]}, {"languages": []}, {"prodcts": 5}],
 )
-def test_wrong_options_are_named(options: dict, tmp_path: Path):
+def test_wrong_options_are_named(options: dict, tmp_path: Path) -> None:
     [dataset] = load_catalog(["demo_store"])
     dataset.options = options
     with pytest.raises(UserError, match=f"options.{next(iter(options))}"):
         list(read(dataset, tmp_path, ReadCounts()))
 
 
-def test_declared_labels_are_those_of_the_records(records: list[Record], language: str):
+def test_declared_labels_are_those_of_the_records(records: list[Record], language: str) -> None:
     [dataset] = load_catalog(["demo_store"])
-    shown = {axis: set() for axis in ("entity", "polarity", "relation", "relevance", "aspect", "topic", "intent")}
+    shown: dict[str, set[str]] = {
+        axis: set() for axis in ("entity", "polarity", "relation", "relevance", "aspect", "topic", "intent")
+    }
     shown |= {axis: set() for axis in ("sentiment", "category", "coarse_category")}
     for record in records:
         if isinstance(record, EntityText):
@@ -154,7 +157,7 @@ def test_declared_labels_are_those_of_the_records(records: list[Record], languag
 # -- true labels
 
 
-def test_offsets_are_exact(records: list[Record]):
+def test_offsets_are_exact(records: list[Record]) -> None:
     for record in of(records, EntityText):
         assert record.entities
         ends = 0
@@ -168,7 +171,7 @@ def test_offsets_are_exact(records: list[Record]):
             assert record.text[aspect.start : aspect.end] == aspect.term != ""
 
 
-def test_products_are_consistent(records: list[Record], language: str):
+def test_products_are_consistent(records: list[Record], language: str) -> None:
     brand, model = ("Brand", "Model") if language == "en" else ("品牌", "型号")
     values = {c.path: {a.name: {v.shown for v in a.values} for a in c.attributes} for c in load(language).categories}
     for product in of(records, Product):
@@ -183,7 +186,7 @@ def test_products_are_consistent(records: list[Record], language: str):
     assert set(offers.values()) == {1, 2}
 
 
-def test_polarities_agree_with_ratings(records: list[Record], language: str):
+def test_polarities_agree_with_ratings(records: list[Record], language: str) -> None:
     good, bad, _ = load(language).labels["polarity"].values()
     for review in of(records, Review):
         counts = Counter(aspect.polarity for aspect in review.aspects)
@@ -191,7 +194,7 @@ def test_polarities_agree_with_ratings(records: list[Record], language: str):
         assert (balance > 0) - (balance < 0) == (review.rating > 3) - (review.rating < 3)
 
 
-def test_relevance_is_what_the_attributes_say(language: str):
+def test_relevance_is_what_the_attributes_say(language: str) -> None:
     words = load(language)
     first, second = words.categories[:2]
     item = make_item("x", words, first, Random(1).random)
@@ -204,7 +207,7 @@ def test_relevance_is_what_the_attributes_say(language: str):
     assert relevance(wanted, first.key, make_item("z", words, second, Random(3).random)) == "irrelevant"
 
 
-def test_relevance_shows_in_the_titles(records: list[Record], language: str):
+def test_relevance_shows_in_the_titles(records: list[Record], language: str) -> None:
     """Exact results show all wanted values, partial ones lack some, irrelevant ones are of another kind."""
     words = load(language)
     exact, partial, irrelevant = words.labels["relevance"].values()
@@ -225,11 +228,11 @@ def test_relevance_shows_in_the_titles(records: list[Record], language: str):
                 assert not all(found)
 
 
-def test_pairs_are_told_apart_by_what_they_show(records: list[Record], language: str):
+def test_pairs_are_told_apart_by_what_they_show(records: list[Record], language: str) -> None:
     words = load(language)
     same, different = words.labels["relation"].values()
     products = {record.group: record for record in of(records, Product)}
-    seen = Counter()
+    seen = Counter[Any]()
     for record in of(records, TextPair):
         product = products[record.group]
         known = [value for _, value in product.attributes]
@@ -250,7 +253,7 @@ def test_pairs_are_told_apart_by_what_they_show(records: list[Record], language:
     assert min(seen.values()) > 200 and len(seen) == 3
 
 
-def test_answers_stand_in_their_contexts(records: list[Record]):
+def test_answers_stand_in_their_contexts(records: list[Record]) -> None:
     questions = of(records, Question)
     extractive = [q for q in questions if q.extractive and q.answers]
     for question in extractive:
@@ -260,7 +263,7 @@ def test_answers_stand_in_their_contexts(records: list[Record]):
     assert all(q.context and q.question for q in questions)
 
 
-def test_unanswerable_contexts_hold_no_value_of_this_product(records: list[Record], language: str):
+def test_unanswerable_contexts_hold_no_value_of_this_product(records: list[Record], language: str) -> None:
     """The asked attribute's value must not stand in the context; a rival's other value may."""
     words = load(language)
     products = {record.group: dict(record.attributes) for record in of(records, Product)}
@@ -281,7 +284,7 @@ def asks(question: str, attribute: Attribute) -> bool:
     return any(re.search(wording + "$", question, re.IGNORECASE) for wording in wordings)
 
 
-def test_dialogues_carry_intents(records: list[Record], language: str):
+def test_dialogues_carry_intents(records: list[Record], language: str) -> None:
     customer = load(language).style["customer"]
     for record in of(records, Dialogue):
         [main] = record.labels["intent"]
@@ -293,7 +296,7 @@ def test_dialogues_carry_intents(records: list[Record], language: str):
 # -- variety
 
 
-def test_texts_are_varied_and_short(records: list[Record], language: str):
+def test_texts_are_varied_and_short(records: list[Record], language: str) -> None:
     unit = (lambda text: len(text.split())) if language == "en" else (lambda text: len(text) / 1.5)
     texts = {
         "review": ([r.text for r in of(records, Review)], 0.93, 50),
@@ -310,9 +313,9 @@ def test_texts_are_varied_and_short(records: list[Record], language: str):
         assert sorted(map(unit, lines))[int(len(lines) * 0.99)] <= longest, name
 
 
-def test_review_skeletons(records: list[Record]):
+def test_review_skeletons(records: list[Record]) -> None:
     """With terms blanked, no sentence makes up more than a small part of the reviews."""
-    skeletons = Counter()
+    skeletons = Counter[str]()
     for review in of(records, Review):
         text = review.text
         for aspect in reversed(review.aspects):
@@ -322,7 +325,7 @@ def test_review_skeletons(records: list[Record]):
     assert skeletons.most_common(1)[0][1] < 0.03 * sum(skeletons.values())
 
 
-def test_vocabulary_is_moderate(records: list[Record], language: str):
+def test_vocabulary_is_moderate(records: list[Record], language: str) -> None:
     texts = [r.text for r in records if isinstance(r, Review | EntityText | LabelledText)]
     words = Counter(
         word for text in texts for word in (re.findall(r"[a-z]+", text.lower()) if language == "en" else text)
@@ -331,7 +334,7 @@ def test_vocabulary_is_moderate(records: list[Record], language: str):
     assert 500 < len(frequent) < 3000
 
 
-def test_no_label_is_a_safe_guess(records: list[Record]):
+def test_no_label_is_a_safe_guess(records: list[Record]) -> None:
     labels = {
         "polarity": (Counter(a.polarity for r in of(records, Review) for a in r.aspects), 0.5),
         "rating": (Counter(r.rating for r in of(records, Review)), 0.35),
@@ -349,7 +352,7 @@ def test_no_label_is_a_safe_guess(records: list[Record]):
     assert places.total() > places[0]
 
 
-def test_memory_is_flat(language: str):
+def test_memory_is_flat(language: str) -> Any:
     load(language)
 
     def peak(products: int) -> int:

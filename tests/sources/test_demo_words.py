@@ -3,6 +3,7 @@
 import itertools
 import re
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def language(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def phrases_of(words: Vocabulary):
+def phrases_of(words: Vocabulary) -> Any:
     sections: list[Phrases] = [words.titles, *words.frames.values(), *words.lexicon.values()]
     sections += [phrases for section in words.talk.values() for phrases in section.values()]
     sections += [phrases for intent in words.intents for phrases in (intent.text, intent.reply)]
@@ -28,11 +29,11 @@ def phrases_of(words: Vocabulary):
     return sections
 
 
-def slots_of(phrase) -> list[str]:
+def slots_of(phrase: Any) -> list[str]:
     return [name for op, value in phrase for name in (slots_of(value) if op == 3 else [value] if op in (1, 2) else [])]
 
 
-def test_every_phrase_can_be_written(language: str):
+def test_every_phrase_can_be_written(language: str) -> None:
     words = load(language)
     writer = Writer(Random(0).random, words.lexicon)
     item = make_item("x", words, words.categories[0], Random(0).random)
@@ -51,7 +52,7 @@ def test_every_phrase_can_be_written(language: str):
     assert all(slots_of(phrase).count("v") == 1 for c in words.categories for a in c.attributes for phrase in a.tell)
 
 
-def test_frames_mention_no_aspect_in_passing(language: str):
+def test_frames_mention_no_aspect_in_passing(language: str) -> None:
     """What is said around the opinions must not name an aspect, or the annotation would miss it."""
     words = load(language)
     terms = {term for category in words.categories for aspect in category.aspects for term in aspect.terms}
@@ -65,7 +66,7 @@ def test_frames_mention_no_aspect_in_passing(language: str):
             assert not found, (name, text)
 
 
-def test_values_of_an_attribute_do_not_contain_each_other(language: str):
+def test_values_of_an_attribute_do_not_contain_each_other(language: str) -> None:
     """Else a title that shows "Navy Blue" would seem to show "Blue"."""
     for category in load(language).categories:
         for attribute in category.attributes:
@@ -75,7 +76,7 @@ def test_values_of_an_attribute_do_not_contain_each_other(language: str):
                 assert not re.search(start + re.escape(one.plain) + end, two.plain), (category.key, one, two)
 
 
-def test_templates():
+def test_templates() -> None:
     phrase = compile_phrase("{a:noun} by {Brand}[, {x}]")
     writer = Writer(lambda: 0.0, {})
     writer.sentence(phrase, {"noun": "oven", "Brand": "Zelvo", "x": (compile_phrase("big"),)}, ".")
@@ -86,7 +87,7 @@ def test_templates():
             compile_phrase(broken)
 
 
-def test_noise_keeps_length_and_spans():
+def test_noise_keeps_length_and_spans() -> None:
     random = Random(5).random
     for text, language in (("The wonderful battery lasts long", "en"), ("我在用的电池做得很好", "zh")):
         span = Span("t", text.index("battery"), text.index("battery") + 7) if language == "en" else Span("t", 4, 6)
@@ -97,7 +98,7 @@ def test_noise_keeps_length_and_spans():
             assert other[span.start : span.end] == text[span.start : span.end]
 
 
-def test_titles_show_what_they_must(language: str):
+def test_titles_show_what_they_must(language: str) -> None:
     words = load(language)
     random = Random(2).random
     for category in words.categories:

@@ -2,12 +2,14 @@
 
 import json
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from readers_help import declare, put, take
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.sources.catalog import ReadCounts, read
+from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.readers import lines
 
 LABELS = {"sentiment": {"1": "positive", "0": "negative"}}
@@ -29,7 +31,7 @@ PLACED = declare("jsonl", ["EntityText"], columns={"text": "t", "entities": "e"}
 MAVE = declare("jsonl", ["EntityText"], columns={"text": "p", "attributes": "a"}, options={"paragraphs": True})
 SENTENCE = "<s><sentence><text>A fan.</text><aspectTerms><aspectTerm {}/></aspectTerms></sentence></s>"
 
-BAD = {
+BAD: dict[str, tuple[Dataset, str | bytes, int | None, str]] = {
     "cell too many": (CSV, "text,label\nfine,1\nbad,1,2\n", 3, "has 3 cells, but there are 2 columns"),
     "unknown label": (CSV, "text,label\nfine,1\nbad,positiv\n", 3, "the sentiment 'positiv' is none of its labels"),
     "missing column": (
@@ -131,7 +133,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_one_message_with_file_and_line(tmp_path, name):
+def test_one_message_with_file_and_line(tmp_path: Path, name: str) -> None:
     dataset, content, line, words = BAD[name]
     path = put(tmp_path, content)
     with pytest.raises(UserError) as caught:
@@ -158,7 +160,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_a_hundred_megabytes_in_one_line(tmp_path, name):
+def test_a_hundred_megabytes_in_one_line(tmp_path: Path, name: str) -> None:
     """Refused with file and line, long before it is held in memory."""
     dataset, begin, line = ENDLESS[name]
     path = tmp_path / "raw" / "shop" / "data"
@@ -177,14 +179,14 @@ def test_a_hundred_megabytes_in_one_line(tmp_path, name):
         tracemalloc.stop()
 
 
-def test_a_long_line_of_text_is_refused_before_it_is_held(tmp_path, monkeypatch):
+def test_a_long_line_of_text_is_refused_before_it_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines.read_lines, "__defaults__", ("utf-8", 1000))
     put(tmp_path, "text,label\n" + "x" * 2000 + ",1\n")
     with pytest.raises(UserError, match=r"data:2: the line is longer than .* MB; is this the right file\?"):
         take(tmp_path, CSV)
 
 
-def test_bad_rows_are_tolerated_up_to_the_limit_and_counted(tmp_path):
+def test_bad_rows_are_tolerated_up_to_the_limit_and_counted(tmp_path: Path) -> None:
     put(tmp_path, "text,label\nfine,1\na,2\nb,3\nalso fine,0\n")
     records, counts = take(tmp_path, CSV, max_bad_rows=2)
     assert [record.text for record in records] == ["fine", "also fine"]
@@ -197,21 +199,21 @@ def test_bad_rows_are_tolerated_up_to_the_limit_and_counted(tmp_path):
     assert "set sources.max_bad_rows (now 1)" in caught.value.problems[1]
 
 
-def test_lines_swallowed_by_an_open_quote_all_count_as_bad(tmp_path):
+def test_lines_swallowed_by_an_open_quote_all_count_as_bad(tmp_path: Path) -> None:
     put(tmp_path, 'text,label\nfine,1\n"open,1\nb,1\nc,1\n')
     with pytest.raises(UserError):
         take(tmp_path, CSV, max_bad_rows=2)
     assert take(tmp_path, CSV, max_bad_rows=3)[1].dropped == {"malformed": 3}
 
 
-def test_a_bad_line_spoils_its_row_alone(tmp_path):
+def test_a_bad_line_spoils_its_row_alone(tmp_path: Path) -> None:
     put(tmp_path, b"text,label\nfine,1\nCaf\xe9,1\nalso fine,0\n")
     assert [record.text for record in take(tmp_path, CSV, max_bad_rows=1)[0]] == ["fine", "also fine"]
     put(tmp_path, b"Acme B-BRAND\n\xe9 O\n\nlamp O\n")
     assert [record.text for record in take(tmp_path, CONLL, max_bad_rows=1)[0]] == ["lamp"]
 
 
-def test_duplicated_ids_are_bad_rows(tmp_path):
+def test_duplicated_ids_are_bad_rows(tmp_path: Path) -> None:
     rows = [{"id": 1, "text": "a", "label": 1}, {"id": 1, "text": "b", "label": 1}]
     path = put(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
     dataset = declare(
@@ -224,13 +226,13 @@ def test_duplicated_ids_are_bad_rows(tmp_path):
     assert len(records) == 1 and counts.dropped == {"malformed": 1}
 
 
-def test_other_encodings_are_declared(tmp_path):
+def test_other_encodings_are_declared(tmp_path: Path) -> None:
     put(tmp_path, "text,label\n很好,1\n".encode("gb18030"))
     dataset = declare("csv", ["LabelledText"], columns=CSV.columns, labels=LABELS, options={"encoding": "gb18030"})
     assert take(tmp_path, dataset)[0][0].text == "很好"
 
 
-def test_outside_entities_are_not_read(tmp_path):
+def test_outside_entities_are_not_read(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("classified")
     put(
@@ -241,7 +243,7 @@ def test_outside_entities_are_not_read(tmp_path):
     assert "classified" not in records[0].text
 
 
-def test_a_file_that_can_not_be_opened(tmp_path):
+def test_a_file_that_can_not_be_opened(tmp_path: Path) -> None:
     path = put(tmp_path, "x")
     path.unlink()
     path.mkdir()
@@ -249,7 +251,7 @@ def test_a_file_that_can_not_be_opened(tmp_path):
         list(read(CSV, tmp_path, ReadCounts()))
 
 
-def test_broken_retrieval_collections(tmp_path):
+def test_broken_retrieval_collections(tmp_path: Path) -> None:
     dataset = declare(
         "retrieval", ["Search"], files={"train": ["qrels.tsv"]}, options={"queries": {"qrels.tsv": "queries.tsv"}}
     )

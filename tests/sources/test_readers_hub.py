@@ -1,6 +1,8 @@
 """Copies of hub datasets, made here in the hub's own forms with the schemas of the catalogued ones."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from readers_help import declare, take
@@ -12,7 +14,7 @@ from ecomgpt.sources.readers.hub import fetch
 
 datasets = pytest.importorskip("datasets")
 
-ROWS = {
+ROWS: dict[str, list[dict[str, Any]]] = {
     "esci": [
         {"query": "red cap", "product_title": "Cap, red", "esci_label": "Exact", "product_locale": "us"},
         {"query": "red cap", "product_title": "Mug", "esci_label": "Irrelevant", "product_locale": "us"},
@@ -43,13 +45,13 @@ ROWS = {
 
 
 @pytest.fixture
-def declared():
+def declared() -> Any:
     return {dataset.name: dataset for dataset in load_catalog()}
 
 
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("form", ["parquet", "jsonl", "save_to_disk"])
-def test_local_copies_of_catalogued_schemas(tmp_path, declared, name, form):
+def test_local_copies_of_catalogued_schemas(tmp_path: Path, declared: Any, name: str, form: Any) -> None:
     dataset = declared[name]
     folder = tmp_path / "raw" / name
     folder.mkdir(parents=True)
@@ -111,7 +113,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_registered_and_downloaded_schemas(tmp_path, declared, name):
+def test_registered_and_downloaded_schemas(tmp_path: Path, declared: Any, name: str) -> None:
     file, content = WRITTEN[name]
     path = tmp_path / "raw" / name / file
     path.parent.mkdir(parents=True)
@@ -129,7 +131,7 @@ def test_registered_and_downloaded_schemas(tmp_path, declared, name):
         assert record.context == "weight：3" and record.relevance == "完全回答"
 
 
-def test_what_is_absent_is_missing_and_says_how_to_get_it(tmp_path, declared):
+def test_what_is_absent_is_missing_and_says_how_to_get_it(tmp_path: Path, declared: Any) -> None:
     for name, dataset in declared.items():
         if dataset.reader == "demo":
             continue
@@ -140,7 +142,7 @@ def test_what_is_absent_is_missing_and_says_how_to_get_it(tmp_path, declared):
             list(read(dataset, tmp_path, ReadCounts()))
 
 
-def test_fetch_loads_through_datasets_and_is_then_read(tmp_path):
+def test_fetch_loads_through_datasets_and_is_then_read(tmp_path: Path) -> None:
     source = tmp_path / "there"
     source.mkdir()
     (source / "train.jsonl").write_text('{"text": "good", "label": "1"}\n')
@@ -158,7 +160,7 @@ def test_fetch_loads_through_datasets_and_is_then_read(tmp_path):
     assert [(record.split, record.text) for record in records] == [("test", "bad"), ("train", "good")]
 
 
-def test_fetch_takes_single_files(tmp_path):
+def test_fetch_takes_single_files(tmp_path: Path) -> None:
     (tmp_path / "reviews.jsonl").write_text('{"text": "good", "label": "1"}\n')
     dataset = declare(
         "hub",
@@ -172,7 +174,7 @@ def test_fetch_takes_single_files(tmp_path):
     assert [record.text for record in take(tmp_path, dataset)[0]] == ["good"]
 
 
-def test_fetch_says_what_keeps_it(tmp_path, monkeypatch):
+def test_fetch_says_what_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = declare("hub", ["LabelledText"], hub="x/y", options={"download": False})
     with pytest.raises(UserError, match="cannot be fetched automatically"):
         fetch(closed, tmp_path)
@@ -182,7 +184,7 @@ def test_fetch_says_what_keeps_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 is cut", b"\x00" * 100])
-def test_broken_copies(tmp_path, content):
+def test_broken_copies(tmp_path: Path, content: Any) -> None:
     path = tmp_path / "raw" / "shop" / "data.parquet"
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
@@ -190,7 +192,7 @@ def test_broken_copies(tmp_path, content):
         take(tmp_path, declare("hub", ["LabelledText"], columns={"text": "text"}))
 
 
-def test_a_copy_without_the_column(tmp_path):
+def test_a_copy_without_the_column(tmp_path: Path) -> None:
     folder = tmp_path / "raw" / "shop"
     folder.mkdir(parents=True)
     datasets.Dataset.from_list([{"txt": "a"}]).to_parquet(str(folder / "data.parquet"))

@@ -3,12 +3,24 @@
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ecomgpt.sources.catalog import folder, load_catalog, locate, read
+from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.keep import ReadCounts
-from ecomgpt.sources.records import Dialogue, EntityText, LabelledText, Product, Question, Review, Search, TextPair
+from ecomgpt.sources.records import (
+    Dialogue,
+    EntityText,
+    LabelledText,
+    Product,
+    Question,
+    Record,
+    Review,
+    Search,
+    TextPair,
+)
 
 CATALOG = {dataset.name: dataset for dataset in load_catalog() if dataset.reader != "demo"}
 NOT_DATA = {"abcd_sample/guidelines.json"}
@@ -44,12 +56,12 @@ COUNTED = {
     "wdc_products": (10767, {"same product": 2819, "different products": 7948}),
     "zh_product_absa": (6051, {"正面": 4185, "负面": 1866}),
 }
-"""Rows kept, and what they hold; the whole files were counted apart from the readers, with ElementTree, csv and json."""
+"""Rows kept, and what they hold; the files were counted apart from the readers, with ElementTree, csv and json."""
 
 
-def contents(record) -> Counter[str]:
+def contents(record: Record) -> Counter[str]:
     """What a record holds, by label."""
-    found = Counter()
+    found = Counter[str]()
     if isinstance(record, Review):
         found.update(aspect.polarity for aspect in record.aspects)
     elif isinstance(record, EntityText):
@@ -79,11 +91,11 @@ def described(raw: Path) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def rows(real_data):
+def rows(real_data: Any) -> Any:
     return described(real_data / "raw")
 
 
-def test_every_file_of_every_folder_is_read(real_data, rows):
+def test_every_file_of_every_folder_is_read(real_data: Any, rows: Any) -> None:
     assert len({file.split("/")[0] for file in rows}) == 22
     read_files = {
         path.relative_to(real_data / "raw").as_posix()
@@ -94,12 +106,12 @@ def test_every_file_of_every_folder_is_read(real_data, rows):
 
 
 @pytest.mark.parametrize("name", CATALOG)
-def test_a_dataset_reads_to_the_row(real_data, rows, name):
+def test_a_dataset_reads_to_the_row(real_data: Any, rows: Any, name: str) -> None:
     dataset, counts = CATALOG[name], ReadCounts()
     files = locate(dataset, real_data)
     if not files:
         pytest.skip(f"{name} is not in {folder(dataset, real_data)}")
-    splits, ids, held = defaultdict(set), set(), Counter()
+    splits, ids, held = defaultdict[str, set[str]](set), set[str](), Counter[str]()
     for record in read(dataset, real_data, counts, max_bad_rows=0):
         assert record.id not in ids, record.id
         ids.add(record.id)
@@ -115,7 +127,7 @@ def test_a_dataset_reads_to_the_row(real_data, rows, name):
     assert [group for group, found in splits.items() if len(found) > 1] == []
 
 
-def check(record, dataset):
+def check(record: Record, dataset: Dataset) -> None:
     """Offsets are exact, labels are those declared, nothing is empty."""
     if isinstance(record, EntityText):
         names = dataset.candidates("entity", record.language)
@@ -146,7 +158,7 @@ def check(record, dataset):
         assert record.results
 
 
-def test_a_text_never_stands_in_two_groups(real_data):
+def test_a_text_never_stands_in_two_groups(real_data: Any) -> None:
     for name in (
         "bitext_customer_service",
         "pricerunner",
@@ -164,14 +176,14 @@ def test_a_text_never_stands_in_two_groups(real_data):
         assert max(len(found) for found in groups.values()) == 1, name
 
 
-def test_the_training_side_of_a_held_out_set_is_excluded():
+def test_the_training_side_of_a_held_out_set_is_excluded() -> None:
     assert "held-out" in (CATALOG["semeval14_restaurants"].excluded or "")
     assert CATALOG["semeval14_laptops"].excluded is None
     for dataset in CATALOG.values():
         assert bool(dataset.excluded) == bool(dataset.protects), dataset.name
 
 
-def test_protected_names_are_those_of_the_held_out_tasks(real_data):
+def test_protected_names_are_those_of_the_held_out_tasks(real_data: Any) -> None:
     released = {path.name for path in real_data.glob("ecom_instruct_v1/*/tasks/*")}
     for dataset in CATALOG.values():
         assert set(dataset.protects) <= released, dataset.name

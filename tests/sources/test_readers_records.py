@@ -1,6 +1,8 @@
 """Pairs, dialogues, products and collections of them; on invented rows."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from readers_help import declare, put, take
@@ -11,15 +13,17 @@ from ecomgpt.sources.readers.pseudo_json import parse_pseudo_json
 from ecomgpt.sources.records import Aspect, Entity
 
 
-def test_ditto_pairs_name_the_columns_and_know_dirty_copies(tmp_path):
+def test_ditto_pairs_name_the_columns_and_know_dirty_copies(tmp_path: Path) -> None:
     put(
         tmp_path,
-        "COL title VAL red cap COL brand VAL fox COL price VAL  \tCOL title VAL blue cap COL brand VAL  COL price VAL 3\t0\n",
+        "COL title VAL red cap COL brand VAL fox COL price VAL  "
+        "\tCOL title VAL blue cap COL brand VAL  COL price VAL 3\t0\n",
         "data1",
     )
     put(
         tmp_path,
-        "COL title VAL red cap fox COL brand VAL  COL price VAL  \tCOL title VAL blue cap COL brand VAL  COL price VAL 3\t0\n",
+        "COL title VAL red cap fox COL brand VAL  COL price VAL  "
+        "\tCOL title VAL blue cap COL brand VAL  COL price VAL 3\t0\n",
         "data2",
     )
     dataset = declare(
@@ -45,17 +49,17 @@ def test_ditto_pairs_name_the_columns_and_know_dirty_copies(tmp_path):
         ("mail me@en.com", "mail me@en.com"),
     ],
 )
-def test_web_text(raw, clean):
+def test_web_text(raw: Any, clean: Any) -> None:
     assert web_text(raw) == clean
 
 
-def test_deepmatcher_table(tmp_path):
+def test_deepmatcher_table(tmp_path: Path) -> None:
     put(tmp_path, "id,label,left_title,left_price,right_title,right_price\n0,1,cap,,red cap,3\n")
     (record,), _ = take(tmp_path, declare("deepmatcher", ["TextPair"], labels={"relation": {"1": "same"}}))
     assert (record.left, record.right, record.relation) == ("title: cap", "title: red cap; price: 3", "same")
 
 
-def test_dialogues_as_objects_and_as_pairs(tmp_path):
+def test_dialogues_as_objects_and_as_pairs(tmp_path: Path) -> None:
     put(
         tmp_path,
         json.dumps(
@@ -98,7 +102,7 @@ def test_dialogues_as_objects_and_as_pairs(tmp_path):
     assert record.labels == {"flow": ("returns",)} and record.turns[0].speaker == "agent" and record.id == "data:7"
 
 
-def test_dialogue_lines_and_searches_gather_neighbours(tmp_path):
+def test_dialogue_lines_and_searches_gather_neighbours(tmp_path: Path) -> None:
     put(tmp_path, "1\t0\thi\n1\t1\thello\n1\t1\t \n2\t0\tbye\n")
     options = {"delimiter": "\t", "header": ["s", "w", "t"]}
     dataset = declare(
@@ -123,7 +127,7 @@ def test_dialogue_lines_and_searches_gather_neighbours(tmp_path):
     ]
 
 
-def test_aspect_columns_and_stars(tmp_path):
+def test_aspect_columns_and_stars(tmp_path: Path) -> None:
     put(tmp_path, b"\xef\xbb\xbfid,text,star,taste,price\n1,good,5.0,1,-2\n")
     dataset = declare(
         "csv",
@@ -137,7 +141,7 @@ def test_aspect_columns_and_stars(tmp_path):
     assert record.aspects == (Aspect("positive", category="Taste"),)
 
 
-def test_products_that_share_a_title_are_joined_over_clusters(tmp_path):
+def test_products_that_share_a_title_are_joined_over_clusters(tmp_path: Path) -> None:
     put(tmp_path, "cap red,1\ncap,1\nCAP ,2\ncap blue,2\nlamp,3\n")
     dataset = declare(
         "csv", ["Product"], columns={"title": "t", "cluster": "c"}, options={"header": ["t", "c"], "connect": True}
@@ -146,7 +150,7 @@ def test_products_that_share_a_title_are_joined_over_clusters(tmp_path):
     assert len(set(groups[:4])) == 1 and groups[4] != groups[0]
 
 
-def test_written_attributes_become_a_source(tmp_path):
+def test_written_attributes_become_a_source(tmp_path: Path) -> None:
     put(tmp_path, json.dumps({"content": "类型#裙*颜色#红色", "summary": "红色的裙"}, ensure_ascii=False) + "\n")
     dataset = declare(
         "jsonl",
@@ -178,11 +182,11 @@ def test_written_attributes_become_a_source(tmp_path):
         ("lining: { }", []),
     ],
 )
-def test_pseudo_json(text, pairs):
+def test_pseudo_json(text: Any, pairs: Any) -> None:
     assert parse_pseudo_json(text) == pairs
 
 
-def test_mave_and_inline_tags(tmp_path):
+def test_mave_and_inline_tags(tmp_path: Path) -> None:
     row = {
         "id": "p1",
         "category": "Caps",
@@ -200,7 +204,7 @@ def test_mave_and_inline_tags(tmp_path):
     assert tagged_entities("<a>x</a>y<b>z</b>") == ("xyz", (Entity("a", 0, 1, "x"), Entity("b", 2, 3, "z")))
 
 
-def test_retrieval_collection(tmp_path):
+def test_retrieval_collection(tmp_path: Path) -> None:
     put(tmp_path, "q1\t0\tp2\t1\nq1\t0\tp1\t1\n", "qrels.train.tsv")
     put(tmp_path, "q1\tred cap\nq2\tunused\n", "train.query.txt")
     put(tmp_path, "p1\tcap\np2\tcap, red\np3\tlamp\n", "corpus.tsv")
@@ -216,7 +220,7 @@ def test_retrieval_collection(tmp_path):
     assert counts.read == 2
 
 
-def test_a_bilingual_file_tells_its_languages_apart(tmp_path):
+def test_a_bilingual_file_tells_its_languages_apart(tmp_path: Path) -> None:
     put(tmp_path, "text,label\n好的,1\nfine,1\n")
     dataset = declare(
         "csv",

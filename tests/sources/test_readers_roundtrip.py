@@ -5,6 +5,7 @@ import io
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from readers_help import declare, put, take
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.readers import READERS
 from ecomgpt.sources.readers.conll import spans
 from ecomgpt.sources.readers.item import SourceFile
@@ -26,14 +28,14 @@ FEW = settings(max_examples=60, deadline=None)
 FEWER = settings(max_examples=25, deadline=None)
 
 
-def back(content, dataset):
+def back(content: Any, dataset: Dataset) -> Any:
     """What the reader makes of the content."""
     with tempfile.TemporaryDirectory() as folder:
         put(Path(folder), content)
         return take(Path(folder), dataset)
 
 
-def distinct(rows, key=lambda row: row):
+def distinct(rows: Any, key: Any = lambda row: row) -> Any:
     return list({json.dumps(key(row)): row for row in rows}.values())
 
 
@@ -44,7 +46,7 @@ def distinct(rows, key=lambda row: row):
         min_size=1,
     )
 )
-def test_csv(rows):
+def test_csv(rows: Any) -> None:
     rows = distinct(rows)
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\r\n").writerows([("text", "label"), *rows])
@@ -57,7 +59,7 @@ def test_csv(rows):
 
 @FEW
 @given(st.lists(st.tuples(TEXT, st.sampled_from("10")), min_size=1), st.booleans())
-def test_json_lines_and_json(rows, ascii_only):
+def test_json_lines_and_json(rows: Any, ascii_only: Any) -> None:
     rows = distinct(rows)
     objects = [{"text": text, "label": label} for text, label in rows]
     for reader, content in (
@@ -71,7 +73,7 @@ def test_json_lines_and_json(rows, ascii_only):
 
 @FEW
 @given(st.lists(st.lists(st.tuples(WORD, st.sampled_from(["O", "B-x", "I-x", "B-y"])), min_size=1), min_size=1))
-def test_conll(sentences):
+def test_conll(sentences: Any) -> None:
     sentences = distinct(sentences)
     content = "\r\n\r\n".join("\r\n".join(f"{word} {tag}" for word, tag in sentence) for sentence in sentences)
     records, counts = back(content, declare("conll", ["EntityText"], options={"separator": " "}))
@@ -87,7 +89,7 @@ def test_conll(sentences):
 
 @FEW
 @given(st.lists(st.tuples(WORD, st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"])), min_size=1))
-def test_conll_spans_agree_with_the_tags(tokens):
+def test_conll_spans_agree_with_the_tags(tokens: Any) -> None:
     source = SourceFile(declare("conll", ["EntityText"]), Path("data"), "", "data")
     text, entities = spans(source, tokens, " ", "en")
     inside = {position for entity in entities for position in range(entity.start, entity.end)}
@@ -100,13 +102,14 @@ def test_conll_spans_agree_with_the_tags(tokens):
 
 @FEW
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT, st.sampled_from(["positive", "neutral"])), min_size=1))
-def test_semeval(rows):
+def test_semeval(rows: Any) -> None:
     rows = distinct(rows, key=lambda row: row[:3])
     parts = []
     for before, term, after, polarity in rows:
         start = len(before) + 1
         parts.append(
-            f"<sentence><text>{escape(f'{before} {term} {after}')}</text><aspectTerms><aspectTerm term={quoteattr(term)} "
+            f"<sentence><text>{escape(f'{before} {term} {after}')}</text>"
+            f"<aspectTerms><aspectTerm term={quoteattr(term)} "
             f'polarity="{polarity}" from="{start}" to="{start + len(term)}"/></aspectTerms></sentence>'
         )
     records, counts = back(f"<s>{''.join(parts)}</s>", declare("semeval14", ["Review"]))
@@ -118,7 +121,7 @@ def test_semeval(rows):
 
 @FEW
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT, st.sampled_from(["Positive", "Negative"])), min_size=1))
-def test_triples(rows):
+def test_triples(rows: Any) -> None:
     rows = [row for row in rows if "$T$" not in "".join(row)]
     if not rows:
         return
@@ -133,7 +136,7 @@ def test_triples(rows):
 
 @FEW
 @given(st.lists(st.tuples(WORD, WORD, WORD, WORD), min_size=1))
-def test_ditto(rows):
+def test_ditto(rows: Any) -> None:
     rows = distinct(rows, key=lambda row: row)
     content = "".join(
         f"COL title VAL {a} COL brand VAL {b}\tCOL title VAL {c} COL brand VAL {d}\t1\n" for a, b, c, d in rows
@@ -145,7 +148,7 @@ def test_ditto(rows):
 
 @FEW
 @given(st.lists(st.text(CHARACTERS, min_size=1).map(str.strip).filter(bool), min_size=1))
-def test_pseudo_json(values):
+def test_pseudo_json(values: Any) -> None:
     values = [value.replace("\\", "").replace('"', "").strip() or "x" for value in values]
     written = "; ".join(f'{{ value:"{value}" }}' for value in values)
     assert parse_pseudo_json(f"some_name: {written}") == [("some name", value) for value in values]
@@ -153,7 +156,7 @@ def test_pseudo_json(values):
 
 @FEWER
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT, st.sampled_from(["positive", "negative"])), min_size=1))
-def test_semeval15(rows):
+def test_semeval15(rows: Any) -> None:
     """With words of its own, and without (target NULL)."""
     rows = distinct(rows, key=lambda row: row[:3])
     parts = []
@@ -178,7 +181,7 @@ def test_semeval15(rows):
 
 @FEWER
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT, TEXT, st.sampled_from("10")), min_size=1))
-def test_deepmatcher(rows):
+def test_deepmatcher(rows: Any) -> None:
     rows = distinct(rows)
     stream = io.StringIO()
     header = ("left_title", "left_brand", "right_title", "right_brand", "label")
@@ -195,7 +198,7 @@ LINE = st.text(CHARACTERS, min_size=1, max_size=30).map(lambda text: " ".join(te
 
 @FEWER
 @given(st.lists(st.tuples(LINE, st.lists(LINE, min_size=1, max_size=4, unique=True)), min_size=1, max_size=5))
-def test_retrieval(searches):
+def test_retrieval(searches: Any) -> None:
     dataset = declare(
         "retrieval", ["Search"], files={"train": ["qrels.tsv"]}, options={"queries": {"qrels.tsv": "queries.tsv"}}
     )
@@ -216,7 +219,7 @@ def test_retrieval(searches):
 
 @settings(max_examples=6, deadline=None)
 @given(st.lists(st.tuples(TEXT, st.sampled_from("10")), min_size=1))
-def test_hub(rows):
+def test_hub(rows: Any) -> None:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -242,7 +245,7 @@ KIND = {
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([name for name in READERS if name != "demo"]))
-def test_any_bytes_end_in_records_or_one_clear_error(content, reader):
+def test_any_bytes_end_in_records_or_one_clear_error(content: Any, reader: Any) -> None:
     dataset = declare(
         reader,
         [KIND.get(reader, "LabelledText")],

@@ -1,11 +1,13 @@
 """Texts with marked spans: offsets, CoNLL, SemEval, triples; on invented rows."""
 
+from pathlib import Path
+
 from readers_help import declare, put, take
 
 from ecomgpt.sources.records import Aspect, Entity
 
 
-def test_answers_by_offsets_and_the_end_marker(tmp_path):
+def test_answers_by_offsets_and_the_end_marker(tmp_path: Path) -> None:
     context = "It lasts two days. NOANSWER"
     rows = [["long?", context, f"({a}, {b})"] for a, b in ((3, 17), (19, 27), (9, 27))]
     put(tmp_path, "q,c,a\n" + "".join(f'{q},{c},"{a}"\n' for q, c, a in rows))
@@ -22,7 +24,7 @@ def test_answers_by_offsets_and_the_end_marker(tmp_path):
     assert counts.left_out == {"answer that ran into the end marker, cut there": 1}
 
 
-def test_conll_in_crlf_with_chinese_labels(tmp_path):
+def test_conll_in_crlf_with_chinese_labels(tmp_path: Path) -> None:
     put(tmp_path, "红 B-HCCX\r\n帽 I-HCCX\r\n乐 I-HPPX\r\n/ O\r\n\r\n\r\n好 O\r\n")
     dataset = declare("conll", ["EntityText"], language="zh", labels={"entity": {"HCCX": "商品", "HPPX": "品牌"}})
     records, counts = take(tmp_path, dataset)
@@ -33,7 +35,7 @@ def test_conll_in_crlf_with_chinese_labels(tmp_path):
     assert counts.read == 2
 
 
-def test_conll_words_are_joined_with_blanks(tmp_path):
+def test_conll_words_are_joined_with_blanks(tmp_path: Path) -> None:
     put(tmp_path, "Acme\tB-BRAND\nHome\tI-BRAND\nlamp\tO\n")
     (record,), _ = take(tmp_path, declare("conll", ["EntityText"]))
     assert record.text == "Acme Home lamp"
@@ -51,7 +53,7 @@ SEMEVAL14 = """<?xml version="1.0" encoding="UTF-8"?>
 </sentences>"""
 
 
-def test_semeval14(tmp_path):
+def test_semeval14(tmp_path: Path) -> None:
     put(tmp_path, SEMEVAL14)
     labels = {"polarity": {"positive": "good", "conflict": "mixed"}}
     records, counts = take(tmp_path, declare("semeval14", ["Review"], labels=labels))
@@ -76,7 +78,7 @@ SEMEVAL15 = """<Reviews>\r
 </Reviews>"""
 
 
-def test_semeval15(tmp_path):
+def test_semeval15(tmp_path: Path) -> None:
     put(tmp_path, SEMEVAL15)
     labels = {"category": {"FOOD#QUALITY": "food: quality", "SERVICE#GENERAL": "service: general"}}
     records, counts = take(tmp_path, declare("semeval15", ["Review"], labels=labels))
@@ -87,7 +89,7 @@ def test_semeval15(tmp_path):
     assert counts.dropped == {"out of scope, so its authors marked no opinions": 1}
 
 
-def test_triples_are_joined_by_sentence(tmp_path):
+def test_triples_are_joined_by_sentence(tmp_path: Path) -> None:
     put(
         tmp_path,
         "$T$ is fine, screen is dark\nsound\nPositive\n"
@@ -100,7 +102,7 @@ def test_triples_are_joined_by_sentence(tmp_path):
     assert (counts.read, counts.kept) == (3, 3)
 
 
-def test_triples_that_hold_the_placeholder_twice(tmp_path):
+def test_triples_that_hold_the_placeholder_twice(tmp_path: Path) -> None:
     twice = "my $T$ and your $T$\ntv\n"
     put(tmp_path, f"{twice}Positive\n{twice}Negative\n{twice}Negative\na $T$\ntv\nPositive\na $T$\ntv\nNegative\n")
     records, counts = take(tmp_path, declare("triples", ["Review"]))
@@ -113,7 +115,7 @@ def test_triples_that_hold_the_placeholder_twice(tmp_path):
     assert counts.dropped == {"exact repeat": 1}
 
 
-def test_spaced_chinese_triples(tmp_path):
+def test_spaced_chinese_triples(tmp_path: Path) -> None:
     put(tmp_path, "这 个 $T$ 很 清 楚\n屏 幕\nPositive\n")
     (record,), _ = take(tmp_path, declare("triples", ["Review"], language="zh", options={"spaced": True}))
     assert record.text == "这个屏幕很清楚"

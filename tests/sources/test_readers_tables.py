@@ -1,6 +1,7 @@
 """Tables of texts and labels with the quirks that real files have, on invented rows."""
 
 import json
+from pathlib import Path
 
 from readers_help import declare, put, take
 
@@ -9,7 +10,7 @@ from ecomgpt.sources.records import Entity
 SENTIMENT = {"sentiment": {"1": "positive", "0": "negative"}}
 
 
-def test_csv_with_bom_crlf_and_line_feeds_in_quotes(tmp_path):
+def test_csv_with_bom_crlf_and_line_feeds_in_quotes(tmp_path: Path) -> None:
     put(tmp_path, b'\xef\xbb\xbftext,label\r\n"Good,\r\nreally ""good""",1\r\nBad,0\r\n')
     dataset = declare("csv", ["LabelledText"], columns={"text": "text", "sentiment": "label"}, labels=SENTIMENT)
     records, counts = take(tmp_path, dataset)
@@ -19,14 +20,14 @@ def test_csv_with_bom_crlf_and_line_feeds_in_quotes(tmp_path):
     assert (counts.read, counts.kept) == (2, 2)
 
 
-def test_lines_are_split_at_line_feeds_only(tmp_path):
+def test_lines_are_split_at_line_feeds_only(tmp_path: Path) -> None:
     text = "one\u2028two\x85three\x0bfour"
     put(tmp_path, f"text,label\n{text},1\n")
     dataset = declare("csv", ["LabelledText"], columns={"text": "text", "sentiment": "label"}, labels=SENTIMENT)
     assert take(tmp_path, dataset)[0][0].text == text
 
 
-def test_tabs_in_a_file_called_csv_without_header_and_with_lone_quotes(tmp_path):
+def test_tabs_in_a_file_called_csv_without_header_and_with_lone_quotes(tmp_path: Path) -> None:
     put(tmp_path, 'lamp 24" black\t1\n"mug\t0\n')
     dataset = declare(
         "csv",
@@ -38,7 +39,7 @@ def test_tabs_in_a_file_called_csv_without_header_and_with_lone_quotes(tmp_path)
     assert [record.text for record in take(tmp_path, dataset)[0]] == ['lamp 24" black', '"mug']
 
 
-def test_empty_texts_repeats_and_lost_characters_are_dropped_by_reason(tmp_path):
+def test_empty_texts_repeats_and_lost_characters_are_dropped_by_reason(tmp_path: Path) -> None:
     put(tmp_path, "text,label\nfine,1\n  \ufeff ,1\nfine,1\nfine,0\nbr\ufffdken,0\n")
     dataset = declare("csv", ["LabelledText"], columns={"text": "text", "sentiment": "label"}, labels=SENTIMENT)
     records, counts = take(tmp_path, dataset)
@@ -54,7 +55,7 @@ def test_empty_texts_repeats_and_lost_characters_are_dropped_by_reason(tmp_path)
     }
 
 
-def test_a_training_row_that_repeats_a_test_text_is_dropped_whatever_its_label(tmp_path):
+def test_a_training_row_that_repeats_a_test_text_is_dropped_whatever_its_label(tmp_path: Path) -> None:
     put(tmp_path, "text,label\nSame  text,1\nother,1\n", "train.csv")
     put(tmp_path, "text,label\nsame text,0\n", "test.csv")
     dataset = declare(
@@ -69,7 +70,7 @@ def test_a_training_row_that_repeats_a_test_text_is_dropped_whatever_its_label(t
     assert counts.dropped == {"its text or product is in the test split": 1}
 
 
-def test_a_training_pair_on_a_product_of_the_test_split_is_dropped(tmp_path):
+def test_a_training_pair_on_a_product_of_the_test_split_is_dropped(tmp_path: Path) -> None:
     put(tmp_path, "COL title VAL red shoe\tCOL title VAL shoe, red\t1\n", "test.txt")
     put(
         tmp_path,
@@ -88,7 +89,7 @@ def test_a_training_pair_on_a_product_of_the_test_split_is_dropped(tmp_path):
     assert counts.dropped == {"its text or product is in the test split": 2}
 
 
-def test_rows_are_dropped_and_kept_as_declared(tmp_path):
+def test_rows_are_dropped_and_kept_as_declared(tmp_path: Path) -> None:
     put(tmp_path, "text,label,lang\na,1,en\nb,9,en\nc,1,fr\nd <UNK>,1,en\n")
     dataset = declare(
         "csv",
@@ -102,7 +103,7 @@ def test_rows_are_dropped_and_kept_as_declared(tmp_path):
     assert counts.dropped == {"no label": 1, "'lang' is none of those kept": 1, "lost word": 1}
 
 
-def test_paraphrases_of_a_template_share_a_group(tmp_path):
+def test_paraphrases_of_a_template_share_a_group(tmp_path: Path) -> None:
     put(tmp_path, "text,label\nI want to cancel order 12,1\ncan I cancel orders 7?,1\ntrack my order,1\n")
     dataset = declare(
         "csv",
@@ -115,7 +116,7 @@ def test_paraphrases_of_a_template_share_a_group(tmp_path):
     assert first.group == second.group != third.group
 
 
-def test_one_row_becomes_a_product_and_a_marked_text(tmp_path):
+def test_one_row_becomes_a_product_and_a_marked_text(tmp_path: Path) -> None:
     row = {
         "input": "RedFox cap red",
         "category": "Caps",

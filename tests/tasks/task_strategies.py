@@ -81,7 +81,7 @@ words = st.one_of(
             " pad ",
         ]
     ),
-    st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=12),
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12),
 )
 texts = st.lists(words, min_size=1, max_size=6).map(" ".join)
 
@@ -110,8 +110,11 @@ def _entities(draw: st.DrawFn, head: dict) -> EntityText:
 
 @st.composite
 def _question(draw: st.DrawFn, head: dict) -> Question:
-    answers = draw(st.lists(texts, max_size=2).map(tuple))
-    context = draw(texts) + draw(st.sampled_from(["", ". "])) + (answers[0] if answers and draw(st.booleans()) else "")
+    answers: tuple[str, ...] = tuple(draw(st.lists(texts, max_size=2)))
+    context = draw(texts) + draw(st.sampled_from(["", ". "]))
+    stated = draw(st.booleans())
+    if answers and stated:
+        context += answers[0]
     return Question(
         **head,
         question=draw(texts),

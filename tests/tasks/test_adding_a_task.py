@@ -12,7 +12,7 @@ from ecomgpt.common.hashing import source_hash
 from ecomgpt.data.fingerprint import own_code
 from ecomgpt.sources.records import Product, Review
 from ecomgpt.tasks.declaration import load_tasks
-from ecomgpt.tasks.engine import instructions
+from ecomgpt.tasks.engine import TaskCounts, instructions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "adding-a-task.md"
 
@@ -33,20 +33,20 @@ def digests(folder: Path) -> list[str]:
     return [source_hash(path) for path in own_code(str(folder / "conf"))]
 
 
-def test_one_yaml_is_a_task(tmp_path, examples):
+def test_one_yaml_is_a_task(tmp_path: Path, examples: dict[str, str]) -> None:
     (task,) = load_tasks(["worth_buying"], own(tmp_path, examples["yaml"], "worth_buying"))
     reviews = [
         Review(id=str(stars), group=str(stars), language="en", text=f"{stars} stars", rating=stars)
         for stars in (1, 3, 5)
     ]
-    counts = {}
+    counts: dict[str, TaskCounts] = {}
     rows = list(instructions(dataset(), reviews, [task], 0, counts))
     assert [row.target for row in rows] == ["no", "yes"]
     assert counts["toy.worth_buying"].dropped == {"three stars are neither high nor low": 1}
     assert rows[0].prompt.text.startswith("Below is an instruction that describes the purchase recommendation task.")
 
 
-def test_an_own_function_is_a_task(tmp_path, examples, monkeypatch):
+def test_an_own_function_is_a_task(tmp_path: Path, examples: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_shop").mkdir()
     (tmp_path / "my_shop" / "tasks.py").write_text(examples["python"], encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -62,7 +62,7 @@ def test_an_own_function_is_a_task(tmp_path, examples, monkeypatch):
     )
     (task,) = load_tasks(["longest"], own(tmp_path, yaml, "longest"))
     products = [Product(id=title, group=title, language="en", title=title) for title in ("Red Kettle", "Kettle")]
-    counts = {}
+    counts: dict[str, TaskCounts] = {}
     assert [row.target for row in instructions(dataset(), products, [task], 0, counts)] == ["Kettle"]
     before = digests(tmp_path)
     (tmp_path / "my_shop" / "tasks.py").write_text(examples["python"].replace("max(", "min("), encoding="utf-8")
@@ -70,7 +70,7 @@ def test_an_own_function_is_a_task(tmp_path, examples, monkeypatch):
     assert counts["toy.longest"].dropped == {"the title has only one word": 1}
 
 
-def test_a_broken_task_of_ones_own_is_told_of_by_the_loader(tmp_path, examples):
+def test_a_broken_task_of_ones_own_is_told_of_by_the_loader(tmp_path: Path, examples: dict[str, str]) -> None:
     folder = own(tmp_path, examples["yaml"].replace("reviews.satisfied", "no_such.module.f"), "worth_buying")
     Path(folder, "tasks", "broken.yaml").write_text("name: [", encoding="utf-8")
     assert own_code(folder) == []
@@ -78,7 +78,7 @@ def test_a_broken_task_of_ones_own_is_told_of_by_the_loader(tmp_path, examples):
         load_tasks(None, folder)
 
 
-def test_the_table_names_every_key_that_matters():
+def test_the_table_names_every_key_that_matters() -> None:
     keys = set(
         re.findall(
             r"`(\w+)`", "".join(line.split("|")[1] for line in PAGE.read_text().split("\n") if line.startswith("| `"))

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from task_strategies import dataset
@@ -35,7 +36,7 @@ def write(folder: Path, text: str, name: str = "mood") -> str:
     return str(folder)
 
 
-def test_breadth():
+def test_breadth() -> None:
     assert len(TASKS) == len(declarations("tasks")) >= 134
     for operation in ("simplification", "reversal", "recombination"):
         assert sum(task.operation == operation for task in TASKS) >= 20
@@ -45,7 +46,7 @@ def test_breadth():
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_wordings(task):
+def test_wordings(task: Any) -> None:
     for language, wordings in task.instructions.items():
         assert len(set(wordings)) == len(wordings) >= 3
         slots = [set(SLOT.findall(wording)) for wording in wordings]
@@ -58,7 +59,7 @@ def test_wordings(task):
     assert set(task.candidates) in (set(), {"en", "zh"}) and set(task.constraint) in (set(), {"en", "zh"})
 
 
-def test_an_own_task_is_loaded(tmp_path):
+def test_an_own_task_is_loaded(tmp_path: Path) -> None:
     found = load_tasks(["mood"], write(tmp_path, GOOD))
     assert [task.name for task in found] == ["mood"]
 
@@ -81,18 +82,18 @@ def test_an_own_task_is_loaded(tmp_path):
         ("  zh:", "  cn:", r"mood.yaml:11: unknown key 'instructions.cn'"),
     ],
 )
-def test_mistakes_are_told(tmp_path, old, new, message):
+def test_mistakes_are_told(tmp_path: Path, old: Any, new: Any, message: Any) -> None:
     assert old in GOOD
     with pytest.raises(UserError, match=message):
         load_tasks(None, write(tmp_path, GOOD.replace(old, new)))
 
 
-def test_unknown_names_are_told():
+def test_unknown_names_are_told() -> None:
     with pytest.raises(UserError, match="no task 'sentiment_of_txt'; did you mean 'sentiment_of_text'"):
         load_tasks(["sentiment_of_txt"])
 
 
-def test_a_task_applies_where_kind_and_axes_are_there():
+def test_a_task_applies_where_kind_and_axes_are_there() -> None:
     task = next(task for task in TASKS if task.name == "sentiment_of_text")
     axes = {"sentiment": {"1": "good"}}
     assert applies(task, dataset(labels=axes))
@@ -101,7 +102,7 @@ def test_a_task_applies_where_kind_and_axes_are_there():
     assert not applies(task, dataset(labels=axes, records=["Product"]))
 
 
-def test_who_labelled_decides():
+def test_who_labelled_decides() -> None:
     pseudo = next(task for task in TASKS if task.label == "pseudo")
     golden = next(task for task in TASKS if task.label == "golden" and task.record == pseudo.record)
     for option, expected in ((None, (False, True)), ("also", (True, True)), ("only", (True, False))):
@@ -109,13 +110,13 @@ def test_who_labelled_decides():
         assert (applies(pseudo, source), applies(golden, source)) == expected
 
 
-def test_the_chain():
+def test_the_chain() -> None:
     edges = chain.edges(TASKS)
     assert all(task.kind == "atomic" for task, _ in edges)
     assert {family for _, family in edges} | {task.family for task in TASKS} == set(FAMILIES)
     assert {chain.sort_of(task) for task in TASKS} == set(chain.SORTS)
 
 
-def test_the_page_of_tasks_is_current():
+def test_the_page_of_tasks_is_current() -> None:
     page = Path(__file__).parents[2] / "docs" / "tasks.md"
     assert page.read_text(encoding="utf-8") == chain.as_markdown(TASKS), "run `just docs`"

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,14 +21,14 @@ TASKS = load_tasks()
 BY_NAME = {task.name: task for task in TASKS}
 
 
-def rows_of(records, tasks=TASKS, seed=0, counts=None):
+def rows_of(records: Any, tasks: Any = TASKS, seed: int = 0, counts: Any = None) -> Any:
     return list(instructions(dataset(), records, tasks, seed, {} if counts is None else counts))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_any_record_gives_well_formed_rows(kind, data):
+def test_any_record_gives_well_formed_rows(kind: Any, data: Any) -> None:
     records = data.draw(blocks(kind))
     counts: dict[str, TaskCounts] = {}
     rows = rows_of(records, counts=counts)
@@ -57,7 +58,7 @@ def test_any_record_gives_well_formed_rows(kind, data):
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), kind=st.sampled_from(list(KINDS)))
-def test_rows_do_not_depend_on_the_other_tasks(data, kind):
+def test_rows_do_not_depend_on_the_other_tasks(data: Any, kind: Any) -> None:
     records = data.draw(blocks(kind))
     together = rows_of(records)
     for task in TASKS:
@@ -85,7 +86,7 @@ print(hashlib.sha256(repr(t.rows_of(t.messages(60))).encode()).hexdigest())
 """
 
 
-def test_rows_are_the_same_in_every_process():
+def test_rows_are_the_same_in_every_process() -> None:
     here = Path(__file__).resolve().parent
     found = set()
     for hash_seed in ("1", "2"):
@@ -101,14 +102,14 @@ def test_rows_are_the_same_in_every_process():
     assert len(found) == 1 and rows_of(messages(60)) != rows_of(messages(60), seed=1)
 
 
-def test_blocks_bound_the_pool(monkeypatch):
+def test_blocks_bound_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     """A row of a later block is the same whether or not the stream went on: only its own block counts."""
     monkeypatch.setattr("ecomgpt.tasks.engine.BLOCK", 20)
     first = rows_of(messages(20))
     assert rows_of(messages(50))[: len(first)] == first
 
 
-def test_position_is_no_answer():
+def test_position_is_no_answer() -> None:
     rows = rows_of(messages(600), [BY_NAME["intent_of_text"], BY_NAME["pick_by_intent"]])
     for name in ("intent_of_text", "pick_by_intent"):
         places = [row.candidates.index(row.target) for row in rows if row.task == f"toy.{name}"]
@@ -117,7 +118,7 @@ def test_position_is_no_answer():
         assert max(shares) - min(shares) < 0.15, shares
 
 
-def test_wordings_by_language():
+def test_wordings_by_language() -> None:
     rows = rows_of(messages(600), [BY_NAME["intent_of_text"]])
     english = len(BY_NAME["intent_of_text"].instructions["en"])
     assert {row.wording for row in rows if row.language == "en"} == set(range(english))
@@ -125,7 +126,7 @@ def test_wordings_by_language():
     assert 0.4 < sum(chinese) / len(chinese) < 0.6
 
 
-def test_braces_in_data_stay(tmp_path):
+def test_braces_in_data_stay(tmp_path: Path) -> None:
     record = LabelledText(
         id="x", group="x", language="en", text="{candidates} {label} {{}}", labels={"intent": ("refund",)}
     )
@@ -133,7 +134,7 @@ def test_braces_in_data_stay(tmp_path):
     assert row.prompt.input == "{candidates} {label} {{}}"
 
 
-def test_unfilled_slot_is_named():
+def test_unfilled_slot_is_named() -> None:
     task = Task(
         **{
             **vars(BY_NAME["intent_of_text"]),
@@ -144,7 +145,7 @@ def test_unfilled_slot_is_named():
         rows_of(messages(1), [task])
 
 
-def test_large_sets_are_sampled_around_the_answer():
+def test_large_sets_are_sampled_around_the_answer() -> None:
     many = {f"want {number}": f"want {number}" for number in range(100)}
     source = dataset(labels={"intent": many})
     records = [

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import islice
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ RECORDS = 600
 
 
 @pytest.fixture(scope="module")
-def rows(real_data):
+def rows(real_data: Any) -> Any:
     found: dict[str, list] = {}
     for dataset in load_catalog(None):
         if dataset.reader != "demo" and not locate(dataset, real_data):
@@ -28,7 +29,7 @@ def rows(real_data):
     return found
 
 
-def test_breadth(rows):
+def test_breadth(rows: Any) -> None:
     assert len(rows) >= 134
     by_language = Counter(language for found in rows.values() for language in {row.language for row in found})
     assert by_language["en"] >= 134 and by_language["zh"] >= 100
@@ -39,13 +40,13 @@ def test_breadth(rows):
     assert min(operations[name] for name in ("simplification", "reversal", "recombination")) >= 30
 
 
-def test_raw_tasks_alone_are_raw(rows):
+def test_raw_tasks_alone_are_raw(rows: Any) -> None:
     raw = {name for name in rows if TASKS[name.split(".")[1]].kind == "raw"}
     assert 30 <= len(raw) < len(rows)
     assert all(TASKS[name.split(".")[1]].operation is None and not TASKS[name.split(".")[1]].serves for name in raw)
 
 
-def test_every_gold_answer_is_read_back(rows):
+def test_every_gold_answer_is_read_back(rows: Any) -> None:
     for name, found in rows.items():
         task = TASKS[name.split(".")[1]]
         for row in found[:200]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -29,30 +30,30 @@ YES_NO = [task.name for task in TASKS.values() if task.candidates and task.label
 
 
 @pytest.fixture(scope="module")
-def rows():
+def rows() -> Any:
     found: dict[str, list] = {}
     for row in instructions(STORE, RECORDS, list(TASKS.values()), 0, {}):
         found.setdefault(row.task.removeprefix("demo_store."), []).append(row)
     return found
 
 
-def source(row):
+def source(row: Any) -> Any:
     return BY_ID[row.id.split("/", 1)[1].split("#")[0]]
 
 
-def holds(row) -> bool:
+def holds(row: Any) -> bool:
     return any(
         row.target == TASKS[row.task.removeprefix("demo_store.")].candidates[language][0] for language in ("en", "zh")
     )
 
 
-def negatives(rows, name):
+def negatives(rows: Any, name: str) -> Any:
     found = [row for row in rows[name] if not holds(row)]
     assert len(found) > 40
     return found
 
 
-def field(row, *names: str) -> str:
+def field(row: Any, *names: str) -> str:
     """A field of the input, up to the next one."""
     match = re.search(rf"^(?:{'|'.join(names)})(?:: |：)(.*)$", row.prompt.input, re.M)
     assert match, row.prompt.input
@@ -60,19 +61,19 @@ def field(row, *names: str) -> str:
 
 
 @pytest.mark.parametrize("name", YES_NO)
-def test_yes_and_no_are_balanced(rows, name):
+def test_yes_and_no_are_balanced(rows: Any, name: str) -> None:
     verdicts = [holds(row) for row in rows[name]]
     assert len(verdicts) > 100 and 0.4 < sum(verdicts) / len(verdicts) < 0.6
 
 
 @pytest.mark.parametrize("name", YES_NO)
-def test_the_answer_does_not_show_in_the_prompt(rows, name):
+def test_the_answer_does_not_show_in_the_prompt(rows: Any, name: str) -> None:
     """Both candidates are named, or the answer would stand there."""
     for row in rows[name][:200]:
         assert all(candidate in row.prompt.after for candidate in row.candidates)
 
 
-def test_foreign_attributes_contradict_the_title(rows):
+def test_foreign_attributes_contradict_the_title(rows: Any) -> None:
     for row in negatives(rows, "title_fits_attributes"):
         shown = dict(
             re.split(": |：", pair, maxsplit=1) for pair in re.split("; |；", field(row, "Attributes", "属性"))
@@ -81,7 +82,7 @@ def test_foreign_attributes_contradict_the_title(rows):
         assert any(name in dict(mine) and (name, value) not in mine for name, value in shown.items())
 
 
-def test_what_the_title_states_is_no_wrong_attribute():
+def test_what_the_title_states_is_no_wrong_attribute() -> None:
     """Annotators named one sport of two: the other one is no contradiction."""
     titles = {"Skiing": "Goggles for Skiing and CYCLING", "Cycling": "Cycling glasses", "Yoga": "Yoga mat"}
     records = [
@@ -96,7 +97,7 @@ def test_what_the_title_states_is_no_wrong_attribute():
     assert (titles["Skiing"], "Sport: Cycling") not in shown
 
 
-def test_foreign_descriptions_and_titles_are_of_other_products(rows):
+def test_foreign_descriptions_and_titles_are_of_other_products(rows: Any) -> None:
     for row in negatives(rows, "title_fits_description"):
         assert field(row, "Description", "描述") != source(row).description
     for row in negatives(rows, "same_product"):
@@ -109,7 +110,7 @@ def test_foreign_descriptions_and_titles_are_of_other_products(rows):
         assert row.target in right and not set(row.candidates) - {row.target} & set(right)
 
 
-def test_foreign_brands_and_values_are_not_in_the_text(rows):
+def test_foreign_brands_and_values_are_not_in_the_text(rows: Any) -> None:
     for row in negatives(rows, "brand_check"):
         assert f"{source(row).brand}" not in row.prompt.after
     for row in negatives(rows, "attribute_check"):
@@ -118,7 +119,7 @@ def test_foreign_brands_and_values_are_not_in_the_text(rows):
         assert all(value in text for value in asked)
 
 
-def test_foreign_documents_and_answers_are_irrelevant(rows):
+def test_foreign_documents_and_answers_are_irrelevant(rows: Any) -> None:
     for row in rows["pick_document"]:
         answer = source(row).answers[0]
         assert row.target == " ".join(source(row).context.split())
@@ -130,7 +131,7 @@ def test_foreign_documents_and_answers_are_irrelevant(rows):
         assert field(row, "Answer", "回答") not in source(row).answers
 
 
-def test_foreign_opinions_are_not_held(rows):
+def test_foreign_opinions_are_not_held(rows: Any) -> None:
     for row in negatives(rows, "opinions_fit_review"):
         held = {(aspect.term, aspect.polarity) for aspect in source(row).aspects}
         shown = {tuple(pair.rsplit(": ", 1)) for pair in field(row, "Opinions", "观点").split("; ")}
@@ -139,16 +140,16 @@ def test_foreign_opinions_are_not_held(rows):
         assert field(row, "Product", "商品") != source(row).product
 
 
-def test_foreign_entities_are_not_in_the_text(rows):
+def test_foreign_entities_are_not_in_the_text(rows: Any) -> None:
     for row in negatives(rows, "entities_fit_text"):
         terms = [pair.split(": ", 1)[1] for pair in field(row, "Entities", "实体").split("; ")]
         assert not all(term in source(row).text for term in terms)
     for row in rows["text_for_entities"]:
-        terms = {entity.term for entity in source(row).entities}
-        assert not any(all(term in text for term in terms) for text in row.candidates if text != row.target)
+        own = {entity.term for entity in source(row).entities}
+        assert not any(all(term in text for term in own) for text in row.candidates if text != row.target)
 
 
-def test_shown_products_keep_their_judgement(rows):
+def test_shown_products_keep_their_judgement(rows: Any) -> None:
     for row in rows["query_fits_product"]:
         label = dict(source(row).results)[field(row, "Product", "商品")]
         assert label == STORE.candidates("relevance", row.language)[0 if holds(row) else -1]
@@ -158,7 +159,7 @@ def test_shown_products_keep_their_judgement(rows):
         assert [labels[title] == best for title in row.candidates] == [title == row.target for title in row.candidates]
 
 
-def test_chinese_queries_that_share_a_word_are_no_distractors():
+def test_chinese_queries_that_share_a_word_are_no_distractors() -> None:
     queries = ["男士运动鞋", "运动鞋透气", "陶瓷茶壶"]
     records = [
         Search(
@@ -179,15 +180,17 @@ def test_chinese_queries_that_share_a_word_are_no_distractors():
     assert set(rows["男士运动鞋"]) == {"男士运动鞋 新款", "陶瓷茶壶 新款"}
 
 
-def test_other_labels_are_other(rows):
+def test_other_labels_are_other(rows: Any) -> None:
     for name, axis in (("same_sentiment", "sentiment"), ("same_intent", "intent"), ("same_category", "category")):
         labels = {r.text: r.labels[axis] for r in RECORDS if isinstance(r, LabelledText) and axis in r.labels}
         for row in rows[name]:
-            first, second = re.match(r"1\. (.*)\n2\. (.*)$", row.prompt.input).groups()
+            shown = re.match(r"1\. (.*)\n2\. (.*)$", row.prompt.input)
+            assert shown
+            first, second = shown.groups()
             assert (labels[first] == labels[second]) == holds(row)
 
 
-def test_the_same_text_is_never_its_own_distractor():
+def test_the_same_text_is_never_its_own_distractor() -> None:
     """Twins in everything but the id give no negatives at all."""
     head = [{"id": str(number), "group": str(number), "language": "en"} for number in range(8)]
     twins = [
@@ -214,7 +217,7 @@ def test_the_same_text_is_never_its_own_distractor():
         assert list(instructions(STORE, [make(h) for h in head], recombined, 0, {})) == []
 
 
-def test_a_test_record_is_no_distractor_of_a_training_record():
+def test_a_test_record_is_no_distractor_of_a_training_record() -> None:
     records = [
         Product(
             id=f"{split}{n}",

@@ -28,7 +28,7 @@ READERS: dict[str, str] = {
 COMMON_OPTIONS: dict[str, str] = {
     "encoding": "the files' encoding (utf-8)",
     "repeats": "'keep' keeps records that repeat an earlier one word for word (drop)",
-    "conflicts": "'drop' leaves out texts that stand there with contradicting labels, by a first pass over the files (keep)",
+    "conflicts": "'drop' leaves out texts with contradicting labels, by a first pass over the files (keep)",
     "connect": "true joins groups that share a text, by a first pass over the files (false)",
     "local": "how a copy from the hub lies below the folder: {split of the hub: split here}",
     "remote": "single files on the hub, where it holds more than the dataset: {split: hf://datasets/<id>/<file>}",

@@ -60,7 +60,7 @@ def _all(cells: Cells, value: Any) -> list[tuple[str, str]]:
                 f"the attributes {str(value)[:60]!r} are not a list of {{name: ..., value: ...}}"
             ) from error
     elif isinstance(value, dict):
-        # An object as a value lists {value: score} in the form of scores; elsewhere it is no value that a text could state.
+        # An object as a value lists {value: score} in the form of scores; elsewhere a text can't state it.
         listed = [(name, one) for name, values in value.items() for one in _listed(values, form) if one is not None]
         found = [(name, str(one)) for name, one in listed]
     else:
@@ -135,7 +135,8 @@ def paragraph_entities(cells: Cells) -> tuple[str, tuple[Entity, ...]]:
                 found.append(Entity(attribute["key"], start, end, text[start:end]))
     except _OTHER_SHAPE as error:
         raise Malformed(
-            "paragraphs or attributes are not as MAVE writes them: [{text: ...}] and [{key: ..., evidences: [{value, pid, begin, end}]}]"
+            "paragraphs or attributes are not as MAVE writes them: [{text: ...}] and "
+            "[{key: ..., evidences: [{value, pid, begin, end}]}]"
         ) from error
     return text, tuple(sorted(found, key=lambda one: (one.start, one.end, one.type)))
 

@@ -85,7 +85,7 @@ def label_text(raw: object) -> str:
 
 
 _NOISE = re.compile(r"[\ufeff\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
-"""Byte order marks and control characters (C0 and C1 but for those that are white space, DEL): nothing that a person wrote."""
+"""Byte order marks and control characters (C0 and C1 without white space, DEL): nothing that a person wrote."""
 
 
 def clean(text: str) -> str:
@@ -106,7 +106,8 @@ def unescaped(text: str, forms: Iterable[str]) -> str:
 
     Args:
         text: A cell.
-        forms: ``html`` (``&#39;`` is an apostrophe) and ``backslash`` (a literal ``\n`` is a line end, ``\"`` a quotation mark).
+        forms: ``html`` (``&#39;`` for an apostrophe), ``backslash`` (a literal ``\n`` is a line end, ``\"`` a quotation
+            mark).
 
     >>> unescaped("Men&#39;s 36\\\\\" belt", ["html", "backslash"])
     'Men\'s 36" belt'

@@ -30,8 +30,8 @@ def read_triples(source: SourceFile) -> Iterator[Item]:
     """Reads a file of triples into one review a sentence; a row is a triple.
 
     Restored sentences count as one where they differ in white space only: the placeholder often took the blank before a
-    full stop with it. The shortest spelling is kept. The triples of one sentence need not be neighbours, so the sentences
-    of one file are held in memory.
+    full stop with it. The shortest spelling is kept. The triples of one sentence need not be neighbours, so the
+    sentences of one file are held in memory.
     """
     sentences: dict[str, _Sentence] = {}
     for lines in _threes(source):

@@ -210,7 +210,7 @@ TRIES_A_RIVAL = 3
 
 
 def _rival(rival: Turn, turn: Turn, own: set[str]) -> bool:
-    """Whether another conversation's utterance certainly does not fit: greetings, thanks and the like fit everywhere."""
+    """Whether another conversation's utterance certainly does not fit; greetings and thanks fit everywhere."""
     if rival.speaker != turn.speaker or one_line(rival.text).casefold() in own or not _says_something(rival):
         return False
     return len(_WORDS.findall(rival.text)) >= SHORTEST_MESSAGE and not set(rival.labels) & set(turn.labels)

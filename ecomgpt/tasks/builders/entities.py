@@ -138,7 +138,7 @@ _ALL_OR_NONE = "all types occur or none does"
 
 
 def _exchanged(record: EntityText, other: EntityText, context: Context) -> str:
-    """Another text's entities or, in half of the rows, the record's own with one term replaced by one of the other's."""
+    """Another text's entities or, in half of the rows, the record's own with one term of the other text."""
     types = {entity.type for entity in other.entities}
     places = [at for at, entity in enumerate(record.entities) if entity.type in types]
     if not places or len(_terms(record)) < 2 or context.coin():

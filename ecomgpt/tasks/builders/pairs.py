@@ -82,7 +82,7 @@ def model_numbers(record: TextPair, context: Context) -> Built:
 
 
 def _sides(context: Context) -> tuple[str, str]:
-    """How the two are called, in the wording's language where the dataset declares names for it (``labels: sides.zh``)."""
+    """The names of the two sides, in the wording's language where declared (``labels: sides.zh``)."""
     sides = context.dataset.sides if len(context.dataset.sides) == 2 else ["Text 1", "Text 2"]
     names = {**_CHINESE_SIDES, **context.dataset.names("sides", "zh")} if context.chinese else {}
     return names.get(sides[0], sides[0]), names.get(sides[1], sides[1])

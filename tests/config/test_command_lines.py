@@ -74,7 +74,9 @@ def test_odd_arguments(argument: str) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_flags(arguments: list[str], part: str, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_flags(
+    arguments: list[str], part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     shown = capsys.readouterr()
@@ -158,7 +160,7 @@ def test_folders_with_spaces_and_quotes_are_found(tmp_path: Path) -> None:
     assert config.data.name == "mine"
 
 
-def test_a_checkout_with_a_data_folder_gains_no_options(tmp_path: Path, monkeypatch) -> None:
+def test_a_checkout_with_a_data_folder_gains_no_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The studies lie beside conf/ in a checkout, and so may the user's data.
     (tmp_path / "experiments").mkdir()
     (tmp_path / "data").mkdir()
@@ -168,7 +170,7 @@ def test_a_checkout_with_a_data_folder_gains_no_options(tmp_path: Path, monkeypa
     assert "stray" not in files.options("data", files.search_roots([]))
 
 
-def test_secrets_are_refused_before_anything_is_written(monkeypatch) -> None:
+def test_secrets_are_refused_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
     assert "holds the secret of $OPENAI_API_KEY" in caught("sources.options.demo_store.note=sk-0123456789")
     message = caught("sources.options.demo_store.note=${oc.env:OPENAI_API_KEY}")

@@ -29,7 +29,7 @@ def lacking(*overrides: str) -> UserError:
     return error.value
 
 
-def test_one_screen(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_one_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(preflight, "machine", lambda config: preflight.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", False))
     assert main(["model=bloomz_3b", "data=full_cot"]) == 2
     shown = capsys.readouterr().err
@@ -49,7 +49,7 @@ def test_one_screen(tmp_path: Path, monkeypatch, capsys) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_advised_fits(monkeypatch) -> None:
+def test_what_is_advised_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "machine", lambda config: preflight.Machine(0, 24 * 10**9, 24 * 10**9, "CPU", False))
     advice = [line.split() for line in lacking("model=bloomz_7b1").advice if line.startswith("  model=")]
     assert advice
@@ -58,7 +58,7 @@ def test_what_is_advised_fits(monkeypatch) -> None:
         assert preflight.fits(config, preflight.machine(config)), overrides
 
 
-def test_memory_alone(monkeypatch) -> None:
+def test_memory_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "machine", lambda config: preflight.Machine(1, 10**6, 10**9, "tiny GPU", True))
     error = lacking()
     assert len(error.problems) == 1 and error.problems[0].startswith("memory: ")

@@ -72,7 +72,7 @@ def test_what_may_differ_when_a_run_is_continued(tmp_path: Path) -> None:
     open_run(config(tmp_path, "job=build", "trainer.log_every=1", "preview=2", f"paths.cache={tmp_path}"), [])
 
 
-def test_a_run_in_work_is_refused(tmp_path: Path, monkeypatch) -> None:
+def test_a_run_in_work_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = started(tmp_path)
     run.update(state="running", pid=os.getppid(), host=socket.gethostname())
     monkeypatch.setattr(directory, "alive", lambda status: True)
@@ -133,7 +133,7 @@ def test_the_name_is_the_time_where_none_is_given(tmp_path: Path) -> None:
         OSError(28, "No space left on device"),
     ],
 )
-def test_a_folder_that_can_not_be_written(error: OSError, tmp_path: Path, monkeypatch) -> None:
+def test_a_folder_that_can_not_be_written(error: OSError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = config(tmp_path)
 
     def refuse(self: Path, *_: object, **__: object) -> None:
@@ -146,7 +146,7 @@ def test_a_folder_that_can_not_be_written(error: OSError, tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_secrets_of_the_environment_are_in_no_file(tmp_path: Path, monkeypatch) -> None:
+def test_secrets_of_the_environment_are_in_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-1")
     monkeypatch.setenv("HF_TOKEN", "hf_very_secret_2")
     run = started(tmp_path)

@@ -80,7 +80,8 @@ def test_questions_import_nothing_heavy(arguments: list[str]) -> None:
         f"sys.argv = ['ecomgpt', *{arguments!r}]\n"
         "try: runpy.run_module('ecomgpt', run_name='__main__')\n"
         "except SystemExit: pass\n"
-        "print(json.dumps(sorted(name for name in ('torch','transformers','lightning','datasets','matplotlib','numpy') if name in sys.modules)))"
+        "heavy = ('torch', 'transformers', 'lightning', 'datasets', 'matplotlib', 'numpy')\n"
+        "print(json.dumps(sorted(name for name in heavy if name in sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(done.stdout.rstrip().split("\n")[-1]) == []

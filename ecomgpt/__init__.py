@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ecomgpt.common.errors import JobFailure, UserError
     from ecomgpt.config.schema import Config
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Config", "JobFailure", "Result", "UserError", "build", "compose", "evaluate", "report", "run", "train"]
 
 

@@ -32,7 +32,7 @@ def test_every_option_composes_and_holds_only_known_keys(group: str, name: str) 
     assert chosen if "/" in group else chosen.name
 
 
-def test_groups_of_the_contract_are_there() -> None:
+def test_groups_that_docs_promise_are_there() -> None:
     wanted = {
         "job": "run build fit evaluate predict report plan export",
         "model": "bloom_tiny smollm2_135m hf openai "
@@ -67,7 +67,7 @@ def test_data_options_differ_by_kind_and_label_alone() -> None:
     assert composed("data=pseudo_only").data.labels == ["pseudo"]
 
 
-def test_defaults_of_the_contract() -> None:
+def test_defaults_that_docs_promise() -> None:
     config = composed("model=bloomz_560m")
     assert config.data.max_examples_per_task == 800
     assert config.data.max_tasks is None and config.eval.limit is None

@@ -43,7 +43,7 @@ class Backend:
             yield at, f"A.\u2028{rows[at].id}" if at == 1 else "a", at
 
 
-def test_a_line_holds_what_the_contract_says(tmp_path: Path) -> None:
+def test_a_line_holds_what_the_docs_say(tmp_path: Path) -> None:
     path = tmp_path / "predictions" / "t.jsonl"
     answers = predict(path, ROWS, Backend())
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]

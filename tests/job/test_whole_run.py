@@ -1,4 +1,4 @@
-"""The real command from start to end on a tiny model: contract, determinism, resuming, export."""
+"""The real command from start to end on a tiny model: what docs/files.md promises, determinism, resuming, export."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def read(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_every_file_of_the_contract_is_there(home: Path) -> None:
+def test_every_file_of_the_docs_is_there(home: Path) -> None:
     run = home / "outputs" / "first"
     for name in (
         "config.yaml",
@@ -75,7 +75,7 @@ def test_every_file_of_the_contract_is_there(home: Path) -> None:
     assert status["state"] == "done" and status["error"] is None and status["started"] <= status["finished"]
 
 
-def test_manifest_and_metrics_hold_what_the_contract_says(home: Path) -> None:
+def test_manifest_and_metrics_hold_what_the_docs_say(home: Path) -> None:
     manifest = read(home / "outputs/first/data/manifest.json")
     assert manifest["examples"] == sum(task["examples"] for task in manifest["tasks"]) > 0
     assert manifest["tokens"] == sum(task["tokens"] for task in manifest["tasks"])

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from ecomgpt.common.text import holds_chinese
 from ecomgpt.config.schema import LeakConfig
 from ecomgpt.data.leaks import EXAMPLES, Guard, Leaks
 from ecomgpt.tasks.instruction import Instruction
@@ -72,7 +73,7 @@ WORDS = [
 
 @pytest.mark.parametrize("text", [*SPELLING, *SURROUNDINGS, *LAYOUT, *WORDS])
 def test_a_disguised_leak_is_caught(guard: Guard, text: str) -> None:
-    assert guard.leak(text) == ("en-task" if "s" in text.lower() or "ｓ" in text else "zh-task")
+    assert guard.leak(text) == ("zh-task" if holds_chinese(text) else "en-task")
 
 
 @pytest.mark.parametrize(

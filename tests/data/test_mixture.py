@@ -71,7 +71,8 @@ def rows(mixture: Prepared, split: str = "train") -> list[Instruction]:
 def test_the_manifest_reconciles(cache: Path, overrides: list[str]) -> None:
     mixture = build(cache, *overrides)
     manifest, examples = mixture.manifest, mixture.examples("train")
-    assert manifest["examples"] == len(examples) > 0 and manifest["tokens"] == int(examples.lengths.sum())
+    assert manifest["examples"] == len(examples) > 0
+    assert manifest["tokens"] == int(examples.lengths.sum())
     assert manifest["target_tokens"] == int(examples.num_targets.sum())
     assert manifest["examples"] == sum(task["examples"] for task in manifest["tasks"])
     found = rows(mixture)

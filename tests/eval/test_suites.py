@@ -103,18 +103,6 @@ def test_training_never_uses_the_unseen_wordings(tmp_path: Path) -> None:
     assert asked and all(any(one.search(row.prompt.after) for one in used["intent_of_text"]) for row in asked)
 
 
-def test_only_the_evaluation_reads_the_unseen_wordings() -> None:
-    import ecomgpt
-
-    package = Path(ecomgpt.__file__).parent
-    readers = {
-        path.relative_to(package).parts[0] for path in package.rglob("*.py") if "wordings(" in path.read_text("utf-8")
-    }
-    assert readers <= {"eval", "tasks"} and "eval/wordings" not in (package / "tasks" / "declaration.py").read_text(
-        "utf-8"
-    )
-
-
 def test_every_task_has_an_unseen_wording_of_its_own() -> None:
     def plain(text: str) -> str:
         return re.sub(r"\W", "", SLOT.sub("", text)).casefold()

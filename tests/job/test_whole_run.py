@@ -1,11 +1,11 @@
 """The real command from start to end on a tiny model: what docs/files.md promises, determinism, resuming, export."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,13 +37,14 @@ def ecomgpt(folder: Path, *arguments: str, **settings) -> subprocess.CompletedPr
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A working directory with one finished run in it, and a cache of its own."""
     folder = tmp_path_factory.mktemp("home")
-    os.environ["ECOMGPT_CACHE"] = str(folder / "cache")
-    done = ecomgpt(folder, "name=first", "trainer.max_steps=12")
-    assert done.returncode == 0, done.stderr
-    return folder
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ECOMGPT_CACHE", str(folder / "cache"))
+        done = ecomgpt(folder, "name=first", "trainer.max_steps=12")
+        assert done.returncode == 0, done.stderr
+        yield folder
 
 
 def read(path: Path) -> dict:

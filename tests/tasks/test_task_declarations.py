@@ -36,11 +36,7 @@ def write(folder: Path, text: str, name: str = "mood") -> str:
     return str(folder)
 
 
-def test_breadth() -> None:
-    assert len(TASKS) == len(declarations("tasks")) >= 134
-    for operation in ("simplification", "reversal", "recombination"):
-        assert sum(task.operation == operation for task in TASKS) >= 20
-    assert sum(task.label == "pseudo" for task in TASKS) >= 2
+def test_every_family_is_served() -> None:
     served = {family for task in TASKS for family in (task.family, *task.serves)}
     assert served == set(FAMILIES)
 

@@ -12,7 +12,7 @@ from ecomgpt.chat.cache import Cache, cache_file
 from ecomgpt.chat.endpoint import Endpoint, Refused, Transient
 from ecomgpt.chat.ledger import Ledger, OverBudget
 from ecomgpt.chat.limits import Limiter, Stopped
-from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.chat.messages import ChatReply, Request
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import ChatConfig
 
@@ -56,13 +56,12 @@ class Chat:
             print("\nWaiting for the answers that are on their way; they are paid for.", file=sys.stderr, flush=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
         self.endpoint.close()
-        self.cache.close()
 
-    def known(self, request: Request) -> Reply | None:
+    def known(self, request: Request) -> ChatReply | None:
         """The answer in the cache, or None."""
         return self.cache.get(request.key(self.settings))
 
-    def ask(self, requests: Iterable[Request]) -> Iterator[tuple[int, Reply]]:
+    def ask(self, requests: Iterable[Request]) -> Iterator[tuple[int, ChatReply]]:
         """Answers questions; each once, in the order in which the answers come.
 
         A question that can't be answered after all retries gives a reply with its ``failure``. Equal questions are asked
@@ -78,7 +77,7 @@ class Chat:
         """
         source = enumerate(requests)
         askers: dict[str, list[int]] = {}
-        running: dict[Future[Reply], str] = {}
+        running: dict[Future[ChatReply], str] = {}
         error: UserError | None = None
         failed = 0
         while True:
@@ -122,14 +121,14 @@ class Chat:
             "What is paid for is kept; the same command goes on from there"
         )
 
-    def _answer(self, key: str, request: Request) -> Reply:
+    def _answer(self, key: str, request: Request) -> ChatReply:
         """One answer, after as many tries as it takes; kept in the cache before anybody sees it."""
         reason = ""
         for attempt in range(self.settings.retries + 1):
             try:
                 reply = self._paid(request)
             except Refused as error:
-                return Reply(finish="bad_request", failure=str(error))
+                return ChatReply(finish="bad_request", failure=str(error))
             except Transient as error:
                 reason = error.reason
                 if attempt < self.settings.retries:
@@ -138,9 +137,9 @@ class Chat:
                 continue
             self.cache.put(key, reply)
             return reply
-        return Reply(finish="none", failure=f"{reason}, {self.settings.retries + 1} times")
+        return ChatReply(finish="none", failure=f"{reason}, {self.settings.retries + 1} times")
 
-    def _paid(self, request: Request) -> Reply:
+    def _paid(self, request: Request) -> ChatReply:
         reserved = self.ledger.reserve(request, self._stop)
         reply, uncertain = None, False
         try:
@@ -150,7 +149,7 @@ class Chat:
             uncertain = error.charged
             raise
         finally:
-            self.ledger.settle(reserved, reply, uncertain)
+            self.ledger.reconcile(reserved, reply, uncertain)
         return reply
 
     def _pause(self, attempt: int, asked: float | None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.chat.messages import ChatReply, Request
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import ChatConfig
 
@@ -67,7 +67,7 @@ class Endpoint:
         """Closes the connections."""
         self._client.close()
 
-    def ask(self, request: Request) -> Reply:
+    def ask(self, request: Request) -> ChatReply:
         """Sends one request once.
 
         Raises:
@@ -98,7 +98,7 @@ class Endpoint:
         body = request.body(self.settings)
         return {"model": body.pop("model"), "messages": body.pop("messages"), "extra_body": body}
 
-    def _reply(self, text: str, request: Request) -> Reply:
+    def _reply(self, text: str, request: Request) -> ChatReply:
         """A completion's JSON as a reply; what is none, such as a proxy's page, is asked for again."""
         try:
             body = json.loads(text)
@@ -117,13 +117,13 @@ class Endpoint:
         told = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
         prompt = told[0] if isinstance(told[0], int) else request.about_tokens()
         answer = told[1] if isinstance(told[1], int) else Request((("assistant", content),)).about_tokens()
-        return Reply(content, finish, prompt, answer, self._clean(str(body.get("model") or "")), _now())
+        return ChatReply(content, finish, prompt, answer, self._clean(str(body.get("model") or "")), _now())
 
-    def _status(self, status: int, headers: Mapping[str, str], body: object, text: str) -> Reply:
+    def _status(self, status: int, headers: Mapping[str, str], body: object, text: str) -> ChatReply:
         settings, detail = self.settings, self._line(re.sub(r"^Error code: \d+ - ", "", text))
         code = str(body.get("code") or body.get("type") or "") if isinstance(body, dict) else ""
         if "content_filter" in code or "content_filter" in detail:
-            return Reply(finish="content_filter", date=_now())
+            return ChatReply(finish="content_filter", date=_now())
         if status in (401, 403):
             source = f"${settings.key_variable}" if settings.key_variable else "no key (chat.key_variable=null)"
             raise Fatal(f"chat.key_variable: {settings.base_url} refuses {source} ({status}: {detail})")

@@ -10,7 +10,7 @@ from ecomgpt.config.schema import ChatConfig
 
 
 @dataclass
-class Estimate:
+class CostEstimate:
     """Questions, and what those that are not in the cache may cost.
 
     Attributes:
@@ -25,9 +25,9 @@ class Estimate:
     prompt_tokens: int = 0
     answer_tokens: int = 0
 
-    def plus(self, other: "Estimate") -> "Estimate":
+    def plus(self, other: "CostEstimate") -> "CostEstimate":
         """Both together."""
-        return Estimate(
+        return CostEstimate(
             self.questions + other.questions,
             self.known + other.known,
             self.prompt_tokens + other.prompt_tokens,
@@ -47,9 +47,9 @@ class Estimate:
         return f"{text}: about {least:.4f} to {most:.4f} USD; chat.budget is {budget}"
 
 
-def estimate(requests: Iterable[Request], settings: ChatConfig, cache: Cache) -> Estimate:
+def estimate(requests: Iterable[Request], settings: ChatConfig, cache: Cache) -> CostEstimate:
     """Adds questions up; equal ones count once."""
-    found, seen = Estimate(), set()
+    found, seen = CostEstimate(), set()
     for request in requests:
         key = request.key(settings)
         if key in seen:

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 
 from ecomgpt.chat.limits import Stopped
-from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.chat.messages import ChatReply, Request
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import ChatConfig
 
@@ -70,8 +70,8 @@ class Ledger:
             self._reserved += most
         return most
 
-    def settle(self, reserved: float, reply: Reply | None, uncertain: bool = False) -> None:
-        """Gives back what was set aside, and takes what the request did cost."""
+    def reconcile(self, reserved: float, reply: ChatReply | None, uncertain: bool = False) -> None:
+        """Releases the reservation of a request and books what it did cost."""
         with self._changed:
             self._reserved = max(0.0, self._reserved - reserved)
             if abs(self._reserved) < 1e-12:

@@ -3,12 +3,13 @@
 import json
 import re
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
+from ecomgpt.common.hashing import digest
 from ecomgpt.config.schema import ChatConfig
 
-CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+WIDE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+"""Characters that cost about a token each: ideographs, kana, Hangul and full-width signs."""
 OVERHEAD = 12
 """Tokens that a chat template adds to a message, generously."""
 
@@ -52,11 +53,11 @@ class Request:
     def key(self, settings: ChatConfig) -> str:
         """Names the question by its content: endpoint, model, parameters and messages."""
         text = json.dumps([settings.base_url.rstrip("/"), self.body(settings)], sort_keys=True)
-        return blake2b(text.encode(), digest_size=16).hexdigest()
+        return digest(text, 16)
 
     def about_tokens(self) -> int:
         """The prompt's tokens, roughly: four letters or one Chinese character a token."""
-        wide = sum(len(CJK.findall(text)) for _, text in self.messages)
+        wide = sum(len(WIDE.findall(text)) for _, text in self.messages)
         return wide + (sum(len(text) for _, text in self.messages) - wide) // 4 + OVERHEAD * len(self.messages)
 
     def most_tokens(self) -> int:
@@ -66,7 +67,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Reply:
+class ChatReply:
     """What came back.
 
     Attributes:

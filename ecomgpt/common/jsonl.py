@@ -16,22 +16,27 @@ def encode_line(value: Any) -> bytes:
         return json.dumps(value).encode() + b"\n"
 
 
-def append_line(path: Path, value: Any, *, sync: bool = False) -> None:
+def append_line(path: Path, value: Any, *, sync: bool = False) -> int:
     """Appends one object; what a crash has torn before it stays a line of its own.
 
     Args:
         path: The file; made, with its folder, if need be.
         value: The object.
         sync: Wait until the disk has it.
+
+    Returns:
+        Where the line begins in the file.
     """
+    line = encode_line(value)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         size = file.seek(0, os.SEEK_END)
         torn = size and os.pread(file.fileno(), 1, size - 1) != b"\n"
-        file.write((b"\n" if torn else b"") + encode_line(value))
+        file.write((b"\n" if torn else b"") + line)
         file.flush()
         if sync:
             os.fsync(file.fileno())
+        return file.tell() - len(line)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:

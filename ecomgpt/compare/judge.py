@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from ecomgpt.chat.client import Chat
-from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.chat.messages import ChatReply, Request
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.progress import track
 from ecomgpt.compare.pairs import Pair
@@ -191,7 +191,7 @@ def _meant(one: Judged) -> Iterator[str]:
     return (MEANING.get((order, word), "tie") for order, word in one.said.items())
 
 
-def _read(reply: Reply) -> dict[str, str]:
+def _read(reply: ChatReply) -> dict[str, str]:
     return SHAPE.items(reply, CHOICES)[0]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 
 from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.common.files import read_json
+from ecomgpt.common.hashing import digest
 from ecomgpt.config.schema import CompareConfig
 from ecomgpt.eval.predictions import read_answers
 from ecomgpt.eval.rows import Answer
@@ -55,7 +55,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Found:
+class Sample:
     """What there is to compare.
 
     Attributes:
@@ -67,7 +67,7 @@ class Found:
     notes: list[str]
 
 
-def find(a: Run, b: Run, settings: CompareConfig, seed: int) -> Found:
+def find(a: Run, b: Run, settings: CompareConfig, seed: int) -> Sample:
     """Matches the answers of both runs and draws ``settings.limit`` rows a task.
 
     A smaller limit's rows are among a larger one's, and rows of all tasks are mixed, so that whoever stops early has seen some of
@@ -99,7 +99,7 @@ def find(a: Run, b: Run, settings: CompareConfig, seed: int) -> Found:
         raise UserError(
             f"run_b: '{b.path}' and '{a.path}' have no row in common; evaluate both with the same eval settings"
         )
-    return Found(sorted(pairs, key=lambda pair: _rank(seed, pair)), notes)
+    return Sample(sorted(pairs, key=lambda pair: _rank(seed, pair)), notes)
 
 
 def _tasks(a: Run, b: Run, wanted: list[str] | None) -> list[str]:
@@ -133,4 +133,4 @@ def _rank(seed: int, pair: Pair) -> str:
 
 
 def _hash(*parts: str) -> str:
-    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return digest("\0".join(parts))

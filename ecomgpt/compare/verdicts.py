@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.jsonl import append_line, read_lines
 from ecomgpt.common.log import now
 from ecomgpt.compare.pairs import Pair
-from ecomgpt.eval.predictions import encode_line
 
 VERDICTS = ("win", "tie", "loss")
 """Of ``run_a``."""
@@ -96,18 +95,17 @@ class Verdicts:
 
     def add(self, annotator: str, pair: Pair, first: str, verdict: str | None) -> None:
         """Writes a verdict, or with None takes one back."""
-        one = Verdict(self.known(annotator), pair.key, pair.digest, first, verdict, now())
-        self._append(encode_line(asdict(one)))
-        self._take(one)
+        self._keep(Verdict(self.known(annotator), pair.key, pair.digest, first, verdict, now()))
 
     def undo(self, annotator: str) -> None:
         """Takes an annotator's last verdict back."""
         given = self._of.get(self.known(annotator), {})
         if given:
-            last = list(given.values())[-1]
-            one = Verdict(last.annotator, last.row, last.answers, last.first, None, now())
-            self._append(encode_line(asdict(one)))
-            self._take(one)
+            self._keep(replace(list(given.values())[-1], verdict=None, time=now()))
+
+    def _keep(self, one: Verdict) -> None:
+        append_line(self.path, asdict(one), sync=True)
+        self._take(one)
 
     def _take(self, one: Verdict) -> None:
         name = self._names.setdefault(one.annotator.casefold(), one.annotator)
@@ -116,20 +114,10 @@ class Verdicts:
         if one.verdict is not None:
             given[one.row] = one
 
-    def _append(self, line: bytes) -> None:
-        with self.path.open("a+b") as file:
-            if file.tell() and not _ends_line(file.fileno(), file.tell()):
-                line = b"\n" + line  # What a crash has torn stays a line of its own.
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-
     def _read(self) -> None:
         broken: list[int] = []
         stale = elsewhere = 0
-        for number, line in enumerate(self.path.read_bytes().split(b"\n") if self.path.is_file() else (), start=1):
-            if not line.strip():
-                continue
+        for number, line in read_lines(self.path):
             one = _decode(line)
             if one is None:
                 broken.append(number)
@@ -159,10 +147,6 @@ def clean_name(name: str) -> str | None:
         unicodedata.category(letter)[0] != "C" for letter in name
     )  # No control, format or surrogate characters.
     return name if name and shown and len(name) <= LONGEST_NAME else None
-
-
-def _ends_line(descriptor: int, size: int) -> bool:
-    return os.pread(descriptor, 1, size - 1) == b"\n"
 
 
 def _decode(line: bytes) -> Verdict | None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.common.files import write_text
+from ecomgpt.common.files import write_bytes, write_text
+from ecomgpt.common.jsonl import encode_line
 from ecomgpt.config.schema import Config
 from ecomgpt.data.encode import TooLong, encode_prompt
 from ecomgpt.eval.backends.transformers import limits
-from ecomgpt.eval.predictions import encode_line
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.suite import Suite
 from ecomgpt.eval.task import EvalTask
@@ -72,7 +72,7 @@ def export_suite(suite: Suite, folder: Path, config: Config, tokenizer: "PreTrai
         most, _ = limits(config, task)
         lines = [_row(row, tokenizer, most) for row in rows]
         cut += sum(line["cut_tokens"] > 0 for line in lines)
-        write_text(folder / f"{task.name}.jsonl", b"".join(map(encode_line, lines)).decode())
+        write_bytes(folder / f"{task.name}.jsonl", b"".join(map(encode_line, lines)))
         write_text(
             folder / f"{task.name}.yaml",
             _yaml(_task(task, config)).replace("'!function rows.rows'", "!function rows.rows"),

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import write_bytes
+from ecomgpt.common.jsonl import drop_torn_line, encode_line, read_lines
 from ecomgpt.eval.rows import Answer, EvalRow
 from ecomgpt.tasks.prompt import Prompt
 
@@ -52,7 +54,7 @@ def answer_missing(
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part{rank}")
-    _drop_torn_line(part)
+    drop_torn_line(part)
     with part.open("ab") as file:
         for index, text, cut in answer(share):
             answered = Answer(share[index], text, cut)
@@ -72,10 +74,7 @@ def finish(path: Path, rows: Sequence[EvalRow]) -> list[Answer]:
     if lost:
         raise RuntimeError(f"{path}: {len(lost)} rows have no answer, the first is {lost[0]}")
     answers = [Answer(row, *done[row.id]) for row in rows]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    new.write_bytes(b"".join(encode_line(to_json(answer)) for answer in answers))
-    new.replace(path)
+    write_bytes(path, b"".join(encode_line(to_json(answer)) for answer in answers))
     for part in path.parent.glob(f"{path.name}.part*"):
         part.unlink()
     return answers
@@ -87,19 +86,18 @@ def read_answers(path: Path) -> list[Answer]:
     Raises:
         UserError: For a file that can't be read, and for every line that is no prediction, with file and line.
     """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     answers: list[Answer] = []
     problems: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            answers.append(_decode(line))
-        except _BROKEN as error:
-            problems.append(f"{path}:{number}: is no prediction ({type(error).__name__}: {error})")
+    try:
+        with path.open("rb"):
+            pass
+        for number, line in read_lines(path):
+            try:
+                answers.append(_decode(line))
+            except _BROKEN as error:
+                problems.append(f"{path}:{number}: is no prediction ({type(error).__name__}: {error})")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     if problems:
         raise UserError(*problems[:20])
     if not answers:
@@ -130,14 +128,6 @@ def to_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-def encode_line(value: dict[str, Any]) -> bytes:
-    """One line of JSON Lines."""
-    try:
-        return (json.dumps(value, ensure_ascii=False) + "\n").encode()
-    except UnicodeEncodeError:  # Half a surrogate pair: only escapes can hold it.
-        return (json.dumps(value) + "\n").encode()
-
-
 def _decode(line: bytes) -> Answer:
     values = json.loads(line)
     start, end = values["input"]
@@ -164,7 +154,7 @@ def _known(path: Path, rows: Sequence[EvalRow]) -> dict[str, tuple[str, int]]:
     questions = {row.id: (row.prompt.text, row.target) for row in rows}
     found: dict[str, tuple[str, int]] = {}
     for file in [path, *sorted(path.parent.glob(f"{path.name}.part*"))]:
-        for line in file.read_bytes().split(b"\n") if file.is_file() else ():
+        for _, line in read_lines(file):
             try:
                 answer = _decode(line)
             except _BROKEN:
@@ -172,11 +162,3 @@ def _known(path: Path, rows: Sequence[EvalRow]) -> dict[str, tuple[str, int]]:
             if questions.get(answer.row.id) == (answer.row.prompt.text, answer.row.target):
                 found[answer.row.id] = (answer.text, answer.cut)
     return found
-
-
-def _drop_torn_line(part: Path) -> None:
-    if part.is_file():
-        written = part.read_bytes()
-        whole = written[: written.rfind(b"\n") + 1]
-        if whole != written:
-            part.write_bytes(whole)

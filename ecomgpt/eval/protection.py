@@ -21,9 +21,9 @@ def protection(config: Config) -> Protection:
     held_out = list(
         dict.fromkeys(task.task for task in tasks if task.format == "mixture" and task.held_out and task.task)
     )
-    asked = {key: getattr(config.eval, key) for key in ("mixture", "limit", "candidates", "max_candidates")}
+    selection = {key: getattr(config.eval, key) for key in ("mixture", "limit", "candidates", "max_candidates")}
     key = value_hash(
-        [asked, [task.model_dump() for task in tasks], [file_hash(path) for path in _files(config, tasks)]]
+        [selection, [task.model_dump() for task in tasks], [file_hash(path) for path in _files(config, tasks)]]
     )
     return Protection(config.eval.name, held_out, key, lambda: _texts(config, tasks))
 

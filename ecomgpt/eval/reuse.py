@@ -6,11 +6,12 @@ content (an endpoint, a hub model that is not on this machine yet) is asked agai
 """
 
 import shutil
-import tempfile
+from dataclasses import astuple
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ecomgpt.common.files import replacing
 from ecomgpt.common.hashing import code_hash, file_hash, value_hash
 from ecomgpt.common.log import log
 from ecomgpt.config.roots import PACKAGE
@@ -52,7 +53,6 @@ class Reuse:
         for task, rows in suite if model else ():
             kept, wanted = self.file(model, task, rows), folder / f"{task.name}.jsonl"
             if kept.is_file() and not any(folder.glob(f"{task.name}.jsonl*")):
-                folder.mkdir(parents=True, exist_ok=True)
                 _copy(kept, wanted)
                 log.info("answered before by the same model: %s, %s", self.backend.name, task.name)
                 found += 1
@@ -64,28 +64,12 @@ class Reuse:
         for task, rows in suite if model else ():
             kept = self.file(model, task, rows)
             if not kept.is_file():
-                kept.parent.mkdir(parents=True, exist_ok=True)
                 _copy(folder / f"{task.name}.jsonl", kept)
 
     def file(self, model: str, task: EvalTask, rows: list[EvalRow]) -> Path:
         """Where the answers to a task's questions are kept."""
-        asked = [
-            (
-                row.id,
-                row.prompt.before,
-                row.prompt.input,
-                row.prompt.after,
-                row.target,
-                row.candidates,
-                row.form,
-                row.kind,
-                row.separator,
-                row.language,
-                row.source,
-            )
-            for row in rows
-        ]
-        return self.folder / f"{value_hash([model, task.name, limits(self.subject.config, task), asked])}.jsonl"
+        questions = [astuple(row) for row in rows]
+        return self.folder / f"{value_hash([model, task.name, limits(self.subject.config, task), questions])}.jsonl"
 
     def model(self) -> str:
         """Names the model with all that decides its answers beside the questions; empty where its weights are not here."""
@@ -133,12 +117,5 @@ def _snapshot(name: str | None, revision: str | None) -> Path | None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """In one step, so that a reader or a crash never leaves half a file."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        temporary = Path(file.name)
-    try:
+    with replacing(target) as temporary:
         shutil.copyfile(source, temporary)
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,12 +1,12 @@
 """The suite of a run: its tasks, declared or made from the mixture, each with the rows to answer."""
 
-import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.hashing import number
 from ecomgpt.config.schema import Config
 from ecomgpt.eval import general
 from ecomgpt.eval.mixture import instructions, mixture_tasks
@@ -72,12 +72,15 @@ def mixture_rows(
         config: The run's configuration, with the ``data`` and ``sources`` that the model was trained with.
         source: Gives the test rows of some tasks; see `ecomgpt.eval.mixture.instructions`.
     """
-    asked = [task for task in tasks if task.format == "mixture"]
+    selected = [task for task in tasks if task.format == "mixture"]
     limit, declared = config.eval.limit, set(config.eval.tasks)
-    found = {task.name: Few(limit if task.name in declared else config.eval.mixture_limit or limit) for task in asked}
+    found = {
+        task.name: ReservoirById(limit if task.name in declared else config.eval.mixture_limit or limit)
+        for task in selected
+    }
     for unseen in (False, True):
         wanted: dict[tuple[str, str], list[EvalTask]] = {}
-        for task in asked:
+        for task in selected:
             if task.unseen == unseen:
                 for language in ("en", "zh") if task.language == "mul" else (task.language,):
                     wanted.setdefault((task.task or "", language), []).append(task)
@@ -85,19 +88,19 @@ def mixture_rows(
         for made in source(config, names, QUESTIONS_SEED, unseen) if names else ():
             for task in wanted.get((made.task, made.language), ()):
                 found[task.name].add(from_instruction(made, task.name, task.kind))
-    return {name: few.rows() for name, few in found.items()}
+    return {name: reservoir.rows() for name, reservoir in found.items()}
 
 
 def choose(rows: list[EvalRow], limit: int | None) -> list[EvalRow]:
     """``limit`` rows by the hash of their ids, in their old order: the same in every run, smaller limits within larger ones."""
-    few = Few(limit)
+    reservoir = ReservoirById(limit)
     for row in rows:
-        few.add(row)
-    return few.rows()
+        reservoir.add(row)
+    return reservoir.rows()
 
 
-class Few:
-    """Keeps the rows of a stream that `choose` would keep, and holds no others.
+class ReservoirById:
+    """Keeps the rows of a stream that `choose` would keep: those with the smallest hashes of their ids.
 
     Args:
         limit: At most so many; None keeps all.
@@ -115,7 +118,7 @@ class Few:
             self._kept.append((0, self._seen, row))
             return
         # Negative, because the smallest hashes stay and the heap gives up its smallest entry. The count breaks ties.
-        entry = (-_position(row.id), self._seen, row)
+        entry = (-number(row.id), self._seen, row)
         if len(self._kept) < self.limit:
             heapq.heappush(self._kept, entry)
         else:
@@ -124,7 +127,3 @@ class Few:
     def rows(self) -> list[EvalRow]:
         """What was kept, in the order of the stream."""
         return [row for _, _, row in sorted(self._kept, key=lambda entry: entry[1])]
-
-
-def _position(id_: str) -> int:
-    return int.from_bytes(hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=8).digest())

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.common.files import read_json, write_json, write_text
+from ecomgpt.common.files import read_json, write_bytes, write_json
+from ecomgpt.common.jsonl import encode_line
 from ecomgpt.compare import judge as judging
 from ecomgpt.compare.outcome import outcome, show, write
-from ecomgpt.compare.pairs import Found, Pair, find
+from ecomgpt.compare.pairs import Pair, Sample, find
 from ecomgpt.compare.verdicts import Verdicts
 from ecomgpt.config.schema import Config
 from ecomgpt.run.directory import Run, idle_run
@@ -80,7 +81,6 @@ def automatic(config: Config, pairs: Sequence[Pair], folder: Run, notes: list[st
     """Asks the chat model about every pair in both orders; the same command asks nothing twice."""
     from ecomgpt.chat.client import Chat
     from ecomgpt.chat.estimate import estimate
-    from ecomgpt.eval.predictions import encode_line
 
     settings = config.compare
     wording = judging.load_wording(config.paths.conf)
@@ -90,7 +90,7 @@ def automatic(config: Config, pairs: Sequence[Pair], folder: Run, notes: list[st
         print(f"{chat.settings.model} at {chat.settings.base_url}: {cost}", flush=True)
         judged, rejected = judging.judge(chat, requests, pairs)
         print(chat.ledger.line())
-    write_text(folder.path / "judge.jsonl", "".join(encode_line(one.to_json()).decode() for one in judged))
+    write_bytes(folder.path / "judge.jsonl", b"".join(encode_line(one.to_json()) for one in judged))
     notes += (
         f"The judge's answers that can't be used: {reason}, {count:,} times" for reason, count in rejected.most_common()
     )
@@ -106,7 +106,7 @@ def page(config: Config, pairs: Sequence[Pair], verdicts: Verdicts) -> None:
 
 
 def results(
-    found: Found,
+    found: Sample,
     verdicts: Verdicts,
     judged: list[judging.Judged] | None,
     folder: Run,

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecomgpt.chat.client import Chat
-from ecomgpt.chat.estimate import Estimate, estimate
+from ecomgpt.chat.estimate import CostEstimate, estimate
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import write_json
 from ecomgpt.common.log import log
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import data_root, find, official_test, pseudo_root
-from ecomgpt.pseudo.choose import Work, choose
+from ecomgpt.pseudo.choose import LabellingWork, choose
 from ecomgpt.pseudo.declaration import load_labellings
 from ecomgpt.pseudo.label import label, requests, write
 from ecomgpt.run.directory import Run
@@ -61,7 +61,7 @@ def main(config: Config, run: Run) -> None:
         )
 
 
-def gather(config: Config) -> list[Work]:
+def gather(config: Config) -> list[LabellingWork]:
     """The texts of every dataset that a labelling applies to."""
     labellings = load_labellings(config.pseudo.tasks, config.paths.conf)
     # Pseudo labels made earlier are left out: they are no texts to label, and broken ones are to be replaced.
@@ -76,12 +76,12 @@ def gather(config: Config) -> list[Work]:
     return works
 
 
-def show_estimate(works: list[Work], chat: Chat) -> None:
+def show_estimate(works: list[LabellingWork], chat: Chat) -> None:
     """Prints the number of questions and what they may cost, before the first one is sent."""
     from rich.console import Console
 
     table = _table(f"{chat.settings.model} at {chat.settings.base_url}", "texts", "known", "tokens in", "tokens out")
-    whole = Estimate()
+    whole = CostEstimate()
     for work in works:
         part = estimate(requests(work), chat.settings, chat.cache)
         whole = whole.plus(part)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecomgpt.chat.messages import Reply
+from ecomgpt.chat.messages import ChatReply
 
 FENCE = re.compile(r"```(?:json|JSON)?[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
 UNFINISHED = {
@@ -57,7 +57,7 @@ class Shape:
         one = _object(texts)
         return _object({self.key: {"type": "array", "items": one}}) if self.key else one
 
-    def items(self, reply: Reply, axes: Axes) -> list[dict[str, str]]:
+    def items(self, reply: ChatReply, axes: Axes) -> list[dict[str, str]]:
         """The answer's objects, each once.
 
         Raises:
@@ -88,7 +88,7 @@ class Shape:
         return value
 
 
-def read(reply: Reply) -> Any:
+def read(reply: ChatReply) -> Any:
     """The JSON of an answer.
 
     Raises:

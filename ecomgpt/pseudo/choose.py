@@ -4,9 +4,8 @@ import heapq
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
-from ecomgpt.common.hashing import fraction
+from ecomgpt.common.hashing import digest, fraction
 from ecomgpt.common.progress import track
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import data_root, official_test
@@ -19,7 +18,7 @@ from ecomgpt.sources.keep import ReadCounts
 
 
 @dataclass
-class Work:
+class LabellingWork:
     """One labelling of one dataset.
 
     Attributes:
@@ -41,9 +40,11 @@ class Work:
         return f"{self.dataset.name} {self.labelling.name}"
 
 
-def choose(config: Config, dataset: Dataset, labellings: Sequence[Labelling]) -> list[Work]:
+def choose(config: Config, dataset: Dataset, labellings: Sequence[Labelling]) -> list[LabellingWork]:
     """Chooses in one pass over the dataset; test and validation texts are never labelled, because nothing trains on them."""
-    choices = [_Choice(config, Work(dataset, labelling)) for labelling in labellings if labelling.applies(dataset)]
+    choices = [
+        _Choice(config, LabellingWork(dataset, labelling)) for labelling in labellings if labelling.applies(dataset)
+    ]
     if not choices:
         return []
     official = official_test(dataset, data_root(config))
@@ -64,10 +65,10 @@ def choose(config: Config, dataset: Dataset, labellings: Sequence[Labelling]) ->
 class _Choice:
     """Keeps the texts of one labelling that come first in the seeded order."""
 
-    def __init__(self, config: Config, work: Work) -> None:
+    def __init__(self, config: Config, work: LabellingWork) -> None:
         self.work, self.seed, self.settings = work, config.seed, config.pseudo
         self._heap: list[tuple[float, int, Text]] = []
-        self._seen: set[bytes] = set()
+        self._seen: set[str] = set()
 
     def add(self, text: Text, reason: str) -> None:
         self.work.offered += 1
@@ -88,12 +89,12 @@ class _Choice:
             return "no text"
         if len(text) > self.settings.max_characters:
             return "longer than pseudo.max_characters"
-        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        if digest in self._seen:
+        name = digest(text)
+        if name in self._seen:
             return "the same text as another record's"
-        self._seen.add(digest)
+        self._seen.add(name)
         return ""
 
-    def done(self) -> Work:
+    def done(self) -> LabellingWork:
         self.work.texts = [text for _, _, text in sorted(self._heap, key=lambda entry: (-entry[0], entry[1]))]
         return self.work

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.chat.messages import ChatReply, Request
 from ecomgpt.config.declarations import Declaration, OneOf, Strict, load, load_all
 from ecomgpt.pseudo.answer import Axes, Rejected
 from ecomgpt.pseudo.forms import FORMS, Form, Text
@@ -84,7 +84,7 @@ class Labelling(Declaration):
             messages += [("user", example.text), ("assistant", json.dumps(example.answer, ensure_ascii=False))]
         return Request((*messages, ("user", text)), self.max_tokens, self.made.shape.schema(axes))
 
-    def record(self, text: Text, reply: Reply) -> Record:
+    def record(self, text: Text, reply: ChatReply) -> Record:
         """The labelled record.
 
         Raises:
@@ -202,7 +202,7 @@ def _broken_examples(labelling: Labelling) -> Iterator[str]:
         for number, example in enumerate(labelling.examples[language]):
             text = Text(_carrier(labelling, example.text, language), example.text)
             try:
-                labelling.record(text, Reply(json.dumps(example.answer)))
+                labelling.record(text, ChatReply(json.dumps(example.answer)))
             except Rejected as error:
                 yield f"'examples.{language}[{number}]' would be rejected: {error.reason} {error.detail}".rstrip()
 

@@ -1,6 +1,5 @@
 """Asks, checks and writes: one labelling of one dataset at a time."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,11 +8,12 @@ from typing import Any
 
 from ecomgpt.chat.client import Chat
 from ecomgpt.chat.ledger import OverBudget, price
-from ecomgpt.chat.messages import Reply, Request
-from ecomgpt.common.files import write_json, write_text
+from ecomgpt.chat.messages import ChatReply, Request
+from ecomgpt.common.files import write_bytes, write_json
+from ecomgpt.common.jsonl import encode_line
 from ecomgpt.common.progress import track
 from ecomgpt.pseudo.answer import Rejected
-from ecomgpt.pseudo.choose import Work
+from ecomgpt.pseudo.choose import LabellingWork
 from ecomgpt.sources.readers.labelled import to_json
 from ecomgpt.sources.records import Record
 
@@ -28,10 +28,10 @@ class Labelled:
         replies: All answers that came.
     """
 
-    work: Work
+    work: LabellingWork
     records: list[Record] = field(default_factory=list)
     rejects: list[tuple[int, str, str, str]] = field(default_factory=list)
-    replies: list[Reply] = field(default_factory=list)
+    replies: list[ChatReply] = field(default_factory=list)
 
     @property
     def reasons(self) -> Counter[str]:
@@ -44,18 +44,18 @@ class Labelled:
         return len(self.work.texts) - sum(not reply.failure or reply.finish == "bad_request" for reply in self.replies)
 
 
-def requests(work: Work) -> Iterable[Request]:
+def requests(work: LabellingWork) -> Iterable[Request]:
     """The questions of a piece of work, in the order of its texts."""
     return (work.labelling.request(text.text, text.record.language) for text in work.texts)
 
 
-def label(chat: Chat, work: Work) -> tuple[Labelled, OverBudget | None]:
+def label(chat: Chat, work: LabellingWork) -> tuple[Labelled, OverBudget | None]:
     """Asks about every text and checks every answer.
 
     Returns:
         The outcome, and the budget's message where it stopped the work; what was answered by then is in the outcome.
     """
-    replies: dict[int, Reply] = {}
+    replies: dict[int, ChatReply] = {}
     stopped = None
     try:
         answers = chat.ask(requests(work))
@@ -66,7 +66,7 @@ def label(chat: Chat, work: Work) -> tuple[Labelled, OverBudget | None]:
     return check(work, replies), stopped
 
 
-def check(work: Work, replies: dict[int, Reply]) -> Labelled:
+def check(work: LabellingWork, replies: dict[int, ChatReply]) -> Labelled:
     """Makes records of the answers that hold against their texts."""
     found = Labelled(work, replies=[replies[index] for index in sorted(replies)])
     for index in sorted(replies):
@@ -96,8 +96,8 @@ def write(found: Labelled, folder: Path, chat: Chat, official_test: bool) -> dic
     ]
     manifest = provenance(found, chat, official_test)
     # The records come last but one and the manifest last: a reader that finds it finds what it speaks of.
-    write_text(folder / f"{name}.rejected.jsonl", _lines(rejects))
-    write_text(folder / f"{name}.jsonl", _lines(map(to_json, found.records)))
+    write_bytes(folder / f"{name}.rejected.jsonl", b"".join(map(encode_line, rejects)))
+    write_bytes(folder / f"{name}.jsonl", b"".join(encode_line(to_json(record)) for record in found.records))
     write_json(folder / f"{name}.manifest.json", manifest)
     return manifest
 
@@ -141,7 +141,3 @@ def provenance(found: Labelled, chat: Chat, official_test: bool) -> dict[str, An
         "tokens": {"prompt": tokens[0], "answer": tokens[1]},
         "cost_usd": round(price(settings, *tokens), 6) if settings.price_input is not None else None,
     }
-
-
-def _lines(rows: Iterable[dict[str, Any]]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

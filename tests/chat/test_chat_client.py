@@ -13,7 +13,7 @@ from endpoint_server import KEY, Answer, error, serve
 from ecomgpt.chat.client import Chat
 from ecomgpt.chat.endpoint import retry_after
 from ecomgpt.chat.ledger import OverBudget
-from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.chat.messages import ChatReply, Request
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import ChatConfig
 
@@ -42,7 +42,7 @@ def asked(*texts: str) -> list[Request]:
     return [Request((("user", text),)) for text in texts]
 
 
-def answers(tmp_path: Path, url: str, requests: list[Request], **settings: Any) -> tuple[list[Reply], Chat]:
+def answers(tmp_path: Path, url: str, requests: list[Request], **settings: Any) -> tuple[list[ChatReply], Chat]:
     with Chat(replace(SETTINGS, base_url=url, **settings), tmp_path) as chat:
         found = dict(chat.ask(requests))
     return [found[index] for index in range(len(requests))], chat

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from two_runs import make, questions, row, two_runs
 
-from ecomgpt.chat.messages import Reply, Request
+from ecomgpt.chat.messages import ChatReply, Request
 from ecomgpt.common.errors import UserError
 from ecomgpt.compare import agreement as agreeing
 from ecomgpt.compare import judge as judging
@@ -216,8 +216,8 @@ class Scripted:
             yield index, self.say(request.messages[1][1])  # type: ignore[operator]
 
 
-def verdict(word: str) -> Reply:
-    return Reply(json.dumps({"reason": "so", "verdict": word}))
+def verdict(word: str) -> ChatReply:
+    return ChatReply(json.dumps({"reason": "so", "verdict": word}))
 
 
 def test_a_judge_that_likes_the_first_place_decides_nothing_and_is_found_out(tmp_path: Path) -> None:
@@ -234,13 +234,13 @@ def test_a_fair_judge_finds_the_better_run_in_both_orders(tmp_path: Path) -> Non
     requests = judging.questions(judging.load_wording(None), pairs, True, 8000)
     assert all("right_answer" in request.messages[1][1] for request in requests)
 
-    def fair(text: str) -> Reply:
+    def fair(text: str) -> ChatReply:
         return verdict("second" if "wrong" in text.split("<second>")[0] else "first")
 
     judged, _ = judging.judge(Scripted(fair), requests, pairs)  # type: ignore[arg-type]
     assert [one.pair for one in judged] == pairs and {one.verdict for one in judged} == {"win"}
     assert judging.bias(judged) == judging.Bias(len(pairs), 1.0, 0, 0, 0.5)
-    judged, rejected = judging.judge(Scripted(lambda text: Reply("I like both")), requests, pairs)  # type: ignore[arg-type]
+    judged, rejected = judging.judge(Scripted(lambda text: ChatReply("I like both")), requests, pairs)  # type: ignore[arg-type]
     assert not judged and rejected == {"no JSON": 2 * len(pairs)} and judging.bias(judged) is None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from ecomgpt.eval.predictions import encode_line, to_json
+from ecomgpt.common.jsonl import encode_line
+from ecomgpt.eval.predictions import to_json
 from ecomgpt.eval.rows import Answer, EvalRow
 from ecomgpt.tasks.prompt import Prompt
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ecomgpt.chat.messages import Reply
+from ecomgpt.chat.messages import ChatReply
 from ecomgpt.common.errors import UserError
 from ecomgpt.pseudo.answer import Rejected
 from ecomgpt.pseudo.declaration import LANGUAGES, SLOT, Labelling, load_labellings
@@ -41,7 +41,7 @@ def labelling(name: str) -> Labelling:
 
 
 def made(name: str, text: Text, answer: Any) -> Record:
-    return labelling(name).record(text, Reply(answer if isinstance(answer, str) else json.dumps(answer)))
+    return labelling(name).record(text, ChatReply(answer if isinstance(answer, str) else json.dumps(answer)))
 
 
 def test_every_form_has_a_shipped_labelling_whose_prompt_is_complete_in_both_languages() -> None:
@@ -187,14 +187,14 @@ def test_everything_else_is_rejected_with_its_reason(name: str, text: Text, answ
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        (Reply('{"rating": "5"}', finish="length"), "cut off at the token limit"),
-        (Reply("", finish="refusal"), "refused"),
-        (Reply("", finish="content_filter"), "stopped by the endpoint's content filter"),
-        (Reply(finish="bad_request", failure="HTTP 400: too long"), "a request that the endpoint does not take"),
-        (Reply(failure="HTTP 500, 3 times"), "no answer from the endpoint"),
+        (ChatReply('{"rating": "5"}', finish="length"), "cut off at the token limit"),
+        (ChatReply("", finish="refusal"), "refused"),
+        (ChatReply("", finish="content_filter"), "stopped by the endpoint's content filter"),
+        (ChatReply(finish="bad_request", failure="HTTP 400: too long"), "a request that the endpoint does not take"),
+        (ChatReply(failure="HTTP 500, 3 times"), "no answer from the endpoint"),
     ],
 )
-def test_an_answer_that_did_not_come_whole_is_none(reply: Reply, reason: str) -> None:
+def test_an_answer_that_did_not_come_whole_is_none(reply: ChatReply, reason: str) -> None:
     with pytest.raises(Rejected) as caught:
         labelling("review_rating").record(REVIEW, reply)
     assert caught.value.reason == reason

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.jsonl import encode_line
 from ecomgpt.eval.backends import Reply, Subject
-from ecomgpt.eval.predictions import encode_line
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.suite import Suite
 from ecomgpt.eval.task import EvalTask

@@ -19,8 +19,6 @@ def _no_names(answers: Sequence[Answer]) -> list[str]:
 class Metric:
     """An update/compute pair. What is summed over rows between the two can be summed over processes and resamples too.
 
-    `ecomgpt.eval.metrics.module.AnswerMetric` is the same as a ``torchmetrics.Metric`` with the sums as its state.
-
     Attributes:
         count: Answers and names to an array (answers, sums), float64.
         compute: Divides. Summed counts (..., sums) to values (...).

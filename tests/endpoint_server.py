@@ -130,7 +130,8 @@ def serve(behave: Callable[[dict[str, Any], int], Answer]) -> Iterator[Served]:
 
 
 def labeller(body: dict[str, Any]) -> str:
-    """A labeller of simple mind: it takes the first word of the text and the first label of each set, as the schema asks."""
+    """A labeller of simple mind: it takes the first word of the text and the first label of each set, as the schema
+    asks."""
     text = body["messages"][-1]["content"]
     word = text.split()[0] if " " in text else text[:2]
     schema = body["response_format"]["json_schema"]["schema"]

@@ -1,1 +1,1 @@
-"""A chat model behind an OpenAI-compatible endpoint: asked politely, paid for once, and never beyond the budget."""
+"""A chat model behind an OpenAI-compatible endpoint: rate limited, cached, and within a budget."""

@@ -24,8 +24,8 @@ def cache_file(settings: ChatConfig, cache: Path) -> Path:
 class Cache:
     """A file of replies by the content of their requests.
 
-    Each line is appended in one call, so that processes that share the file do not mix their lines. A line torn by a crash is
-    skipped. Memory holds the offsets of the replies only.
+    Each line is appended in one call, so that processes that share the file do not mix their lines. A line torn by a
+    crash is skipped. Memory holds the offsets of the replies only.
 
     Args:
         path: The file; created when the first reply is stored.

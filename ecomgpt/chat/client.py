@@ -64,16 +64,17 @@ class Chat:
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[int, ChatReply]]:
         """Answers questions; each once, in the order in which the answers come.
 
-        A question that can't be answered after all retries gives a reply with its ``failure``. Equal questions are asked
-        once.
+        A question that can't be answered after all retries gives a reply with its ``failure``. Equal questions are
+        asked once.
 
         Yields:
             The question's position, and its answer.
 
         Raises:
-            OverBudget: When the budget has no room for the next request, after the answers on their way were handed out.
-            UserError: If no request can succeed: the key is refused, the model is unknown, the endpoint is not there, or
-                ``chat.give_up`` requests failed in a row.
+            OverBudget: When the budget has no room for the next request, after the answers on their way were handed
+                out.
+            UserError: If no request can succeed: the key is refused, the model is unknown, the endpoint is not there,
+                or ``chat.give_up`` requests failed in a row.
         """
         source = enumerate(requests)
         askers: dict[str, list[int]] = {}

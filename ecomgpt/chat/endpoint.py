@@ -129,7 +129,8 @@ class Endpoint:
             raise Fatal(f"chat.key_variable: {settings.base_url} refuses {source} ({status}: {detail})")
         if status == 404:
             raise Fatal(
-                f"chat.model: {settings.base_url} knows no model '{settings.model}', or chat.base_url is wrong ({status}: {detail})"
+                f"chat.model: {settings.base_url} knows no model '{settings.model}', or chat.base_url is wrong "
+                f"({status}: {detail})"
             )
         if status == 402 or code in ("insufficient_quota", "billing_hard_limit_reached"):
             raise Fatal(f"chat: the account at {settings.base_url} has no credit left ({status}: {detail})")
@@ -137,7 +138,8 @@ class Endpoint:
             wait = retry_after(headers)
             if wait is not None and wait > LONGEST_PAUSE:
                 raise Fatal(
-                    f"chat: {settings.base_url} wants no request for {wait:.0f} s ({status}: {detail}); the same command goes on then"
+                    f"chat: {settings.base_url} wants no request for {wait:.0f} s ({status}: {detail}); "
+                    "the same command goes on then"
                 )
             raise Transient(f"HTTP {status}", wait)
         raise Refused(f"HTTP {status}: {detail}")
@@ -153,7 +155,7 @@ class Endpoint:
 
 
 def missing(settings: ChatConfig) -> list[str]:
-    """What keeps us from asking at all: one sentence each."""
+    """What prevents any request: one sentence each."""
     import importlib.util
 
     found = []
@@ -163,7 +165,8 @@ def missing(settings: ChatConfig) -> list[str]:
     key = read_key(settings)
     if name and not key:
         found.append(
-            f"chat.key_variable: ${name} is not set; export {name}=<your key>, or give chat.key_variable=null for an endpoint without keys"
+            f"chat.key_variable: ${name} is not set; export {name}=<your key>, "
+            "or give chat.key_variable=null for an endpoint without keys"
         )
     elif not key.isascii() or not key.isprintable():
         found.append(f"chat.key_variable: ${name} holds characters that no key has")

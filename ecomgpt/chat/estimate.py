@@ -1,4 +1,4 @@
-"""What questions will cost, before any is asked."""
+"""The cost of requests, estimated before any is sent."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What was asked, what it cost, and the budget that stops it."""
+"""Requests sent, what they cost, and the budget that stops them."""
 
 import threading
 from collections import Counter
@@ -23,16 +23,16 @@ def price(settings: ChatConfig, prompt_tokens: int, answer_tokens: int) -> float
 class Ledger:
     """Counts of one start of a command, safe for threads.
 
-    Before a request is sent the most that it can cost is set aside, and what it did cost is taken once it is known. So the
-    budget holds even if every answer on its way is as long as it may be.
+    Before a request is sent the most that it can cost is set aside, and what it did cost is taken once it is known. So
+    the budget holds even if every answer on its way is as long as it may be.
 
     Attributes:
         asked: Answers that were paid for.
         cached: Answers that were on disk.
         prompt_tokens, answer_tokens: Paid for.
         cost: USD paid.
-        uncertain: USD that requests may have cost whose answer never came: timeouts and broken answers. They count against
-            the budget.
+        uncertain: USD that requests may have cost whose answer never came: timeouts and broken answers. They count
+            against the budget.
         retries: By reason.
     """
 
@@ -60,9 +60,9 @@ class Ledger:
             while budget is not None and self.cost + self.uncertain + self._reserved + most > budget:
                 if not self._reserved:
                     raise OverBudget(
-                        f"chat.budget: {self.cost + self.uncertain:.4f} of {budget:g} USD are spent, and the next request may cost "
-                        f"{most:.4f}. What is paid for is kept: the same command goes on from there with as much again, "
-                        "or give a larger chat.budget"
+                        f"chat.budget: {self.cost + self.uncertain:.4f} of {budget:g} USD are spent, and the next request "
+                        f"may cost {most:.4f}. What is paid for is kept: the same command goes on from there with as much "
+                        "again, or give a larger chat.budget"
                     )
                 self._changed.wait(0.1)
                 if stop.is_set():

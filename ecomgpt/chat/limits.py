@@ -1,4 +1,4 @@
-"""How fast an endpoint may be asked: requests and tokens a minute, and pauses that it asks for."""
+"""Rate limits of an endpoint: requests and tokens per minute, and the pauses it demands."""
 
 import threading
 import time
@@ -13,8 +13,8 @@ class Stopped(Exception):
 class Limiter:
     """Spaces requests evenly: after each, the next waits for its share of a minute (the generic cell rate algorithm).
 
-    No burst is allowed, so that no minute, wherever it begins, holds more than the limit. Tokens are reckoned before the
-    answer is known: the estimated prompt and the longest answer, as endpoints do for their own limits.
+    No burst is allowed, so that no minute, wherever it begins, holds more than the limit. Tokens are reckoned before
+    the answer is known: the estimated prompt and the longest answer, as endpoints do for their own limits.
     """
 
     def __init__(self, settings: ChatConfig, stop: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""What of the group ``chat`` can't work, told before any request."""
+"""Settings of the group ``chat`` that can't work, reported before any request."""
 
 import re
 from collections.abc import Iterator
@@ -16,10 +16,13 @@ def problems(chat: ChatConfig, used: bool) -> Iterator[str]:
     """
     if chat.key_variable is not None and not re.fullmatch(r"[A-Za-z_]\w{0,80}", chat.key_variable):
         # Its value is not shown: it may be the key.
-        yield "chat.key_variable is no name of an environment variable; put the key into one and give the variable's name"
+        yield "chat.key_variable is no environment variable's name; put the key into a variable and give its name"
     address = urlsplit(chat.base_url)
     if address.username or address.password or address.query:
-        yield "chat.base_url holds a user, password or query, which would be written into files; the key goes into $OPENAI_API_KEY"
+        yield (
+            "chat.base_url holds a user, password or query, which would be written into files; "
+            "the key goes into $OPENAI_API_KEY"
+        )
     elif used and (address.scheme not in ("http", "https") or not address.hostname):
         yield f"chat.base_url: '{chat.base_url}' is no address; it looks like https://api.openai.com/v1"
     if used:
@@ -31,9 +34,12 @@ def _budget(chat: ChatConfig) -> Iterator[str]:
     if chat.budget is None:
         return
     if None in prices:
-        yield "chat.budget needs prices: give chat.price_input and chat.price_output (USD a million tokens), or chat.budget=null"
+        yield (
+            "chat.budget needs prices: give chat.price_input and chat.price_output (USD per million tokens), "
+            "or chat.budget=null"
+        )
     elif chat.prices_for is not None and chat.prices_for != chat.model:
         yield (
-            f"chat.price_input and chat.price_output are those of '{chat.prices_for}', but chat.model is '{chat.model}'; "
-            f"give its prices and chat.prices_for={chat.model}, or chat.budget=null"
+            f"chat.price_input and chat.price_output are those of '{chat.prices_for}', but chat.model is "
+            f"'{chat.model}'; give its prices and chat.prices_for={chat.model}, or chat.budget=null"
         )

@@ -1,1 +1,1 @@
-"""Two runs' answers side by side: people's blind verdicts in a browser, an automatic judge beside them, and how far they agree."""
+"""Blind comparison of two runs' answers: people in a browser, an automatic judge, and their agreement."""

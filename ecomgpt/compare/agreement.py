@@ -23,7 +23,8 @@ class Kappa:
         between: The names of those who judged.
         n: The rows that all of them judged.
         observed: Share of pairs of verdicts on a row that are equal.
-        value: Kappa: 1 full agreement, 0 no more than by chance; NaN where chance alone would agree always, or without rows.
+        value: Kappa: 1 full agreement, 0 no more than by chance; NaN where chance alone would agree always, or without
+            rows.
         low: Lower end of the 95 % bootstrap interval over rows; NaN where too few rows vary.
         high: Upper end.
     """

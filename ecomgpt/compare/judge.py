@@ -1,21 +1,21 @@
 """An automatic judge: a chat model is asked about every pair twice, with the answers in either order.
 
-A judge that likes what stands first would decide half of the rows by that alone. So only a verdict that both orders give counts; the
-others are ties, and how often the place decided is told.
+A judge that prefers whatever comes first would decide half of the rows by position alone. So a verdict counts only if
+both orders give it; all others are ties, and the position bias is reported.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
 from ecomgpt.chat.client import Chat
-from ecomgpt.chat.messages import ChatReply, Request
+from ecomgpt.chat.messages import Request
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.progress import track
 from ecomgpt.compare.pairs import Pair
@@ -28,7 +28,8 @@ ORDERS = ("ab", "ba")
 SHAPE = Shape({"reason": None, "verdict": "verdict"})
 CHOICES = {"verdict": ("first", "second", "tie")}
 SLOT = re.compile(r"\{(\w+)\}")
-NEEDED = ("question", "first", "second")
+SLOTS = {"instruction": (), "question": ("question", "first", "second", "reference"), "reference": ("target",)}
+"""The slots that each text of the wording must hold; the instruction may hold any."""
 MEANING = {("ab", "first"): "win", ("ab", "second"): "loss", ("ba", "first"): "loss", ("ba", "second"): "win"}
 
 
@@ -66,7 +67,7 @@ class Wording(Declaration):
 
 @dataclass(frozen=True)
 class Judged:
-    """What the judge says of a pair.
+    """The judge's verdicts on a pair.
 
     Attributes:
         pair: Which.
@@ -79,10 +80,17 @@ class Judged:
     reasons: dict[str, str]
 
     @property
+    def consistent(self) -> bool:
+        """True if both orders give the same verdict."""
+        return len(self._verdicts()) == 1
+
+    @property
     def verdict(self) -> str:
         """The verdict of ``run_a`` that both orders give, else a tie."""
-        meant = {MEANING.get((order, word), "tie") for order, word in self.said.items()}
-        return meant.pop() if len(meant) == 1 else "tie"
+        return self._verdicts().pop() if self.consistent else "tie"
+
+    def _verdicts(self) -> set[str]:
+        return {MEANING.get((order, word), "tie") for order, word in self.said.items()}
 
     def to_json(self) -> dict[str, Any]:
         """One line of ``judge.jsonl``."""
@@ -97,14 +105,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Bias:
-    """How far the place decided.
+    """Position bias: how far the order of the answers decided.
 
     Attributes:
         n: Pairs judged in both orders.
         consistent: Share of pairs with the same verdict in both orders.
         first: Pairs on which the first place won in both orders.
         second: Pairs on which the second place won in both orders.
-        first_share: Of all answers that name a winner, how many name the first; 0.5 without bias; None without such answers.
+        first_share: Of all answers that name a winner, how many name the first; 0.5 without bias; None without such
+            answers.
     """
 
     n: int
@@ -122,19 +131,14 @@ def load_wording(own: str | None) -> Wording:
     """
     path = [path for path in declarations("compare", own) if path.stem == "judge"][-1]
     wording = load(path, Wording, name="judge")
-    problems = []
+    problems: list[str] = []
     for language in ("en", "zh"):
-        for key, slots in (("instruction", ()), ("question", (*NEEDED, "reference")), ("reference", ("target",))):
+        for key, slots in SLOTS.items():
             text = getattr(wording, key).get(language)
             if not text:
                 problems.append(f"{path}: '{key}.{language}' is missing")
-                continue
-            wrong = set(SLOT.findall(text)) ^ set(slots)
-            problems += (
-                f"{path}: '{key}.{language}' needs the slots {', '.join(slots)} and no other"
-                for _ in (1,)
-                if wrong and slots
-            )
+            elif slots and set(SLOT.findall(text)) != set(slots):
+                problems.append(f"{path}: '{key}.{language}' needs the slots {', '.join(slots)} and no other")
     if problems:
         raise UserError(*problems)
     return wording
@@ -155,20 +159,19 @@ def judge(chat: Chat, requests: Sequence[Request], pairs: Sequence[Pair]) -> tup
         UserError: If no request can succeed, or the budget is spent; answers that came by then are in the cache.
     """
     rejected: Counter[str] = Counter()
-    said: dict[int, dict[str, str]] = {}
-    reasons: dict[int, dict[str, str]] = {}
+    answers: dict[int, dict[str, dict[str, str]]] = {}
     for index, reply in track(chat.ask(requests), "judge", len(requests), chat.ledger.line):
         number, order = index // len(ORDERS), ORDERS[index % len(ORDERS)]
         try:
-            answer = _read(reply)
+            answers.setdefault(number, {})[order] = SHAPE.items(reply, CHOICES)[0]
         except Rejected as error:
             rejected[error.reason] += 1
-            continue
-        said.setdefault(number, {})[order] = answer["verdict"]
-        reasons.setdefault(number, {})[order] = answer["reason"]
-    whole = [number for number in sorted(said) if len(said[number]) == len(ORDERS)]
-    inner = [Judged(pairs[number], _sorted(said[number]), _sorted(reasons[number])) for number in whole]
-    return inner, rejected
+    judged = []
+    for number, by_order in sorted(answers.items()):
+        if len(by_order) == len(ORDERS):
+            said, reasons = ({order: by_order[order][key] for order in ORDERS} for key in ("verdict", "reason"))
+            judged.append(Judged(pairs[number], said, reasons))
+    return judged, rejected
 
 
 def questions(wording: Wording, pairs: Sequence[Pair], reference: bool, longest: int) -> list[Request]:
@@ -177,26 +180,14 @@ def questions(wording: Wording, pairs: Sequence[Pair], reference: bool, longest:
 
 
 def bias(judged: Sequence[Judged]) -> Bias | None:
-    """How far the place decided; None where nothing was judged."""
+    """The position bias; None where nothing was judged."""
     if not judged:
         return None
     named = [word for one in judged for word in one.said.values() if word != "tie"]
     same_place = Counter(one.said["ab"] for one in judged if one.said["ab"] == one.said["ba"])
-    agreed = sum(len(set(_meant(one))) == 1 for one in judged)
+    agreed = sum(one.consistent for one in judged)
     share = named.count("first") / len(named) if named else None
     return Bias(len(judged), agreed / len(judged), same_place["first"], same_place["second"], share)
-
-
-def _meant(one: Judged) -> Iterator[str]:
-    return (MEANING.get((order, word), "tie") for order, word in one.said.items())
-
-
-def _read(reply: ChatReply) -> dict[str, str]:
-    return SHAPE.items(reply, CHOICES)[0]
-
-
-def _sorted(said: dict[str, str]) -> dict[str, str]:
-    return {order: said[order] for order in ORDERS}
 
 
 def _fill(text: str, texts: dict[str, str]) -> str:

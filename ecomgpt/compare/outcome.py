@@ -98,16 +98,11 @@ def show(found: Outcome) -> Iterator[RenderableType]:
     from rich.text import Text
 
     for name, arm, whole in found.arms:
-        table = Table(
-            title=Text(visible(f"{found.names[0]} against {found.names[1]}, by {name}")),
-            title_justify="left",
-            box=SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-        )
-        for column in HEAD:
-            table.add_column(
-                column, justify="left" if column == "task" else "right", overflow="fold", no_wrap=column != "task"
-            )
+        title = Text(visible(f"{found.names[0]} against {found.names[1]}, by {name}"))
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column(HEAD[0], overflow="fold")
+        for column in HEAD[1:]:
+            table.add_column(column, justify="right", overflow="fold", no_wrap=True)
         for one in arm.tasks.values():
             table.add_row(*(Text(visible(cell)) for cell in _cells(one)))
         table.add_section()
@@ -143,14 +138,12 @@ def _lines(found: Outcome) -> Iterator[str]:
     yield from (f"Agreement of {_names(one.between)}: {_kappa(one)}" for one in found.kappas)
     if found.bias:
         one = found.bias
-        share = (
-            ""
-            if one.first_share is None
-            else f" Of its answers that name a winner, {points(one.first_share)} % name the first (50 without bias)."
-        )
+        share = ""
+        if one.first_share is not None:
+            share = f" Of its answers that name a winner, {points(one.first_share)} % name the first (50 without bias)."
         yield (
-            f"The judge said the same in both orders on {points(one.consistent)} % of {one.n:,} rows; on {one.first:,} it preferred the first "
-            f"place both times, on {one.second:,} the second.{share}"
+            f"The judge said the same in both orders on {points(one.consistent)} % of {one.n:,} rows; on {one.first:,} "
+            f"it preferred the first place both times, on {one.second:,} the second.{share}"
         )
     if found.beside:
         yield f"Agreement of people and the judge: {_kappa(found.beside)}"
@@ -160,16 +153,11 @@ def _lines(found: Outcome) -> Iterator[str]:
 def _kappa(one: Kappa) -> str:
     if not one.n:
         return "they have judged no row in common"
-    value = (
-        "not defined, because all verdicts are equal"
-        if math.isnan(one.value)
-        else f"{one.value:.2f}".replace("-", "\u2212")
-    )
-    interval = (
-        ""
-        if math.isnan(one.low) or math.isnan(one.value)
-        else f", 95 % interval {one.low:.2f} to {one.high:.2f}".replace("-", "\u2212")
-    )
+    value, interval = "not defined, because all verdicts are equal", ""
+    if not math.isnan(one.value):
+        value = f"{one.value:.2f}".replace("-", "\u2212")
+        if not math.isnan(one.low):
+            interval = f", 95 % interval {one.low:.2f} to {one.high:.2f}".replace("-", "\u2212")
     return f"{one.method}'s kappa {value}{interval}; equal verdicts {points(one.observed)} %; {one.n:,} rows"
 
 
@@ -192,9 +180,11 @@ def _markdown(found: Outcome) -> Iterator[str]:
 
 def _json(found: Outcome) -> dict[str, Any]:
     arms = {
-        key: {"all": whole.to_json(), "tasks": {task: one.to_json() for task, one in arm.tasks.items()}}
-        for key, (_, arm, whole) in zip(("people", "judge"), _padded(found), strict=True)
-        if arm is not None and whole is not None
+        "judge" if name == JUDGE else "people": {
+            "all": whole.to_json(),
+            "tasks": {task: one.to_json() for task, one in arm.tasks.items()},
+        }
+        for name, arm, whole in found.arms
     }
     return {
         "run_a": found.names[0],
@@ -206,13 +196,6 @@ def _json(found: Outcome) -> dict[str, Any]:
         "judge_and_people": _plain(found.beside) if found.beside else None,
         "position_bias": None if found.bias is None else vars(found.bias),
     }
-
-
-def _padded(found: Outcome) -> list[tuple[str, Tallies | None, Tally | None]]:
-    return [
-        ("people", found.people, found.people.whole),
-        ("judge", found.judge, found.judge.whole if found.judge else None),
-    ]
 
 
 def _plain(one: Kappa) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The questions that both runs answered, in an order that a seed decides."""
+"""The questions that both runs answered, in a seeded order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Pair:
 
     @property
     def same(self) -> bool:
-        """Whether the answers are equal, up to white space at their ends: a tie that nobody needs to be asked about."""
+        """True if the answers are equal up to surrounding white space: a tie that needs no judge."""
         return self.a.text.strip() == self.b.text.strip()
 
     @cached_property
@@ -50,16 +50,16 @@ class Pair:
         return _hash(self.a.row.prompt.text, self.a.text, self.b.text)
 
     def first(self, seed: int, annotator: str) -> str:
-        """Whose answer stands first, ``a`` or ``b``: as good as a coin, and the same whenever the page is loaded."""
+        """Whose answer is shown first, ``a`` or ``b``: as fair as a coin, and the same at every reload."""
         return "ab"[int(_hash("first", str(seed), self.key, annotator.casefold()), 16) % 2]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What there is to compare.
+    """The pairs to compare.
 
     Attributes:
-        pairs: The sample, in the order in which it is shown.
+        pairs: In the order in which they are shown.
         notes: What was left out and why, one sentence each.
     """
 
@@ -70,8 +70,8 @@ class Sample:
 def find(a: Run, b: Run, settings: CompareConfig, seed: int) -> Sample:
     """Matches the answers of both runs and draws ``settings.limit`` rows a task.
 
-    A smaller limit's rows are among a larger one's, and rows of all tasks are mixed, so that whoever stops early has seen some of
-    each. Everybody gets the same order, so that two people who stop early have judged the same rows.
+    A smaller limit's rows are among a larger one's, and rows of all tasks are mixed, so that whoever stops early has
+    seen some of each. Everybody gets the same order, so that two people who stop early have judged the same rows.
 
     Raises:
         UserError: If they answered no task in common, or different questions under the same ids.
@@ -119,12 +119,12 @@ def _tasks(a: Run, b: Run, wanted: list[str] | None) -> list[str]:
 
 
 def _different(task: str, pairs: list[Pair], a: Path, b: Path) -> Iterator[str]:
-    """Refuses what can't be compared; the first difference is shown, because the cause is mostly one setting for all."""
+    """Reports rows that can't be compared, with the first example: the cause is mostly one setting for all."""
     different = [pair for pair in pairs if pair.a.row.prompt.text != pair.b.row.prompt.text]
     if different:
         yield (
-            f"{task}: {len(different):,} of {len(pairs):,} rows ask different questions in '{a}' and '{b}' under the same id, the "
-            f"first is {different[0].a.row.id}; evaluate both with the same suite, eval.candidates and data"
+            f"{task}: {len(different):,} of {len(pairs):,} rows ask different questions in '{a}' and '{b}' under the "
+            f"same id, the first is {different[0].a.row.id}; evaluate both with the same suite, eval.candidates and data"
         )
 
 

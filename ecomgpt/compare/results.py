@@ -29,7 +29,8 @@ class Tally:
         same: Of the ties, how many because the answers are equal; nobody was asked about them.
         split: Of the ties, how many because most annotators agree on none of the three.
         surplus: ``(win - loss) / n``.
-        low: Lower end of its 95 % bootstrap interval over rows; NaN where all verdicts are equal, which resampling can't vary.
+        low: Lower end of its 95 % bootstrap interval over rows; NaN where all verdicts are equal, which resampling
+            can't vary.
         high: Upper end.
     """
 
@@ -67,10 +68,10 @@ class Tallies:
 
 
 def tallies(pairs: Sequence[Pair], given: Mapping[str, Mapping[str, str]]) -> Tallies:
-    """Puts the verdicts of several annotators together: on each row what most of them say, and a tie where most agree on nothing.
+    """Combines the verdicts of several annotators by majority; a row without a majority is a tie.
 
-    Rows come in a random order, and equal answers among them count as ties as far as people have come. Counting all of them at
-    once would make ties of an evaluation that is only begun.
+    Rows come in a random order, and equal answers count as ties only as far as the annotators have come; counting all of
+    them at once would fill an evaluation that has only begun with ties.
 
     Args:
         pairs: In the order in which they are shown.

@@ -1,10 +1,8 @@
 """The page on which people judge: a few plain forms, served on loopback.
 
-Why aiohttp and not Gradio: the page is two forms that must work by keyboard alone, show any text literally, load nothing from a network and
-stay the same whatever the model wrote. Gradio brings a web framework and megabytes of scripts that render answers as Markdown by default, and
-keyboard keys and strict security headers would have to be fought for. aiohttp is well kept and already here, because `datasets` and
-`lightning` need it; jinja2 escapes. Every verdict is a form that is sent and answered by a redirect, so that a reload, the back button or a
-second tab can't repeat or lose one, and nothing lives in the browser that a restart could forget.
+The page works by keyboard alone, shows any text literally and loads nothing from a network. Every verdict is a form
+answered by a redirect, so that a reload, the back button or a second tab can neither repeat nor lose one, and the browser
+holds nothing that a restart could forget. aiohttp is installed anyway: `datasets` and `lightning` need it.
 """
 
 from __future__ import annotations
@@ -33,8 +31,8 @@ LOOPBACK = "127.0.0.1"
 HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
 """Any port: a forwarded one (`ssh -L`) has another number than ours."""
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # "no-referrer" would make browsers hide the Origin of our own forms.
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -78,31 +76,31 @@ class Page:
 
     async def start(self, request: web.Request) -> web.Response:
         """Asks for a name, and offers those that are known."""
-        known = [(name, self._done(name)) for name in self.verdicts.annotators]
-        return self._page("start", known=known, total=len(self.pairs), wrong="")
+        return self._start()
 
     async def judge(self, request: web.Request) -> web.Response:
         """The first row that the annotator has not judged."""
         annotator = self._annotator(request.query.get("name", ""))
         if annotator is None:
-            known = [(name, self._done(name)) for name in self.verdicts.annotators]
-            wrong = "A name has 1 to 60 visible characters."
-            return self._page("start", status=400, known=known, total=len(self.pairs), wrong=wrong)
+            return self._start("A name has 1 to 60 visible characters.")
         given = self.verdicts.of(annotator)
         pair = next((pair for pair in self.pairs if pair.key not in given), None)
-        common: dict[str, Any] = {"annotator": annotator, "done": self._done(annotator), "total": len(self.pairs)}
+        state: dict[str, Any] = {"annotator": annotator, "done": self._done(annotator), "total": len(self.pairs)}
         if pair is None:
-            return self._page("done", **common)
-        first = pair.first(self.seed, annotator)
-        answers = [clip(getattr(pair, side).text, self.longest) for side in (first, "ba"["ab".index(first)])]
-        shown: dict[str, Any] = {
-            "question": clip(pair.a.row.prompt.text.strip(), self.longest),
-            "answers": answers,
-            "title": pair.title,
-            "row": pair.key,
-        }
-        target = clip(pair.a.row.target, self.longest) if self.reference else None
-        return self._page("judge", **common, **shown, target=target, language=pair.a.row.language)
+            return self._page("done", **state)
+        row, answers = pair.a.row, [pair.a.text, pair.b.text]
+        if pair.first(self.seed, annotator) == "b":
+            answers.reverse()
+        return self._page(
+            "judge",
+            **state,
+            question=clip(row.prompt.text.strip(), self.longest),
+            answers=[clip(text, self.longest) for text in answers],
+            title=pair.title,
+            row=pair.key,
+            target=clip(row.target, self.longest) if self.reference else None,
+            language=row.language,
+        )
 
     async def verdict(self, request: web.Request) -> web.StreamResponse:
         """Keeps a verdict and goes on."""
@@ -126,6 +124,10 @@ class Page:
         self.verdicts.undo(annotator)
         raise self._next(annotator)
 
+    def _start(self, wrong: str = "") -> web.Response:
+        known = [(name, self._done(name)) for name in self.verdicts.annotators]
+        return self._page("start", 400 if wrong else 200, known=known, total=len(self.pairs), wrong=wrong)
+
     def _annotator(self, name: str) -> str | None:
         clean = clean_name(name)
         return self.verdicts.known(clean) if clean else None
@@ -143,15 +145,11 @@ class Page:
         try:
             return await handler(request)
         except web.HTTPError as error:
-            text = (
-                "There is nothing here. Open the address that the command printed last."
-                if error.status == 404
-                else error.text
-            )
-            return self._page("error", status=error.status, message=text)
+            lost = "There is nothing here. Open the address that the command printed last."
+            return self._page("error", error.status, message=lost if error.status == 404 else error.text)
         except OSError as error:
             text = f"The verdict could not be written: {error.strerror}. It is not kept; make room and reload the page."
-            return self._page("error", status=500, message=text)
+            return self._page("error", 500, message=text)
 
     def _page(self, name: str, status: int = 200, **content: Any) -> web.Response:
         text = _environment().get_template(f"{name}.html.j2").render(content, root=f"/{self.secret}/")
@@ -162,14 +160,13 @@ class Page:
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers only what this page's own address asks.
 
-    A hostile site can point its own name at 127.0.0.1 (DNS rebinding): then the browser sends that name as Host. Or it can send a form
-    here (CSRF): then the browser sends the site as Origin.
+    A hostile site can point its own name at 127.0.0.1 (DNS rebinding): then the browser sends that name as Host. Or it
+    can send a form here (CSRF): then the browser sends the site as Origin.
     """
     hosts, origins = request.headers.getall("Host", []), request.headers.getall("Origin", [])
+    response: web.StreamResponse
     if len(hosts) != 1 or not HOST.fullmatch(hosts[0]):
-        response: web.StreamResponse = web.Response(
-            status=421, text="This page answers to 127.0.0.1 and localhost only.\n"
-        )
+        response = web.Response(status=421, text="This page answers to 127.0.0.1 and localhost only.\n")
     elif request.method not in ("GET", "HEAD") and origins != [f"http://{hosts[0]}"]:
         response = web.Response(status=403, text="Verdicts are taken from this page's own forms only.\n")
     else:
@@ -208,16 +205,14 @@ def serve(page: Page, port: int | None) -> None:
             f"compare.port: cannot listen on port {port} ({error.strerror}); give another, or null for a free one"
         ) from None
     number = listener.getsockname()[1]
-    print(
-        f"Open http://{LOOPBACK}:{number}/{page.secret}/ in a browser on this machine; Ctrl-C ends and keeps every verdict.",
-        flush=True,
-    )
+    address = f"http://{LOOPBACK}:{number}/{page.secret}/"
+    print(f"Open {address} in a browser on this machine; Ctrl-C ends and keeps every verdict.", flush=True)
     web.run_app(page.app(), sock=listener, print=None, access_log=None, shutdown_timeout=1.0)
     print()
 
 
 def _environment() -> Environment:
-    """Everything that a template prints is made visible, control characters and marks of direction too, then escaped."""
+    """Templates in which every printed text is made visible (control characters, direction marks), then escaped."""
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

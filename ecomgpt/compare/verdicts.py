@@ -1,4 +1,4 @@
-"""Verdicts on disk: JSON Lines that only ever grow. A later line of the same annotator and row replaces an earlier one."""
+"""Verdicts on disk: append-only JSON Lines, where an annotator's later line on a row replaces an earlier one."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Verdict:
 class Verdicts:
     """The verdicts on some pairs; a context manager that keeps the file to itself.
 
-    Every verdict is on the disk before the page moves on. A line that a crash has torn is left as it is, told and not counted,
-    as are verdicts on answers that have changed since; both stay in the file.
+    Every verdict is on the disk before the page moves on. A line that a crash has torn is left as it is, told and not
+    counted, as are verdicts on answers that have changed since; both stay in the file.
 
     Args:
         path: The file; it and its folder are made where they are missing.

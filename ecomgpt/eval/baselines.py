@@ -1,9 +1,9 @@
 """Answers that need no model, so that a score means something.
 
-* ``majority``: the most frequent target of the task's own rows. It looks at the answers, so it is the best constant answer,
-  not a rival.
-* ``random``: for closed candidates, a random one (or as many as another row has); else random words of the input, as many
-  as another row's target has.
+* ``majority``: the most frequent target of the task's own rows. It looks at the answers, so it is the best constant
+  answer, not a rival.
+* ``random``: for closed candidates, a random one (or as many as another row has); else random words of the input, as
+  many as another row's target has.
 * ``copy``: the input itself.
 """
 

@@ -1,8 +1,8 @@
 """A small check for forgetting: four easy skills outside e-commerce, in English and Chinese, made from nothing.
 
-It is no benchmark. It tells whether a model that was tuned on e-commerce can still copy, reverse, calculate and recall what
-every child knows; a base model that fails here before training tells nothing by failing after. Words and facts stand in
-``general.toml``; rows depend on the task's language and the seed alone.
+It is no benchmark. It tells whether a model that was tuned on e-commerce can still copy, reverse, calculate and recall
+what every child knows; a base model that fails here before training tells nothing by failing after. Words and facts
+stand in ``general.toml``; rows depend on the task's language and the seed alone.
 """
 
 import tomllib

@@ -1,7 +1,7 @@
-"""The suite as tasks of lm-evaluation-harness: a folder that it runs as it stands (``--include_path``).
+"""Export of a suite as tasks of lm-evaluation-harness: a folder that it runs as it is (``--include_path``).
 
-Prompts are written out whole, wordings and candidates included, so that the harness asks the same questions; limits of the
-answers and greedy decoding stand in the YAML. Rows lie beside the YAML and are found there wherever the folder goes.
+Prompts are written out in full, wordings and candidates included, so that the harness asks the same questions; the YAML
+holds the limits of the answers and the decoding. Rows lie beside the YAML, so the folder can be moved.
 """
 
 from collections.abc import Sequence
@@ -40,10 +40,12 @@ def rows(file: str, **_) -> datasets.DatasetDict:
 
 _README = """# {name}: tasks for lm-evaluation-harness
 
-    lm_eval --model hf --model_args pretrained=<model folder>,dtype=float32 --include_path <this folder> --tasks {group} --log_samples --output_path <folder>
+    lm_eval --model hf --model_args pretrained=<model folder>,dtype=float32 --include_path <this folder> \\
+      --tasks {group} --log_samples --output_path <folder>
 
 {count} tasks, {rows} rows. The prompts are whole: use no chat template and no few-shot examples. {cut}
-Answers are decoded greedily (or with the beams that the YAML names); their limits are `max_gen_toks` of each YAML. The harness itself computes exact match alone.
+Answers are decoded greedily, or with the beams that the YAML names; `max_gen_toks` of each YAML limits them. The harness
+itself computes exact match alone.
 """
 
 
@@ -54,7 +56,8 @@ def export_suite(suite: Suite, folder: Path, config: Config, tokenizer: "PreTrai
         suite: Tasks with their rows.
         folder: Where to; files of an earlier export are replaced.
         config: Limits of prompts and answers, and beams.
-        tokenizer: Cuts inputs that are too long for ``max_prompt_tokens`` as the evaluation does; None leaves them whole.
+        tokenizer: Cuts inputs that are too long for ``max_prompt_tokens`` as the evaluation does; None leaves them
+            whole.
 
     Returns:
         How many prompts were cut.
@@ -83,15 +86,11 @@ def export_suite(suite: Suite, folder: Path, config: Config, tokenizer: "PreTrai
         _yaml({"group": group, "task": [PREFIX + task.name for task, _ in suite], "aggregate_metric_list": aggregate}),
     )
     write_text(folder / "rows.py", _CODE)
-    told = (
-        f"{cut} inputs were cut to the prompt limit."
-        if tokenizer
-        else "No input was cut; the harness cuts at the model's own limit."
-    )
-    readme = _README.format(
-        name=name, group=group, count=len(suite), rows=sum(len(rows) for _, rows in suite), cut=told
-    )
-    write_text(folder / "README.md", readme)
+    note = "No input was cut; the harness cuts at the model's own limit."
+    if tokenizer:
+        note = f"{cut} inputs were cut to the prompt limit."
+    count = sum(len(rows) for _, rows in suite)
+    write_text(folder / "README.md", _README.format(name=name, group=group, count=len(suite), rows=count, cut=note))
     return cut
 
 

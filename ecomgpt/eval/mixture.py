@@ -1,8 +1,9 @@
-"""Evaluation tasks that need no declaration of their own: every task of the training mixture, on rows kept from training.
+"""Evaluation tasks made from the training mixture: each of its tasks, on rows that training never sees.
 
-The rows are the test split of the training sources: the datasets' own, or groups of records that training never sees. They are
-asked in the wordings that training draws from (suite ``in_domain``), or in wordings that stand in ``conf/eval/wordings`` alone,
-a folder that nothing but this module reads (suite ``unseen_instructions``): same rows, same candidates, other words.
+The rows are the test split of the training sources: the datasets' own, or groups of records that training never sees.
+They are asked in the wordings that training draws from (suite ``in_domain``), or in wordings that stand in
+``conf/eval/wordings`` alone, a folder that nothing but this module reads (suite ``unseen_instructions``): same rows,
+same candidates, other words.
 """
 
 from collections import Counter
@@ -28,7 +29,7 @@ ANSWER_TOKENS = {"label": 32, "labels": 64, "spans": 96, "typed_spans": 192, "te
 
 
 def mixture_tasks(config: Config, manifest: Mapping[str, Any]) -> list[EvalTask]:
-    """The tasks that ``eval.mixture`` asks for, one for each task of the mixture, each of its languages and each sort of wording.
+    """The tasks that ``eval.mixture`` requests, one per task of the mixture, language and kind of wording.
 
     Args:
         config: The run's configuration.
@@ -44,7 +45,8 @@ def mixture_tasks(config: Config, manifest: Mapping[str, Any]) -> list[EvalTask]
     gone = [name for name in names if name.partition(".")[2] not in tasks]
     if gone:
         raise UserError(
-            f"the model was trained on the task '{gone[0]}', which is no longer declared; restore its YAML or leave eval.mixture out"
+            f"the model was trained on the task '{gone[0]}', which is no longer declared; "
+            "restore its YAML or leave eval.mixture out"
         )
     datasets = {dataset.name: dataset for dataset in catalog(config, None)}
     worded, kinds = set(unseen_wordings(config.paths.conf)), config.eval.mixture_kinds

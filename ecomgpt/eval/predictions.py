@@ -1,7 +1,7 @@
-"""Answers on disk: JSON Lines, written as they come, continued after an interruption, scored again without a model.
+"""Answers on disk: JSON Lines that are written as they come, continued after an interruption and scored without a model.
 
-While a task is decoded its answers stand in ``<task>.jsonl.part<process>`` in the order in which they come; once all are there
-they become ``<task>.jsonl`` in the order of the rows.
+While a task is decoded its answers stand in ``<task>.jsonl.part<process>`` in the order in which they come; once all
+are there they become ``<task>.jsonl`` in the order of the rows.
 """
 
 import json
@@ -16,7 +16,7 @@ from ecomgpt.eval.rows import Answer, EvalRow
 from ecomgpt.tasks.prompt import Prompt
 
 Answerer: TypeAlias = Callable[[Sequence[EvalRow]], Iterator[tuple[int, str, int]]]
-"""Rows to (index of the row, raw text, prompt tokens cut), in any order, each row once; `ecomgpt.eval.backends` has them."""
+"""Rows to (index of the row, raw text, prompt tokens cut), each row once, in any order; see `ecomgpt.eval.backends`."""
 
 
 _BROKEN = (ValueError, KeyError, TypeError, RecursionError)
@@ -48,7 +48,7 @@ def missing(path: Path, rows: Sequence[EvalRow]) -> list[EvalRow]:
 def answer_missing(
     path: Path, rows: Sequence[EvalRow], answer: Answerer, rank: int = 0, world: int = 1
 ) -> Iterator[Answer]:
-    """Answers what is missing of this process's share, every ``world``-th row, and passes each answer on once it is written."""
+    """Answers this process's share of the missing rows (every ``world``-th) and yields each answer once written."""
     share = missing(path, rows[rank::world])
     if not share:
         return

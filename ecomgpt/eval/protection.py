@@ -15,7 +15,7 @@ from ecomgpt.sources.catalog import locate
 
 
 def protection(config: Config) -> Protection:
-    """What the run's evaluation suite keeps from training: tasks by name, and the texts of its rows."""
+    """What the evaluation suite keeps out of training: tasks by name, and the texts of its rows."""
     tasks = load_eval_tasks(config.eval.tasks, config.paths.conf)
     # Both languages' evaluation tasks hold the same task out.
     held_out = list(
@@ -39,7 +39,7 @@ def _files(config: Config, tasks: list[EvalTask]) -> Iterator[Path]:
 
 
 def _texts(config: Config, tasks: list[EvalTask]) -> list[tuple[str, str]]:
-    """The suite's texts by task: all rows of released sets, and the rows that are asked of tasks made from the mixture."""
+    """The suite's texts by task: all rows of released sets, and the selected rows of tasks from the mixture."""
     everything = dataclasses.replace(config, eval=dataclasses.replace(config.eval, limit=None))
     released = {task.name: load_rows(task, everything) for task in tasks if task.format == "released"}
     made = mixture_rows([*tasks, *mixture_tasks(config, {})], config)

@@ -1,7 +1,7 @@
 """Evaluation data as EcomInstruct released it: a folder with ``meta-info.json`` and ``test.json``, one task.
 
-The strings of ``meta-info.json`` are used as they stand, misspellings and all: models that others trained expect exactly
-these prompts. The folder's name decides the task type; the ``task`` inside the file differs from it in places.
+The strings of ``meta-info.json`` are used as they stand, misspellings and all: models that others trained expect
+exactly these prompts. The folder's name decides the task type; the ``task`` inside the file differs from it in places.
 """
 
 import json
@@ -30,8 +30,8 @@ def read_released(
         task: Its declaration.
         data: The folder that the declaration's ``folder`` lies in.
         seed: Decides, with the row's id, which labels a prompt offers and in which order.
-        candidates: ``sample`` offers the gold labels and others up to ``max_candidates``, shuffled, as the released script
-            does (but from a seeded generator); ``all`` offers every label in the file's order.
+        candidates: ``sample`` offers the gold labels and others up to ``max_candidates``, shuffled, as the released
+            script does (but from a seeded generator); ``all`` offers every label in the file's order.
         max_candidates: At least the number of gold labels is offered.
 
     Raises:
@@ -213,7 +213,8 @@ class _Meta:
         return {"NER": "typed_spans", "Condition_Extract": "spans"}.get(self.kind, "text")
 
     def target(self, row: dict[str, Any]) -> str:
-        """The gold answer as the released data mean it; the offsets of Extract and Generate rows are wrong and unused."""
+        """The gold answer as the released data mean it; the offsets of Extract and Generate rows are wrong and
+        unused."""
         writers: dict[str, Callable[[], str]] = {
             "CLS": lambda: self.separator.join(self.gold(row)),
             "NER": lambda: render(

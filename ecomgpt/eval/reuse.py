@@ -1,8 +1,8 @@
 """Answers of a model before training, kept by content: the jobs of a sweep that start from one backbone ask it once.
 
-A task's file of answers lies under ``<paths.cache>/answers/``, named by everything that it depends on: the weights, the tokenizer,
-the questions, how answers are decoded, and the code and libraries that do it. It is copied byte by byte. What cannot be named by its
-content (an endpoint, a hub model that is not on this machine yet) is asked again.
+A task's file of answers lies under ``<paths.cache>/answers/``, named by everything that it depends on: the weights, the
+tokenizer, the questions, how answers are decoded, and the code and libraries that do it. It is copied byte by byte.
+What cannot be named by its content (an endpoint, a hub model that is not on this machine yet) is asked again.
 """
 
 import shutil
@@ -47,7 +47,8 @@ class Reuse:
         return cls(subject, backend) if isinstance(subject, Subject) and subject.folder is None else None
 
     def recall(self, suite: Suite, folder: Path) -> int:
-        """Copies what is there into ``folder``, task by task, unless answering has begun; returns how many tasks were found."""
+        """Copies what is there into ``folder``, task by task, unless answering has begun; returns how many tasks were
+        found."""
         model = self.model()
         found = 0
         for task, rows in suite if model else ():
@@ -72,7 +73,8 @@ class Reuse:
         return self.folder / f"{value_hash([model, task.name, limits(self.subject.config, task), questions])}.jsonl"
 
     def model(self) -> str:
-        """Names the model with all that decides its answers beside the questions; empty where its weights are not here."""
+        """Names the model with all that decides its answers beside the questions; empty where its weights are not
+        here."""
         from ecomgpt.run.machine import on_gpu
 
         config = self.subject.config

@@ -36,14 +36,16 @@ class EvalRow:
         task: The evaluation task's name.
         prompt: What the model reads.
         target: The gold answer as text.
-        candidates: The closed set: the labels that the prompt offers, or the types of typed spans; empty for open answers.
+        candidates: The closed set: the labels that the prompt offers, or the types of typed spans; empty for open
+            answers.
         form: The answer's form, a key of `ecomgpt.tasks.answers.FORMS`.
         kind: The task type, a key of `KINDS`.
         separator: Between the parts of a list.
         language: ``en`` or ``zh``.
         source: The dataset's name.
-        gold: The target as `ecomgpt.tasks.answers.parse` reads it. Both sides of a comparison go through the same reading,
-            so a gold term that contains a separator counts as its parts, in the gold answer as in a prediction.
+        gold: The target as `ecomgpt.tasks.answers.parse` reads it. Both sides of a comparison go through the same
+            reading, so a gold term that contains a separator counts as its parts, in the gold answer as in a
+            prediction.
     """
 
     id: str
@@ -73,8 +75,8 @@ def from_instruction(instruction: Instruction, task: str, kind: str | None = Non
     Args:
         instruction: A row that training did not see.
         task: The evaluation task's name.
-        kind: A key of `KINDS`; None takes what fits the answer's form. A choice among texts of the input is to answer with words
-            of the input, as the released product selection is.
+        kind: A key of `KINDS`; None takes what fits the answer's form. A choice among texts of the input is to answer
+            with words of the input, as the released product selection is.
     """
     among_texts = instruction.form == "label" and not all(
         one in instruction.prompt.after for one in instruction.candidates

@@ -26,8 +26,8 @@ def load_suite(config: Config, manifest: Mapping[str, Any]) -> Suite:
 
     Args:
         config: The run's configuration.
-        manifest: Of the mixture that the model was trained on, which names the tasks of ``eval.mixture``; empty for a model
-            that this project did not train: then the tasks that the configuration would train on are taken.
+        manifest: Of the mixture that the model was trained on, which names the tasks of ``eval.mixture``; empty for a
+            model that this project did not train: then the tasks that the configuration would train on are taken.
 
     Raises:
         UserError: If a declared task has no rows, a file is broken, or no task is left.
@@ -65,7 +65,8 @@ def load_rows(task: EvalTask, config: Config) -> list[EvalRow]:
 def mixture_rows(
     tasks: Iterable[EvalTask], config: Config, source: Callable[..., Iterator[Instruction]] = instructions
 ) -> dict[str, list[EvalRow]]:
-    """The rows of all tasks that come from the mixture, by task; every dataset is read once for seen wordings, once for unseen.
+    """The rows of all tasks that come from the mixture, by task; every dataset is read once for seen wordings, once for
+    unseen.
 
     Args:
         tasks: Those of other formats are passed over.
@@ -92,7 +93,8 @@ def mixture_rows(
 
 
 def choose(rows: list[EvalRow], limit: int | None) -> list[EvalRow]:
-    """``limit`` rows by the hash of their ids, in their old order: the same in every run, smaller limits within larger ones."""
+    """``limit`` rows by the hash of their ids, in their old order: the same in every run, smaller limits within larger
+    ones."""
     reservoir = ReservoirById(limit)
     for row in rows:
         reservoir.add(row)

@@ -1,7 +1,7 @@
 """A chat model's answer as checked items: JSON of the wanted shape, labels of the given sets, words of the text.
 
-One thing is forgiven: the JSON may stand in a Markdown code fence, and white space around it. Everything else that is not
-as it was asked for rejects the whole answer, with a reason: half of an answer is not what the model meant.
+One thing is forgiven: the JSON may stand in a Markdown code fence, and white space around it. Everything else that is
+not as it was asked for rejects the whole answer, with a reason: half of an answer is not what the model meant.
 """
 
 import json

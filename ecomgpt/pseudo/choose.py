@@ -41,7 +41,8 @@ class LabellingWork:
 
 
 def choose(config: Config, dataset: Dataset, labellings: Sequence[Labelling]) -> list[LabellingWork]:
-    """Chooses in one pass over the dataset; test and validation texts are never labelled, because nothing trains on them."""
+    """Chooses in one pass over the dataset; test and validation texts are never labelled, because nothing trains on
+    them."""
     choices = [
         _Choice(config, LabellingWork(dataset, labelling)) for labelling in labellings if labelling.applies(dataset)
     ]

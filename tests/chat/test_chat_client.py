@@ -256,7 +256,8 @@ def test_no_more_requests_at_once_than_allowed(tmp_path: Path, concurrency: int)
 def test_no_more_requests_a_minute_than_allowed(tmp_path: Path, limit: dict[str, Any]) -> None:
     with serve(lambda body, number: error(500, "again") if number == 3 else Answer()) as served:
         answers(tmp_path, served.url, asked(*"abcdefgh"), **limit)
-        # Nine requests, one of them a retry, at 20 a second; what arrives is jittered by the scheduler, the whole is not.
+        # Nine requests, one of them a retry, at 20 a second; what arrives is jittered by the scheduler, the whole is
+        # not.
         assert len(served.requests) == 9 and served.times[-1] - served.times[0] >= 8 / 20 - 0.03
 
 

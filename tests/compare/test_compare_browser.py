@@ -1,4 +1,5 @@
-"""A person's whole session in a real browser, by keyboard alone; needs chromium and its driver (Debian: chromium chromium-driver)."""
+"""A person's whole session in a real browser, by keyboard alone; needs chromium and its driver (Debian: chromium
+chromium-driver)."""
 
 from __future__ import annotations
 

@@ -255,7 +255,9 @@ def test_a_broken_wording_of_the_users_is_told_with_its_file(tmp_path: Path) -> 
     (tmp_path / "compare").mkdir()
     file = tmp_path / "compare" / "judge.yaml"
     file.write_text(
-        "name: judge\ninstruction: {en: Judge.}\nquestion: {en: '{first} {secnd}', zh: '{question}{first}{second}{reference}'}\nreference: {en: '{target}', zh: '{target}'}\n"
+        "name: judge\ninstruction: {en: Judge.}\n"
+        "question: {en: '{first} {secnd}', zh: '{question}{first}{second}{reference}'}\n"
+        "reference: {en: '{target}', zh: '{target}'}\n"
     )
     with pytest.raises(UserError) as error:
         judging.load_wording(str(tmp_path))

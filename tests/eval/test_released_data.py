@@ -18,7 +18,8 @@ from ecomgpt.eval.task import EvalTask, load_eval_tasks
 def test_prompts_are_the_file_s_own(released: dict[str, EvalTask], tmp_path: Path) -> None:
     rows = read_released(released["EN-Shop-CLS-topics"], tmp_path, seed=1, candidates="all")
     assert rows[0].prompt.text == (
-        "Below is an instruction that describes the topics task. Write a response that appropriately completes the request.\n"
+        "Below is an instruction that describes the topics task. "
+        "Write a response that appropriately completes the request.\n"
         "### Instruction:\nCheap {label_set} and quick.\nPick Taste, Price, Value, Delivery. \n### Response:"
     )
     assert rows[0].text == "Cheap {label_set} and quick."

@@ -1,4 +1,5 @@
-"""Do the intervals hold the truth as often as they say, and do the p-values err as seldom? By simulation, with known truths."""
+"""Do the intervals hold the truth as often as they say, and do the p-values err as seldom? By simulation, with known
+truths."""
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ def test_an_interval_of_a_share_holds_the_truth(rows: int, truth: float) -> None
 
 
 def test_an_interval_of_micro_f1_holds_the_truth() -> None:
-    """Rows with 1 to 4 gold labels, each found with chance 0.6, and a wrong label with chance 0.5: P = 0.6 g / (0.6 g + 0.5)."""
+    """Rows with 1 to 4 gold labels, each found with chance 0.6, and a wrong label with chance 0.5: P = 0.6 g / (0.6 g +
+    0.5)."""
     chance = np.random.default_rng(1)
     truth = 2 * 0.6 * 2.5 / (0.6 * 2.5 + 0.5 + 2.5)
     held = 0
@@ -80,7 +82,8 @@ def test_an_interval_of_a_difference_holds_the_truth() -> None:
 
 
 def test_holm_holds_the_error_over_twelve_tasks() -> None:
-    """Of families of twelve comparisons without any difference, at most some 5 % have a corrected p-value below 0.05."""
+    """Of families of twelve comparisons without any difference, at most some 5 % have a corrected p-value below
+    0.05."""
     chance = np.random.default_rng(3)
     wrong = 0
     for _ in range(2000):

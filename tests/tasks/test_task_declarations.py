@@ -8,7 +8,6 @@ import pytest
 from task_strategies import dataset
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.config.roots import declarations
 from ecomgpt.tasks import chain
 from ecomgpt.tasks.declaration import SLOT, applies, load_tasks
 from ecomgpt.tasks.families import FAMILIES

@@ -1,1 +1,1 @@
-"""What is measured. A metric is a pair: ``update`` counts, one line of sums a row; ``compute`` divides the summed lines."""
+"""Metrics. Each is a pair: ``update`` gives one line of sums per row, ``compute`` divides the summed lines."""

@@ -22,8 +22,8 @@ class Metric:
     Attributes:
         count: Answers and names to an array (answers, sums), float64.
         compute: Divides. Summed counts (..., sums) to values (...).
-        names: What is counted one by one, such as classes; where processes or runs count for themselves, all must count by the
-            names of all their answers together.
+        names: What is counted one by one, such as classes; where processes or runs count for themselves, all must count
+            by the names of all their answers together.
     """
 
     count: Count

@@ -2,8 +2,8 @@
 
 Popović (2015), "chrF: character n-gram F-score for automatic MT evaluation". For n = 1 to 6, white space removed:
 ``P_n``, ``R_n`` from counts summed over rows; P and R their means over the orders that both sides have;
-``chrF = (1 + 4) P R / (4 P + R)``. Same value as ``sacrebleu.CHRF().corpus_score(...) / 100``, counted here so that rows can
-be resampled.
+``chrF = (1 + 4) P R / (4 P + R)``. Same value as ``sacrebleu.CHRF().corpus_score(...) / 100``, counted here so that
+rows can be resampled.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ BETA_SQUARED = 4.0
 
 
 def chrf_counts(given: str, gold: str) -> list[int]:
-    """(n-grams given, n-grams gold, matched) for each order; nothing is counted as given where gold has no such n-gram."""
+    """(n-grams given, gold, matched) per order; given ones count as 0 where the gold text has none of that order."""
     left, right = "".join(given.split()), "".join(gold.split())
     counts: list[int] = []
     for n in range(1, ORDER + 1):

@@ -1,6 +1,7 @@
 """Metrics over the items of an answer: labels, terms, typed terms. All compare by `ecomgpt.tasks.answers.normal`.
 
-With ``T`` the set of gold items of a row, ``P`` the set of given ones (what matches no candidate counts as a wrong item):
+With ``T`` the set of gold items of a row, ``P`` the set of given ones (what matches no candidate counts as a wrong
+item):
 """
 
 from collections import Counter
@@ -24,9 +25,9 @@ def _micro_compute(sums: np.ndarray) -> np.ndarray:
 
 
 MICRO_F1 = Metric(_micro_count, _micro_compute)
-"""``2 sum |P & T| / (sum |P| + sum |T|)``, sums over rows; 1 where nothing was asked for and nothing given. For terms and typed
-terms this is the strict span F1 of Tjong Kim Sang and De Meulder (2003), over distinct terms instead of positions, because
-an answer names terms, not offsets; for single labels that are always given it equals accuracy."""
+"""``2 sum |P & T| / (sum |P| + sum |T|)``, sums over rows; 1 where nothing was expected and nothing given. For terms
+and typed terms this is the strict span F1 of Tjong Kim Sang and De Meulder (2003), over distinct terms instead of
+positions, because an answer names terms, not offsets; for single labels that are always given it equals accuracy."""
 
 
 def classes(answers: Sequence[Answer]) -> list[str]:
@@ -60,9 +61,9 @@ def _macro_compute(sums: np.ndarray) -> np.ndarray:
 
 
 MACRO_F1 = Metric(_macro_count, _macro_compute, classes)
-"""The mean over classes of each class's ``2 tp / (2 tp + fp + fn)``, as scikit-learn's ``f1_score(average="macro")``: over the
-classes that occur in the gold or the given answers. A class is a label, or a type of typed terms. An answer outside the
-classes is a miss of the gold class and no class of its own."""
+"""The mean over classes of each class's ``2 tp / (2 tp + fp + fn)``, as scikit-learn's ``f1_score(average="macro")``:
+over the classes that occur in the gold or the given answers. A class is a label, or a type of typed terms. An answer
+outside the classes is a miss of the gold class and no class of its own."""
 
 
 def _partial_count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarray:
@@ -72,8 +73,8 @@ def _partial_count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarra
 def _partial_sums(given: frozenset, gold: frozenset) -> tuple[float, int, float, int]:
     left, right = [_split(item) for item in given], [_split(item) for item in gold]
     found = sum(max((_credit(one, other) for other in right), default=0.0) for one in left)
-    asked = sum(max((_credit(one, other) for other in left), default=0.0) for one in right)
-    return found, len(left), asked, len(right)
+    recalled = sum(max((_credit(one, other) for other in left), default=0.0) for one in right)
+    return found, len(left), recalled, len(right)
 
 
 def _split(item: Any) -> tuple[str, str, Counter[str]]:
@@ -94,9 +95,9 @@ def _partial_compute(sums: np.ndarray) -> np.ndarray:
 
 
 PARTIAL_F1 = Metric(_partial_count, _partial_compute)
-"""Span F1 with credit for overlap, after the *partial* score of MUC-5 (Chinchor and Sundheim, 1993), which gives half a point
-to every overlap; here the credit of a pair is the token F1 of the two terms, 0 for different types. Each given term takes its
-best gold term (precision), each gold term its best given one (recall)."""
+"""Span F1 with credit for overlap, after the *partial* score of MUC-5 (Chinchor and Sundheim, 1993), which gives half a
+point to every overlap; here the credit of a pair is the token F1 of the two terms, 0 for different types. Each given
+term takes its best gold term (precision), each gold term its best given one (recall)."""
 
 EXACT_MATCH = mean(
     lambda a: (
@@ -105,10 +106,10 @@ EXACT_MATCH = mean(
         else float(a.parsed.valid and a.given == a.gold)
     )
 )
-"""The share of answers that are valid and whose items are exactly the gold ones; for free text, whose `normal` form is."""
+"""The share of valid answers with exactly the gold items; for free text, of answers with the gold `normal` form."""
 
 ACCURACY = mean(lambda a: float(a.given == a.gold))
 """The share of right labels, where one label is right."""
 
 INVALID_RATE = mean(lambda a: float(not a.parsed.valid))
-"""The share of answers that do not have the form that was asked for, or name something outside the candidates."""
+"""The share of answers that lack the requested form or name something outside the candidates."""

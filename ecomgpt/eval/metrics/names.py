@@ -1,4 +1,4 @@
-"""The names of all metrics, and which fit an answer's kind and form. Imports nothing, so that declarations check quickly."""
+"""The names of all metrics, and which fit an answer's kind and form; imports nothing heavy."""
 
 RELEASED = ("released_micro_f1", "released_macro_f1", "released_rouge_l")
 

@@ -1,13 +1,14 @@
 """What the paper's released script computes for the same prompts and answers (names with the prefix ``released_``).
 
-Kept for comparability only. Its ROUGE takes a Chinese answer without spaces for one token, and its macro F1 is no mean over
-classes. With prediction set P and target set T of a row:
+Kept for comparability only. Its ROUGE takes a Chinese answer without spaces for one token, and its macro F1 is no mean
+over classes. With prediction set P and target set T of a row:
 
 * micro: ``precision = sum |P & T| / sum |P|``, ``recall = sum |P & T| / sum |T|``, and their harmonic mean.
 * macro: the harmonic mean of the mean of ``|P & T| / |P|`` and the mean of ``|P & T| / |T|`` over rows.
 * for NER both come from tags, see `ecomgpt.eval.metrics.released_ner`.
 
-A perfect answer scores 1 but for spans of one character, which the script takes for an error. Where the script would stop with an error (ROUGE of a text that holds nothing but periods, no entity on either side) this gives 0.
+A perfect answer scores 1 but for spans of one character, which the script takes for an error. Where the script would
+stop with an error (ROUGE of a text that holds nothing but periods, no entity on either side) this gives 0.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,9 @@
 """NER as the paper's released script scores it: answers become tags on characters, seqeval compares the tags.
 
-For each type in the answer's order and each of its terms but ``None``, every occurrence in the text is written as ``B-type``
-and ``I-type`` over what stood there. Entities are read from the tags as ``seqeval.metrics.classification_report`` does by
-default (conlleval); micro and macro F1 are its ``micro avg`` and ``macro avg``.
+For each type in the answer's order and each of its terms but ``None``, every occurrence in the text is written as
+``B-type`` and ``I-type`` over what stood there. Entities are read from the tags as
+``seqeval.metrics.classification_report`` does by default (conlleval); micro and macro F1 are its ``micro avg`` and
+``macro avg``.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from ecomgpt.eval.rows import Answer
 
 
 def terms_by_type(text: str, separator: str) -> dict[str, dict[str, None]]:
-    """The lines ``Type: term, term``, cut at the first ``: ``. The script gathers terms in a set, whose order is chance;
-    here they keep the order in which they first appear."""
+    """The lines ``Type: term, term``, cut at the first ``: ``. The script gathers terms in a set, whose order is
+    chance; here they keep the order in which they first appear."""
     found: dict[str, dict[str, None]] = {}
     for line in text.split("\n"):
         type_, colon, terms = line.partition(": ")
@@ -25,7 +26,7 @@ def terms_by_type(text: str, separator: str) -> dict[str, dict[str, None]]:
 
 
 def tag(text: str, types: dict[str, dict[str, None]]) -> list[str]:
-    """One tag a character: ``O``, ``B-type`` or ``I-type``. An empty term occurs everywhere, so it writes ``B-`` everywhere."""
+    """One tag per character: ``O``, ``B-type`` or ``I-type``; an empty term occurs, and writes ``B-``, everywhere."""
     tags = ["O"] * len(text)
     for type_, terms in types.items():
         for term in terms:

@@ -1,8 +1,8 @@
 """ROUGE-L exactly as the PyPI package ``rouge`` 1.0.1 computes it, which the paper's released script calls.
 
-Texts are cut at ``.`` into sentences and at white space into words, and *sets* of words are counted. For each gold sentence
-the union of its longest common subsequences with all given sentences is taken; the words new to the union over all gold
-sentences are the matches m: ``P = m / given words``, ``R = m / gold words``, ``F = 2 P R / (P + R + 1e-8)``.
+Texts are cut at ``.`` into sentences and at white space into words, and *sets* of words are counted. For each gold
+sentence the union of its longest common subsequences with all given sentences is taken; the words new to the union over
+all gold sentences are the matches m: ``P = m / given words``, ``R = m / gold words``, ``F = 2 P R / (P + R + 1e-8)``.
 The package raises on a text without any sentence; such a row scores 0 here.
 """
 

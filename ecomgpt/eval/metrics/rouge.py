@@ -1,8 +1,8 @@
 """ROUGE and token F1 on `tokens`, valid for Chinese and English. Each is the mean over rows.
 
-Lin (2004), "ROUGE: A package for automatic evaluation of summaries", with F at equal weights. With P and R the shares of the
-answer's and the target's n-grams that are matched (ROUGE-n), or of tokens in their longest common subsequence (ROUGE-L):
-``F = 2 P R / (P + R)``. No stemming, no stop words. Same values as ``rouge_score`` with this tokenizer.
+Lin (2004), "ROUGE: A package for automatic evaluation of summaries", with F at equal weights. With P and R the shares
+of the answer's and the target's n-grams that are matched (ROUGE-n), or of tokens in their longest common subsequence
+(ROUGE-L): ``F = 2 P R / (P + R)``. No stemming, no stop words. Same values as ``rouge_score`` with this tokenizer.
 """
 
 from collections import Counter

@@ -1,8 +1,9 @@
 """What a token is, in both languages, for ROUGE and token F1.
 
-The rule: the text is brought to Unicode NFKC and case folded; each Chinese character and each Japanese kana is a token; every
-other unbroken run of letters, digits and marks is a token (``wi-fi 6`` gives ``wi``, ``fi``, ``6``); all else separates.
-A text that holds nothing but such separators is split at white space instead, so that it can still equal itself.
+The rule: the text is brought to Unicode NFKC and case folded; each Chinese character and each Japanese kana is a token;
+every other unbroken run of letters, digits and marks is a token (``wi-fi 6`` gives ``wi``, ``fi``, ``6``); all else
+separates. A text that holds nothing but such separators is split at white space instead, so that it can still equal
+itself.
 """
 
 import re

@@ -72,7 +72,7 @@ def export_suite(suite: Suite, folder: Path, config: Config, tokenizer: "PreTrai
         for old in [*folder.glob("*.yaml"), *folder.glob("*.jsonl")]:
             old.unlink()
     for task, rows in suite:
-        most, _ = limits(config, task)
+        most, _ = limits(config.eval, task)
         lines = [_row(row, tokenizer, most) for row in rows]
         cut += sum(line["cut_tokens"] > 0 for line in lines)
         write_bytes(folder / f"{task.name}.jsonl", b"".join(map(encode_line, lines)))
@@ -107,7 +107,7 @@ def _task(task: EvalTask, config: Config) -> dict[str, Any]:
         "doc_to_target": "target",
         "num_fewshot": 0,
         # Answers may hold line breaks: the end of sequence alone, which the harness adds, ends them.
-        "generation_kwargs": {"until": [], "do_sample": False, "max_gen_toks": limits(config, task)[1], **beams},
+        "generation_kwargs": {"until": [], "do_sample": False, "max_gen_toks": limits(config.eval, task)[1], **beams},
         "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
         "metadata": {"version": 1.0},
     }

@@ -16,7 +16,7 @@ from ecomgpt.common.hashing import code_hash, file_hash, value_hash
 from ecomgpt.common.log import log
 from ecomgpt.config.roots import PACKAGE
 from ecomgpt.config.schema import Config
-from ecomgpt.eval.backends import Backend, Subject
+from ecomgpt.eval.backends import Backend, ModelSpec
 from ecomgpt.eval.backends.transformers import limits
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.suite import Suite
@@ -31,20 +31,20 @@ class Reuse:
     """The answers of one untrained model.
 
     Args:
-        subject: The model.
+        spec: The model.
         backend: What answers for it.
     """
 
-    def __init__(self, subject: Subject, backend: Backend) -> None:
-        self.subject = subject
+    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
+        self.spec = spec
         self.backend = backend
-        self.folder = Path(subject.config.paths.cache).expanduser() / "answers"
+        self.folder = Path(spec.config.paths.cache).expanduser() / "answers"
 
     @classmethod
     def of(cls, backend: Backend) -> "Reuse | None":
         """For a backend that decodes a backbone's own weights; None for any other."""
-        subject = getattr(backend, "subject", None)
-        return cls(subject, backend) if isinstance(subject, Subject) and subject.folder is None else None
+        spec = getattr(backend, "spec", None)
+        return cls(spec, backend) if isinstance(spec, ModelSpec) and spec.folder is None else None
 
     def recall(self, suite: Suite, folder: Path) -> int:
         """Copies what is there into ``folder``, task by task, unless answering has begun; returns how many tasks were
@@ -70,14 +70,14 @@ class Reuse:
     def file(self, model: str, task: EvalTask, rows: list[EvalRow]) -> Path:
         """Where the answers to a task's questions are kept."""
         questions = [astuple(row) for row in rows]
-        return self.folder / f"{value_hash([model, task.name, limits(self.subject.config, task), questions])}.jsonl"
+        return self.folder / f"{value_hash([model, task.name, limits(self.spec.config.eval, task), questions])}.jsonl"
 
     def model(self) -> str:
         """Names the model with all that decides its answers beside the questions; empty where its weights are not
         here."""
         from ecomgpt.run.machine import on_gpu
 
-        config = self.subject.config
+        config = self.spec.config
         weights = self._built() if config.model.source == "build" else _loaded(config)
         if weights is None:
             return ""
@@ -89,9 +89,9 @@ class Reuse:
 
     def _built(self) -> list[Any]:
         """A model that is built from nothing is its shape, its tokenizer and the seed."""
-        model = self.subject.config.model
-        tokenizer = self.subject.tokenizer() if self.subject.tokenizer else None
-        shape = [model.hidden_size, model.layers, model.heads, model.initializer_range, self.subject.config.seed]
+        model = self.spec.config.model
+        tokenizer = self.spec.tokenizer() if self.spec.tokenizer else None
+        shape = [model.hidden_size, model.layers, model.heads, model.initializer_range, self.spec.config.seed]
         return [*shape, tokenizer.backend_tokenizer.to_str() if tokenizer else None]
 
 
@@ -99,7 +99,7 @@ def _loaded(config: Config) -> list[Any] | None:
     """The contents of a folder's weights and tokenizer; of a hub model, the contents' names in the hub cache."""
     from ecomgpt.model.locate import locate
 
-    found = locate(config)
+    found = locate(config.model, config.paths.models)
     place = (
         Path(found.path) if found.path and Path(found.path).is_dir() else _snapshot(found.path, config.model.revision)
     )

@@ -9,7 +9,7 @@ from ecomgpt.common.files import read_json, write_json
 from ecomgpt.config.schema import Config
 from ecomgpt.data.instructions import catalog
 from ecomgpt.eval.answering import answer_suite, collect, unanswered
-from ecomgpt.eval.backends import Backend, Subject, backend
+from ecomgpt.eval.backends import Backend, ModelSpec, backend
 from ecomgpt.eval.backends.predictions import Predictions
 from ecomgpt.eval.results import baselines, changes, results, settings
 from ecomgpt.eval.reuse import Reuse
@@ -52,7 +52,7 @@ def resolve_subject(config: Config) -> tuple[Config, Backend, dict[str, Any], di
     training: dict[str, Any] = {}
     if origin:
         config, manifest, training = training_provenance(config, origin)
-    return config, backend(Subject(config, origin.model if config.run and origin else None)), manifest, training
+    return config, backend(ModelSpec(config, origin.model if config.run and origin else None)), manifest, training
 
 
 def after_training(config: Config, run: Run, mixture: "Prepared") -> None:
@@ -65,8 +65,8 @@ def trained_and_untrained(
     config: Config, run: Run, mixture: "Callable[[], Prepared]"
 ) -> tuple[Backend, Backend | None]:
     """The backends of job=run: the trained model and, unless ``eval.untrained=false``, the untrained one."""
-    before = backend(Subject(config, tokenizer=lambda: mixture().tokenizer)) if config.eval.untrained else None
-    return backend(Subject(config, run.model)), before
+    before = backend(ModelSpec(config, tokenizer=lambda: mixture().tokenizer)) if config.eval.untrained else None
+    return backend(ModelSpec(config, run.model)), before
 
 
 def evaluate(

@@ -73,7 +73,12 @@ def train(config: Config, run: Run, mixture: Prepared) -> None:
 
     prepare_process(config)
     data = Mixture(config, mixture.examples("train"), mixture.examples("validation"), mixture.tokenizer.pad_token_id)
-    module = InstructionTuner(config, lambda: load_model(config, mixture.tokenizer), data.accumulate, data.plan.steps)
+    module = InstructionTuner(
+        config,
+        lambda: load_model(config.model, config.paths.models, mixture.tokenizer, config.seed),
+        data.accumulate,
+        data.plan.steps,
+    )
     steps = all_steps(config, run, mixture, data)
     records = loggers(config, run)
     # Ours comes last: a checkpoint that it saves holds the others' states after the same step.

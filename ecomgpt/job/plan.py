@@ -17,7 +17,7 @@ from ecomgpt.config.schema import Config, ModelConfig, StrategyConfig
 from ecomgpt.data.instructions import find
 from ecomgpt.data.pipeline import prepared_before
 from ecomgpt.eval.protection import protection
-from ecomgpt.model.locate import locate, shaped
+from ecomgpt.model.locate import locate, with_shape_from_config
 from ecomgpt.model.size import parameters
 from ecomgpt.model.tokenizer import tokenizer_of
 from ecomgpt.plan import measure
@@ -47,7 +47,7 @@ FULL_ROWS = 0.97
 
 def main(config: Config, run: Run | None) -> None:
     """Prints the plan."""
-    config = dataclasses.replace(config, model=shaped(config))
+    config = dataclasses.replace(config, model=with_shape_from_config(config.model, config.paths.models))
     console, here = Console(highlight=False), machine(config)
     if config.trainer.batch == "auto":
         rows, again, line = choose(config, here)
@@ -205,7 +205,7 @@ def steps_of(config: Config) -> tuple[int | None, str]:
 
 def _show_places(config: Config, console: Console) -> None:
     if config.model.source == "load":
-        found = locate(config)
+        found = locate(config.model, config.paths.models)
         looked = ", ".join(found.looked)
         console.print(f"Weights: {found.path or 'not found'}; looked at {looked}", markup=False)
     data = find(config)

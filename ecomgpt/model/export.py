@@ -1,9 +1,7 @@
-"""A trained model as a Hugging Face folder: safetensors, tokenizer, generation config and a model card; read again before it counts."""
+"""Exports a trained model as a Hugging Face folder: safetensors, tokenizer, generation config, model card; then verifies it."""
 
 import contextlib
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from ecomgpt.common.files import replacing_folder
 from ecomgpt.config.schema import Config, TuningConfig
 from ecomgpt.model.card import card
 from ecomgpt.model.verify import compare, logits, verify
@@ -19,7 +18,7 @@ from ecomgpt.tuning.apply import apply_tuning, merge_adapters
 
 SHARD = "5GB"
 ADAPTER = "adapter"
-"""The folder of a run where adapters lie that were not merged."""
+"""The folder of a run with adapters that were not merged."""
 
 
 def export(
@@ -30,24 +29,26 @@ def export(
     config: Config,
     dtype: torch.dtype = torch.float32,
 ) -> Path:
-    """Writes ``model/`` in one step: it is whole and says what the model says, or it is not there.
+    """Writes ``model/`` whole and verified, or not at all.
 
     Args:
-        model: Gives class and configuration; adapters in it are merged.
+        model: Has the class and configuration; its adapters are merged.
         weights: All weights, as the strategy gathered them.
-        tokenizer: The tokenizer of the run.
-        run: Whose ``model/`` is written.
+        tokenizer: The run's tokenizer.
+        run: The run whose ``model/`` is written.
         config: The run's configuration, for the card.
-        dtype: Number format of the file.
+        dtype: Number format of the weights in the file.
 
     Returns:
         The folder.
 
     Raises:
-        JobFailure: If transformers reads something else from it.
+        JobFailure: If transformers computes something else from it.
     """
-    plain = materialised(model, weights, config.tuning).to(device="cpu", dtype=dtype)  # type: ignore[call-arg]
-    with _aside(run.model) as folder, _quietly():
+    plain = materialised(model, weights, config.tuning).to("cpu")  # type: ignore[arg-type]
+    for weight in plain.parameters():  # Not of buffers: rotary frequencies stay float32, as transformers loads them.
+        weight.data = weight.data.to(dtype)
+    with replacing_folder(run.model) as folder, _quietly():
         plain.save_pretrained(folder, max_shard_size=SHARD)
         tokenizer.save_pretrained(folder)
         (folder / "README.md").write_text(card(run, config), encoding="utf-8")
@@ -63,23 +64,23 @@ def export_adapter(
     run: Run,
     config: Config,
 ) -> Path:
-    """Writes the adapters alone as a peft folder, ``adapter/``, which is put on the backbone again before it counts.
+    """Writes the adapters alone as a peft folder, ``adapter/``, and verifies it on the backbone.
 
-    A backbone that was built and not loaded lies nowhere else, so it comes with them, in ``adapter/backbone``.
+    A backbone that was built from its config exists nowhere else, so it is included, in ``adapter/backbone``.
 
     Args:
         model: The backbone with adapters.
         base: The backbone without.
         weights: All weights of a checkpoint.
-        tokenizer: The tokenizer of the run.
-        run: Whose ``adapter/`` is written.
+        tokenizer: The run's tokenizer.
+        run: The run whose ``adapter/`` is written.
         config: The run's configuration.
 
     Returns:
         The folder.
 
     Raises:
-        JobFailure: If peft makes another model of it.
+        JobFailure: If peft computes something else from it.
     """
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors.torch import save_file
@@ -91,7 +92,7 @@ def export_adapter(
     built = config.model.source == "build"
     settings.base_model_name_or_path = str(folder / "backbone") if built else config.model.path
     ours = logits(model, tokenizer)
-    with _aside(folder) as aside, _quietly():
+    with replacing_folder(folder) as aside, _quietly():
         own = {
             f"base_model.model.{name}": value.contiguous()
             for name, value in get_peft_model_state_dict(model, save_embedding_layers=False).items()
@@ -108,10 +109,9 @@ def export_adapter(
 
 
 def materialised(model: PreTrainedModel, weights: dict[str, torch.Tensor], tuning: TuningConfig) -> PreTrainedModel:
-    """The model with whole weights on the CPU, adapters merged and embeddings tied again."""
-    own = dict(model.state_dict())
-    sharded = any(type(value) is not torch.Tensor and hasattr(value, "full_tensor") for value in own.values())
-    if sharded or any(value.numel() == 0 for value in own.values()):
+    """The model with its full weights on the CPU, adapters merged and embeddings tied."""
+    own = model.state_dict().values()
+    if any(hasattr(value, "full_tensor") or value.numel() == 0 for value in own):  # sharded by FSDP, or by ZeRO-3
         model = apply_tuning(type(model)(model.config), tuning)
     _load(model, weights)
     model = merge_adapters(model)
@@ -127,23 +127,8 @@ def _load(model: PreTrainedModel, weights: dict[str, torch.Tensor]) -> None:
 
 
 @contextlib.contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """A folder that takes the place of ``folder`` when the block has ended well."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        yield temporary
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.chmod(0o755)
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without a progress bar of one step, and without DeepSpeed, which saving would import only to find it not in use."""
+    """Hides the progress bar of one step, and DeepSpeed, which saving would import only to find it unused."""
     from transformers.utils import logging
 
     hide = "deepspeed" not in sys.modules

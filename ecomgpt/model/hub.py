@@ -7,16 +7,16 @@ from ecomgpt.common.errors import UserError
 
 
 def push(folder: Path, name: str) -> str:
-    """Creates a private repository where there is none, and uploads in one commit.
+    """Uploads a folder in one commit; creates a private repository if there is none.
 
-    The token is the hub's own: HF_TOKEN or what ``hf auth login`` has stored; HF_ENDPOINT names another hub.
+    The token is HF_TOKEN or the one that ``hf auth login`` has stored; HF_ENDPOINT names another hub.
 
     Args:
         folder: What to upload.
         name: ``<owner>/<name>``.
 
     Returns:
-        The address.
+        The repository's URL.
 
     Raises:
         UserError: If there is no token, or the hub refuses or can't be reached.
@@ -30,19 +30,17 @@ def push(folder: Path, name: str) -> str:
     try:
         hub.create_repo(name, private=True, exist_ok=True)
         hub.upload_folder(repo_id=name, folder_path=folder, commit_message="Upload by ecomgpt")
-    except (
-        Exception
-    ) as error:  # Which HTTP library the hub's client uses, and so what it raises, changes with its version.
+    except Exception as error:  # The client's HTTP library, and so what it raises, changes with its version.
         reason = str(error).strip().split("\n")[0]
         raise UserError(f"push_to={name}: {hub.endpoint} refused or can't be reached: {reason}") from error
     return f"{hub.endpoint}/{name}"
 
 
 def require_token(name: str) -> None:
-    """Whether an upload could begin; asked before an export that takes minutes.
+    """Checks for a token before an export that takes minutes.
 
     Raises:
-        UserError: If not.
+        UserError: If there is none.
     """
     from huggingface_hub import get_token
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.config.schema import Config, ModelConfig
+from ecomgpt.config.schema import ModelConfig
 
 SHAPE = {
     "hidden_size": ("hidden_size", "n_embed", "n_embd"),
@@ -23,11 +23,11 @@ SHAPE = {
 
 @dataclass
 class Weights:
-    """The outcome of the search.
+    """Where weights were found.
 
     Attributes:
         path: What `from_pretrained` takes, or None where nothing was found.
-        local: Whether it lies on this machine.
+        local: True if it lies on this machine.
         looked: The places that were tried, in order, for people.
     """
 
@@ -36,39 +36,51 @@ class Weights:
     looked: list[str] = field(default_factory=list)
 
 
-def locate(config: Config) -> Weights:
-    """Finds the weights of ``config.model``: what is on this machine first, then the hub where it can be reached."""
-    model = config.model
+def locate(model: ModelConfig, models: str) -> Weights:
+    """Finds a model's weights: on this machine first, then on the hub if it can be reached.
+
+    Args:
+        model: Names the weights.
+        models: The folder that is searched for weights (``paths.models``).
+    """
     looked: list[str] = []
     if model.python_package and not model.path:
         spec = importlib.util.find_spec(model.python_package)
         looked.append(f"the Python package {model.python_package}" + ("" if spec else " (not installed)"))
         folder = str(Path(spec.origin).parent) if spec and spec.origin else None
         return Weights(folder, True, looked)
-    name = model.path or ""
-    for place in (Path(name).expanduser(), Path(config.paths.models).expanduser() / name.rsplit("/", 1)[-1]):
+    for place in _folders(model, models):
         looked.append(f"the folder {place.absolute()}")
         if (place / "config.json").is_file() or (model.gguf_file and (place / model.gguf_file).is_file()):
             return Weights(str(place), True, looked)
-    return _hub(model, name, looked)
+    return _hub(model, model.path or "", looked)
 
 
-def _folders(config: Config) -> tuple[Path, Path]:
-    name = config.model.path or ""
-    return Path(name).expanduser(), Path(config.paths.models).expanduser() / name.rsplit("/", 1)[-1]
+def require_weights(model: ModelConfig, models: str) -> str:
+    """The path for `from_pretrained`; arguments as in `locate`.
+
+    Raises:
+        UserError: With every place that was looked at.
+    """
+    found = locate(model, models)
+    if found.path is None:
+        raise UserError(
+            f"model={model.name}: no weights found; looked at {', '.join(found.looked)}. "
+            "Give model.path=<folder in Hugging Face format>, or put them into paths.models"
+        )
+    return found.path
 
 
-def shaped(config: Config) -> ModelConfig:
-    """The model with the shape that the weights' own ``config.json`` gives, where they lie in a folder: what is planned
-    with must be what is loaded, whichever model the folder was given for."""
-    files = (
-        [folder / "config.json" for folder in _folders(config)]
-        if config.model.source == "load" and config.model.path
-        else []
-    )
-    file = next((file for file in files if file.is_file()), None)
+def with_shape_from_config(model: ModelConfig, models: str) -> ModelConfig:
+    """The model with the shape in its weights' own ``config.json``, if they lie in a folder; arguments as in `locate`.
+
+    Planning must use the shape that will be loaded, whichever model the folder was given for.
+    """
+    if model.source != "load" or not model.path:
+        return model
+    file = next((path for folder in _folders(model, models) if (path := folder / "config.json").is_file()), None)
     if file is None:
-        return config.model
+        return model
     try:
         given = json.loads(file.read_text(encoding="utf-8"))
         shape: dict[str, Any] = {
@@ -77,8 +89,13 @@ def shaped(config: Config) -> ModelConfig:
         }
         family = {"bloom": "bloom", "llama": "llama"}.get(given.get("model_type"), "other")
     except (OSError, ValueError, AttributeError):
-        return config.model  # Loading says what is wrong with the file.
-    return dataclasses.replace(config.model, family=family, **shape)
+        return model  # Loading reports what is wrong with the file.
+    return dataclasses.replace(model, family=family, **shape)
+
+
+def _folders(model: ModelConfig, models: str) -> tuple[Path, Path]:
+    name = model.path or ""
+    return Path(name).expanduser(), Path(models).expanduser() / name.rsplit("/", 1)[-1]
 
 
 def _hub(model: ModelConfig, name: str, looked: list[str]) -> Weights:
@@ -98,26 +115,11 @@ def _hub(model: ModelConfig, name: str, looked: list[str]) -> Weights:
 
 
 def _reachable(name: str, revision: str | None) -> bool:
-    """Asks the hub once, briefly, so that a machine without network learns so in seconds."""
+    """Asks the hub once, briefly, so that a machine without network finds out within seconds."""
     from huggingface_hub import HfApi
 
     try:
         HfApi().model_info(name, revision=revision, timeout=5)
-    except Exception:  # Any answer but yes means the same here; the message lists where we looked.
+    except Exception:  # Whatever went wrong, the weights are not there; the message lists where we looked.
         return False
     return True
-
-
-def require_weights(config: Config) -> str:
-    """The path for `from_pretrained`.
-
-    Raises:
-        UserError: With every place that was looked at.
-    """
-    found = locate(config)
-    if found.path is None:
-        raise UserError(
-            f"model={config.model.name}: no weights found; looked at {', '.join(found.looked)}. "
-            "Give model.path=<folder in Hugging Face format>, or put them into paths.models"
-        )
-    return found.path

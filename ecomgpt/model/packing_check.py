@@ -1,7 +1,7 @@
-"""Whether a model that we do not know computes packed rows exactly: two short examples tell, before anything is trained.
+"""Checks on two short examples, before training, that an unknown model computes packed rows exactly.
 
-Transformers says of most models that they take any attention function, but some do not hand its arguments on, and some change
-hidden states between the blocks and the head. Both would train without an error, on other losses than the model's.
+Transformers declares that most models take any attention function, but some do not pass its arguments on, and some change
+hidden states between the blocks and the head. Both would train without an error, on losses other than the model's.
 """
 
 from typing import cast
@@ -14,20 +14,20 @@ from transformers import PreTrainedModel
 LENGTHS = [7, 5]
 """Tokens of the two examples."""
 PLACES = [0, 1, 2, 3, 4, 5, 7, 8, 9, 10]
-"""Places in the row that predict a token of their own example."""
+"""Positions in the row that predict a token of their own example."""
 BOUND = 2e-3
-"""Share of a loss by which rounding may change it; mixed examples or another head change it by more than a hundredth."""
+"""Largest relative difference from rounding; mixed examples or another head change losses by more than a hundredth."""
 
 
 def exact(network: nn.Module, model: PreTrainedModel) -> bool:
-    """Whether the losses of a packed row are those of each example alone.
+    """Compares the losses of a packed row with those of each example alone.
 
     Args:
-        network: Takes packed rows, as `ecomgpt.model.network.Network`.
+        network: Takes packed rows, like `ecomgpt.model.network.Network`.
         model: The model in it.
 
     Returns:
-        True also where the weights hold nothing, as in planning.
+        True if they agree, and where weights have no values, as in planning.
     """
     weight = cast(torch.Tensor, model.get_input_embeddings().weight)
     if weight.is_meta or type(weight.data) is not torch.Tensor:

@@ -1,6 +1,6 @@
-"""Where a run's tokenizer comes from: the backbone's own, or a small one in BLOOM's manner, trained on the mixture.
+"""A run's tokenizer: the backbone's own, or a small one in the style of BLOOM's, trained on the mixture.
 
-`transformers` is imported only where a whole tokenizer is wanted: tokenising needs its inner part alone.
+`transformers` is imported only where its tokenizer is needed: tokenising takes the inner part alone.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from tokenizers import __version__ as version
 
 from ecomgpt.common.hashing import file_hash, source_hash, value_hash
-from ecomgpt.config.schema import Config
+from ecomgpt.config.schema import Config, ModelConfig
 from ecomgpt.model.locate import require_weights
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
 """BLOOM's special tokens at BLOOM's ids, 0 to 3."""
-# BLOOM splits before byte-level BPE: runs of characters that are no blank or punctuation, with one leading blank.
+# BLOOM splits before byte-level BPE: runs of characters other than blanks and punctuation, with one leading blank.
 SPLIT = r" ?[^(\s|[.,!?…。，、।۔،])]+"
 FILES = (
     "tokenizer.json",
@@ -35,13 +35,15 @@ HEADER = 32 << 20
 """A GGUF file's vocabulary stands before its weights, within this many bytes."""
 
 
-def tokenizer_of(config: Config) -> "Trained | Own":
+def tokenizer_of(config: Config) -> "TrainedTokenizer | PretrainedTokenizer":
     """The tokenizer of ``config.model``."""
-    return Trained(config.model.vocabulary or 0) if config.model.source == "build" else Own(config)
+    if config.model.source == "build":
+        return TrainedTokenizer(config.model.vocabulary or 0)
+    return PretrainedTokenizer(config.model, config.paths.models)
 
 
-class Trained:
-    """A tokenizer that is trained on the mixture, for a model that is built from nothing.
+class TrainedTokenizer:
+    """A tokenizer that is trained on the mixture, for a model that is built from its config.
 
     Args:
         vocabulary: Number of tokens, special ones and the 256 bytes included.
@@ -51,52 +53,50 @@ class Trained:
         self.vocabulary = vocabulary
 
     def key(self) -> str:
-        """What it depends on besides the texts."""
+        """Hash of what it depends on besides the texts."""
         return value_hash(["trained", self.vocabulary, version, source_hash(Path(__file__))])
 
     def backend(self, texts: Iterable[str]) -> tuple[Tokenizer, int]:
-        """Trains it; with the id of its end of sequence."""
+        """Trains it; returns it with the id of its end-of-sequence token."""
         return train(texts, self.vocabulary), SPECIAL.index("</s>")
 
     def load(self, path: Path) -> "PreTrainedTokenizerFast":
-        """The whole tokenizer, from the file to which `backend`'s was saved."""
-        return whole(Tokenizer.from_file(str(path)))
+        """The transformers tokenizer, from the file to which `backend`'s was saved."""
+        return wrap(Tokenizer.from_file(str(path)))
 
 
-class Own:
-    """The tokenizer that a backbone comes with.
+class PretrainedTokenizer:
+    """The tokenizer that comes with a backbone.
 
     Args:
-        config: The run's configuration.
+        model: Names the backbone.
+        models: The folder that is searched for weights (``paths.models``).
     """
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    def __init__(self, model: ModelConfig, models: str) -> None:
+        self.model, self.models = model, models
 
     def key(self) -> str:
-        """The contents of its files; loads it where they are not on this machine yet."""
-        place = require_weights(self.config)
-        files = (
-            [Path(place) / name for name in FILES]
-            if Path(place).is_dir()
-            else _cached(place, self.config.model.revision)
-        )
+        """Hash of its files' contents; downloads it if they are not on this machine yet."""
+        place = require_weights(self.model, self.models)
+        local = Path(place).is_dir()
+        files = [Path(place) / name for name in FILES] if local else _cached(place, self.model.revision)
         found = [(path.name, file_hash(path)) for path in files if path.is_file()]
-        if self.config.model.gguf_file and Path(place).is_dir():
-            with (Path(place) / self.config.model.gguf_file).open("rb") as file:
-                found.append((self.config.model.gguf_file, value_hash(file.read(HEADER).hex())))
+        if self.model.gguf_file and local:
+            with (Path(place) / self.model.gguf_file).open("rb") as file:
+                found.append((self.model.gguf_file, value_hash(file.read(HEADER).hex())))
         return value_hash(found) if found else value_hash(self.backend(())[0].to_str())
 
     def backend(self, texts: Iterable[str]) -> tuple[Tokenizer, int]:
-        """Its inner part, with the id of its end of sequence."""
+        """Its inner part, with the id of its end-of-sequence token."""
         loaded = self.load(Path())
         return Tokenizer.from_str(loaded.backend_tokenizer.to_str()), int(loaded.eos_token_id)
 
     def load(self, path: Path) -> "PreTrainedTokenizerFast":
-        """The whole tokenizer, from beside the weights."""
+        """The transformers tokenizer, from beside the weights; ``path`` is not read."""
         from ecomgpt.model.loading import load_tokenizer
 
-        return load_tokenizer(self.config)
+        return load_tokenizer(self.model, self.models)
 
 
 def _cached(name: str, revision: str | None) -> list[Path]:
@@ -136,8 +136,8 @@ def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     return tokenizer
 
 
-def whole(tokenizer: Tokenizer) -> "PreTrainedTokenizerFast":
-    """What the `transformers` library calls a tokenizer, around a trained one."""
+def wrap(tokenizer: Tokenizer) -> "PreTrainedTokenizerFast":
+    """A transformers tokenizer around a trained one."""
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(
@@ -149,8 +149,3 @@ def whole(tokenizer: Tokenizer) -> "PreTrainedTokenizerFast":
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
-
-
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> "PreTrainedTokenizerFast":
-    """`train` and `whole` in one."""
-    return whole(train(texts, vocabulary))

@@ -1,4 +1,4 @@
-"""An exported folder against the model that it was made from: read again by plain transformers, it must say the same."""
+"""Compares an exported folder, loaded by plain transformers, with the model that it was made from."""
 
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,18 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 
 
 def logits(model: Any, tokenizer: PreTrainedTokenizerFast) -> list[torch.Tensor]:
-    """What a model on the CPU says to a few texts: a tensor of shape (tokens, vocabulary) each."""
-    was, results = model.training, []
+    """Logits of a model on the CPU for each of `TEXTS`, float32, shape (tokens, vocabulary)."""
+    training = model.training
     model.eval()
     with torch.no_grad():
-        for text in TEXTS:
-            ids = tokenizer(text, return_tensors="pt")["input_ids"]
-            results.append(model(input_ids=ids).logits[0].float())
-    model.train(was)
+        inputs = [tokenizer(text, return_tensors="pt")["input_ids"] for text in TEXTS]
+        results = [model(input_ids=ids).logits[0].float() for ids in inputs]
+    model.train(training)
     return results
 
 
 def verify(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, dtype: torch.dtype) -> str:
-    """Reads a folder with transformers alone and compares logits; where memory holds no second copy, compares each weight.
+    """Compares logits with the folder's, or each weight where memory holds no second copy of the model.
 
     Returns:
         What was compared, for people.
@@ -54,7 +53,8 @@ def compare(ours: list[torch.Tensor], theirs: list[torch.Tensor], dtype: torch.d
     difference = max(float((one - two).abs().max()) for one, two in zip(ours, theirs, strict=True))
     if not difference <= TOLERANCE[dtype] * max(1.0, largest):
         raise JobFailure(
-            f"export: '{folder.name}', read again by transformers, gives other logits: they differ by {difference:.3g} of {largest:.3g}"
+            f"export: '{folder.name}', read again by transformers, gives other logits: "
+            f"they differ by {difference:.3g} of {largest:.3g}"
         )
     text = f"read again by transformers, logits differ by at most {difference:.1e}"
     log.info("export: %s", text)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecomgpt.common.units import size
 from ecomgpt.config.schema import Config
-from ecomgpt.model.locate import shaped
+from ecomgpt.model.locate import with_shape_from_config
 from ecomgpt.plan.preflight import need
 from ecomgpt.run.directory import existing_run
 from ecomgpt.run.machine import Machine, machine
@@ -29,7 +29,9 @@ def choose_batch(config: Config) -> str | None:
     if recorded is not None:
         config.trainer.micro_rows, config.trainer.gradient_checkpointing = recorded
         return None
-    rows, checkpointing, line = choose(dataclasses.replace(config, model=shaped(config)), machine(config))
+    rows, checkpointing, line = choose(
+        dataclasses.replace(config, model=with_shape_from_config(config.model, config.paths.models)), machine(config)
+    )
     config.trainer.micro_rows, config.trainer.gradient_checkpointing = rows, checkpointing
     return line
 

@@ -8,7 +8,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from ecomgpt.plan.memory import ANSWER_SHARE
 from ecomgpt.run.directory import Run, save
 from ecomgpt.run.process_group import PARENT, run_group
 from ecomgpt.run.signals import when_parent_ends
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 STEPS = 3
 """Optimiser steps, of which the first one warms up; the optimiser's states exist from the second on."""
@@ -73,6 +70,7 @@ def measure(config: Config, steps: int = STEPS) -> Measured:
 def worker(config: Config, run: Run) -> None:
     """One process."""
     from ecomgpt.data.datamodule import Mixture
+    from ecomgpt.model.random_weights import filled_model
     from ecomgpt.trainer.assemble import lightning_trainer, prepare_process
     from ecomgpt.trainer.history import StepTimes
     from ecomgpt.trainer.module import InstructionTuner
@@ -82,7 +80,9 @@ def worker(config: Config, run: Run) -> None:
     prepare_process(config)
     folder = run.path / f"rows-{os.environ.get('RANK', '0')}"
     data = Mixture(config, random_examples(config, folder), no_examples(folder / "validation"), 0)
-    module = InstructionTuner(config, lambda: filled_model(config), data.accumulate, data.plan.steps)
+    module = InstructionTuner(
+        config, lambda: filled_model(config.model, config.paths.models), data.accumulate, data.plan.steps
+    )
     times = StepTimes()
     trainer = lightning_trainer(config, data, [Steps(config.seed, times)], run.path)
     trainer.fit(module, data)
@@ -123,49 +123,6 @@ def no_examples(folder: Path) -> Any:
     with TokenWriter(folder):
         pass
     return Examples(folder)
-
-
-def filled_model(config: Config) -> "PreTrainedModel":
-    """`random_model` with weights like those of a trained one, and no more memory on the way than loading takes.
-
-    Transformers would make the tied head first and give it up then, which the process's heap never forgets.
-    """
-    import torch
-
-    from ecomgpt.model.random_weights import materialise
-
-    if config.model.family != "bloom":
-        return random_model(config)
-    with torch.device("meta"):
-        model = random_model(config)
-        model.tie_weights()
-    materialise(model, torch.float32)
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.normal_(0.0, 0.02) if weight.ndim > 1 else weight.fill_(1.0)
-    return model
-
-
-def random_model(config: Config) -> "PreTrainedModel":
-    """A model of the configured shape with random weights in float32."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, BloomConfig, BloomForCausalLM
-
-    from ecomgpt.model.locate import locate
-
-    model = config.model
-    if model.family == "bloom":
-        shape = {
-            "hidden_size": model.hidden_size,
-            "n_layer": model.layers,
-            "n_head": model.heads,
-            "vocab_size": model.vocabulary,
-        }
-        return BloomForCausalLM(BloomConfig(**shape, hidden_dropout=0.0, attention_dropout=0.0))  # type: ignore[arg-type]
-    path = locate(config).path or model.path or ""
-    shape_of = AutoConfig.from_pretrained(path, gguf_file=model.gguf_file, trust_remote_code=False)
-    # In float32 as training loads it, whatever the file says.
-    return AutoModelForCausalLM.from_config(shape_of, dtype=torch.float32)
 
 
 def peak() -> int:

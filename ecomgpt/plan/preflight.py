@@ -14,7 +14,7 @@ from ecomgpt.common.units import size
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.rules import missing_data
 from ecomgpt.config.schema import Config, ModelConfig
-from ecomgpt.model.locate import locate, shaped
+from ecomgpt.model.locate import locate, with_shape_from_config
 from ecomgpt.model.size import parameters
 from ecomgpt.plan.memory import Memory, Workload, estimate
 from ecomgpt.run.directory import trained_run
@@ -31,7 +31,7 @@ def require(config: Config) -> None:
     Raises:
         UserError: With what is missing and, as advice, what would work; together one screen.
     """
-    config = dataclasses.replace(config, model=shaped(config))
+    config = dataclasses.replace(config, model=with_shape_from_config(config.model, config.paths.models))
     problems = [*_weights(config), *_data(config), *_suite(config), *_chat(config), *_callbacks(config)]
     here = machine(config) if config.job.name in ("run", "fit") else None
     lacks_memory = here is not None and not fits(config, here)
@@ -72,7 +72,7 @@ def _weights(config: Config) -> Iterator[str]:
     elif model.source == "build" and config.job.name == "evaluate":
         yield f"model={model.name} has no weights to evaluate; train it first and give run=<its directory>"
     elif model.source == "load":
-        found = locate(config)
+        found = locate(config.model, config.paths.models)
         folder = Path(found.path or model.path or "").expanduser()
         if found.path is None and model.python_package and not model.path:
             yield f"model={model.name}: its weights are in the Python package {model.python_package}, which is not installed"

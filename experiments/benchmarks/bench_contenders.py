@@ -162,9 +162,9 @@ def hugging_face(kind: str, micro: int) -> Callable[..., Measured]:
 
 def tokenizer() -> Any:
     """Any tokenizer with BLOOM's pad token: the examples are tokens already."""
-    from ecomgpt.model.tokenizer import train_tokenizer
+    from ecomgpt.model.tokenizer import train, wrap
 
-    return train_tokenizer(["text"], 300)
+    return wrap(train(["text"], 300))
 
 
 def labelled(examples: Examples, index: int) -> dict[str, list[int]]:

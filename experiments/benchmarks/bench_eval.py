@@ -74,9 +74,9 @@ def read_model(options: dict[str, str], suite: list[tuple[Any, list[Any]]]) -> t
     if name == "bloom":
         from transformers import BloomConfig, BloomForCausalLM
 
-        from ecomgpt.model.tokenizer import train_tokenizer
+        from ecomgpt.model.tokenizer import train, wrap
 
-        tokenizer: Any = train_tokenizer((row.prompt.text for _, rows in suite for row in rows), 4096)
+        tokenizer: Any = wrap(train((row.prompt.text for _, rows in suite for row in rows), 4096))
         torch.manual_seed(1)
         shape = BloomConfig(
             hidden_size=1024,
@@ -88,11 +88,11 @@ def read_model(options: dict[str, str], suite: list[tuple[Any, list[Any]]]) -> t
             pad_token_id=3,
         )
         return BloomForCausalLM(shape).eval(), tokenizer
-    from ecomgpt.eval.backends import Subject
+    from ecomgpt.eval.backends import ModelSpec
     from ecomgpt.eval.backends.transformers import make
 
     config = configured(["job=evaluate", f"model={name}", "trainer.precision=fp32", "trainer.accelerator=cpu"])
-    return make(Subject(config)).loaded
+    return make(ModelSpec(config)).loaded
 
 
 def default_tokens(options: dict[str, str]) -> int:

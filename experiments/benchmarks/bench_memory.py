@@ -18,8 +18,9 @@ import torch
 from allocations import peak_bytes
 
 from ecomgpt.config.schema import Config
+from ecomgpt.model.random_weights import random_model
 from ecomgpt.plan.configuration import configured
-from ecomgpt.plan.measure import measure, random_model
+from ecomgpt.plan.measure import measure
 from ecomgpt.plan.memory import Workload, estimate
 from ecomgpt.plan.preflight import bloom_sizes, of_size
 
@@ -137,7 +138,7 @@ def resident(config: Config) -> int:
 def counted(config: Config) -> int:
     """Peak of the sum of all tensors."""
     with torch.device("meta"):
-        model = random_model(config)
+        model = random_model(config.model, config.paths.models)
     return peak_bytes(config, model, *formats(config))
 
 

@@ -68,12 +68,12 @@ def main() -> None:
 
 def write_examples(folder: Path) -> str:
     """Tokenises examples into a folder; returns where they are from."""
-    from ecomgpt.model.tokenizer import train_tokenizer
+    from ecomgpt.model.tokenizer import train, wrap
 
     data = os.environ.get("ECOMGPT_DATA", "./data")
     real = (Path(data) / "ecom_instruct_v1").is_dir()
     pairs = list(released(data) if real else demo())
-    tokenizer = train_tokenizer((text for pair in pairs for text in pair), VOCABULARY)
+    tokenizer = wrap(train((text for pair in pairs for text in pair), VOCABULARY))
     with TokenWriter(folder) as writer:
         for number, (prompt, answer) in enumerate(pairs):
             start, end = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt, answer))

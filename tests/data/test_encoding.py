@@ -9,7 +9,7 @@ import pytest
 from ecomgpt.data.batches import collate
 from ecomgpt.data.encode import TooLong, encode_examples, encode_prompt
 from ecomgpt.data.store import Examples, TokenWriter
-from ecomgpt.model.tokenizer import train_tokenizer
+from ecomgpt.model.tokenizer import train, wrap
 from ecomgpt.tasks.prompt import Prompt, instruction_prompt
 
 TEXTS = [
@@ -23,7 +23,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    return train_tokenizer(TEXTS * 3, 600)
+    return wrap(train(TEXTS * 3, 600))
 
 
 def encoded(tokenizer: Any, rows: list[tuple[Prompt, str]], limit: int) -> Any:

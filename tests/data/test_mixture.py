@@ -15,7 +15,7 @@ from ecomgpt.data.prepared import SPLITS, Prepared
 from ecomgpt.data.protect import Protection
 from ecomgpt.data.store import read_batches, read_instructions, write_instructions
 from ecomgpt.data.tokens import TOKENIZER, Tokeniser, choices_in_input
-from ecomgpt.model.tokenizer import Trained, train
+from ecomgpt.model.tokenizer import TrainedTokenizer, train
 from ecomgpt.plan.configuration import configured
 from ecomgpt.tasks.instruction import Instruction
 from ecomgpt.tasks.prompt import instruction_prompt
@@ -35,7 +35,7 @@ def config(cache: Path, *overrides: str) -> Config:
 
 
 def build(cache: Path, *overrides: str, protection: Protection = NOTHING) -> Prepared:
-    return prepare(config(cache, *overrides), protection, Trained(600))
+    return prepare(config(cache, *overrides), protection, TrainedTokenizer(600))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.eval.backends import Subject, backend
+from ecomgpt.eval.backends import ModelSpec, backend
 from ecomgpt.eval.decoding.generate import Decoding, answer
 from ecomgpt.eval.decoding.plain import generate
 from ecomgpt.eval.rows import EvalRow
@@ -69,7 +69,7 @@ def test_answers_are_those_of_the_transformers_backend(
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     monkeypatch.setattr("ecomgpt.eval.backends.vllm.AT_ONCE", 2)
-    found = backend(Subject(config(max_prompt_tokens=32), tmp_path))
+    found = backend(ModelSpec(config(max_prompt_tokens=32), tmp_path))
     replies = list(found.answer(TASK, ROWS))
     assert sorted(replies) == sorted(answer(model, tokenizer, ROWS, Decoding(7, 32)))
     assert any(reply.cut for reply in replies)
@@ -87,14 +87,14 @@ def test_answers_are_those_of_the_transformers_backend(
 def test_what_vllm_cannot_do_is_told_at_once(fake: dict[str, Any], tmp_path: Path) -> None:
     for settings in ({"beams": 4}, {"decoding": "rank"}):
         with pytest.raises(UserError, match=r"eval\.backend=transformers"):
-            backend(Subject(config(**settings), tmp_path))
+            backend(ModelSpec(config(**settings), tmp_path))
     packed = config()
     packed.model.gguf_file = "x.gguf"
     with pytest.raises(UserError, match="folder of weights"):
-        backend(Subject(packed))
+        backend(ModelSpec(packed))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vllm is installed")
 def test_its_absence_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="pip install vllm"):
-        backend(Subject(config(), tmp_path))
+        backend(ModelSpec(config(), tmp_path))

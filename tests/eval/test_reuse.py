@@ -9,7 +9,7 @@ import pytest
 from ecomgpt.config import files
 from ecomgpt.eval.answering import answer_suite
 from ecomgpt.eval.answering import collect as collected
-from ecomgpt.eval.backends import Reply, Subject
+from ecomgpt.eval.backends import ModelSpec, Reply
 from ecomgpt.eval.backends.transformers import Transformers
 from ecomgpt.eval.reuse import Reuse
 from ecomgpt.eval.rows import EvalRow
@@ -48,7 +48,7 @@ def suite(rows: int = 3, input_: str = "问题") -> Suite:
 def parrot(cache: Path, *overrides: str, tokenizer: str = "{}", folder: Path | None = None) -> Parrot:
     config = configured([f"paths.cache={cache}", *overrides], ROOTS)
     held = SimpleNamespace(backend_tokenizer=SimpleNamespace(to_str=lambda: tokenizer))
-    return Parrot(Subject(config, folder, tokenizer=lambda: held))
+    return Parrot(ModelSpec(config, folder, tokenizer=lambda: held))
 
 
 def run(backend: Parrot, folder: Path, questions: Suite) -> bytes:
@@ -117,9 +117,9 @@ def test_weights_in_a_folder_are_known_by_their_contents(tmp_path: Path) -> None
         (tmp_path / name / "config.json").write_text("{}")
         (tmp_path / name / "model.safetensors").write_bytes(b"the same")
     keys = [parrot(tmp_path / "cache", "model=hf", f"model.path={tmp_path / name}") for name in ("one", "two")]
-    one, two = (Reuse(backend.subject, backend) for backend in keys)
+    one, two = (Reuse(backend.spec, backend) for backend in keys)
     assert one.model() == two.model() != ""
     (tmp_path / "two" / "model.safetensors").write_bytes(b"others")
     assert one.model() != two.model()
     lost = parrot(tmp_path / "cache", "model=hf", "model.path=no-owner")
-    assert Reuse(lost.subject, lost).model() == ""
+    assert Reuse(lost.spec, lost).model() == ""

@@ -84,7 +84,7 @@ def test_training_never_uses_the_unseen_wordings(tmp_path: Path) -> None:
     from ecomgpt.data.pipeline import prepare
     from ecomgpt.data.protect import Protection
     from ecomgpt.data.store import read_instructions
-    from ecomgpt.model.tokenizer import Trained as TrainedTokenizer
+    from ecomgpt.model.tokenizer import TrainedTokenizer
 
     config = configured(
         "data.tasks=[sentiment_of_text,product_category,intent_of_text,polarity_of_aspect]",

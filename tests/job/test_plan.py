@@ -1,6 +1,5 @@
 """job=plan as a user types it: memory, disk, what fits where, and the speed of the real model, measured last."""
 
-import dataclasses
 import re
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import torch
 from ecomgpt.__main__ import main
 from ecomgpt.common.errors import JobFailure
 from ecomgpt.job import plan
-from ecomgpt.model.locate import shaped
+from ecomgpt.model.locate import with_shape_from_config
+from ecomgpt.model.random_weights import filled_model
 from ecomgpt.plan import measure, preflight
 from ecomgpt.plan.configuration import configured
 
@@ -86,9 +86,8 @@ def test_a_trial_has_the_number_format_of_training_and_no_time_limit(
     transformers.LlamaConfig(**shape, dtype="bfloat16").save_pretrained(tmp_path)
     overrides = ["job=plan", "model=hf", f"model.path={tmp_path}", "trainer.max_minutes=0.001"]
     config = configured(overrides)
-    assert {
-        weight.dtype for weight in measure.filled_model(dataclasses.replace(config, model=shaped(config))).parameters()
-    } == {torch.float32}
+    model = with_shape_from_config(config.model, config.paths.models)
+    assert {weight.dtype for weight in filled_model(model, config.paths.models).parameters()} == {torch.float32}
     given = []
     monkeypatch.setattr(measure, "run_group", lambda config, run, function: given.append(config))
     with pytest.raises(IndexError):  # Nothing was measured.

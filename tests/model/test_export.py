@@ -15,12 +15,12 @@ from ecomgpt.common.errors import JobFailure, UserError
 from ecomgpt.config.schema import Config, DataConfig, ModelConfig, PathsConfig, TuningConfig
 from ecomgpt.model.export import export, export_adapter
 from ecomgpt.model.hub import push
-from ecomgpt.model.tokenizer import train_tokenizer
+from ecomgpt.model.tokenizer import train, wrap
 from ecomgpt.model.verify import logits
 from ecomgpt.run.directory import Run
 from ecomgpt.tuning.apply import apply_tuning
 
-TOKENIZER = train_tokenizer(["The kettle boils fast and looks good.", "这款水壶烧水很快，外观也好看。"] * 3, 500)
+TOKENIZER = wrap(train(["The kettle boils fast and looks good.", "这款水壶烧水很快，外观也好看。"] * 3, 500))
 
 
 def bloom(seed: int = 0) -> BloomForCausalLM:

@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BloomConfig, Bloom
 
 from ecomgpt.config.schema import Config, ModelConfig, PathsConfig, TuningConfig
 from ecomgpt.model.export import materialised
-from ecomgpt.model.locate import shaped
-from ecomgpt.model.tokenizer import train_tokenizer
+from ecomgpt.model.locate import with_shape_from_config
+from ecomgpt.model.tokenizer import train, wrap
 from ecomgpt.tuning.apply import apply_tuning
 
 TEXTS = ["The kettle boils fast and looks good.", "这款水壶烧水很快，外观也好看。"] * 3
@@ -22,7 +22,7 @@ TEXTS = ["The kettle boils fast and looks good.", "这款水壶烧水很快，�
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny BLOOM as another program would have saved it."""
     folder = tmp_path_factory.mktemp("bloom")
-    tokenizer = train_tokenizer(TEXTS, 500)
+    tokenizer = wrap(train(TEXTS, 500))
     torch.manual_seed(0)
     # More rows than tokens, as in the released BLOOM.
     shape = BloomConfig(
@@ -49,12 +49,12 @@ def config(path: Path | str, **model) -> Config:
 
 
 def test_the_shape_is_that_of_the_folder(weights: Path, tmp_path: Path) -> None:
-    found = shaped(config(weights))
+    found = with_shape_from_config(config(weights).model, "models")
     vocabulary = json.loads((weights / "config.json").read_text())["vocab_size"]
     assert (found.hidden_size, found.layers, found.heads, found.vocabulary) == (32, 2, 2, vocabulary)
-    assert shaped(config(tmp_path / "absent")).hidden_size == 1024
+    assert with_shape_from_config(config(tmp_path / "absent").model, "models").hidden_size == 1024
     (tmp_path / "config.json").write_text("{ torn")
-    assert shaped(config(tmp_path)).hidden_size == 1024
+    assert with_shape_from_config(config(tmp_path).model, "models").hidden_size == 1024
 
 
 @pytest.mark.parametrize("tuning", ["full", "lora"])

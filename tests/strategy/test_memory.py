@@ -8,9 +8,9 @@ from allocations import peak_bytes
 
 from ecomgpt.common.units import duration, size
 from ecomgpt.config.schema import Config
+from ecomgpt.model.random_weights import random_model
 from ecomgpt.model.size import parameters
 from ecomgpt.plan.configuration import configured
-from ecomgpt.plan.measure import random_model
 from ecomgpt.plan.memory import Memory, Workload, estimate
 from ecomgpt.plan.preflight import bloom_sizes, of_size
 
@@ -46,7 +46,7 @@ def test_the_estimate_is_what_the_code_allocates(shape: str, overrides: str) -> 
     made = config(shape, *overrides.split())
     half, mixed = made.trainer.precision.startswith("bf16"), made.trainer.precision == "bf16-mixed"
     with torch.device("meta"):
-        model = random_model(made)
+        model = random_model(made.model, made.paths.models)
     allocated = peak_bytes(made, model, half, mixed)
     guess = estimate(Workload.of(made, half, mixed, gpu=True))
     assert guess is not None
@@ -57,7 +57,7 @@ def test_the_estimate_is_what_the_code_allocates(shape: str, overrides: str) -> 
 def test_parameters_are_counted_exactly(shape: str) -> None:
     made = config(shape)
     with torch.device("meta"):
-        model = random_model(made)
+        model = random_model(made.model, made.paths.models)
     model.tie_weights()
     assert parameters(made.model) == sum(weight.numel() for weight in model.parameters())
 

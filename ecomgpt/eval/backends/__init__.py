@@ -1,7 +1,7 @@
 """What answers an evaluation's questions: one module each behind one small protocol.
 
-A module ``<name>.py`` has a function ``make(subject) -> Backend`` and imports what is heavy only when the first row is
-answered, so that scoring finished predictions again loads nothing. `backend` picks the module by ``eval.backend``.
+A module ``<name>.py`` has a function ``make(spec) -> Backend`` and imports what is heavy only when the first row is
+answered, so that rescoring finished predictions loads nothing. `backend` picks the module by ``eval.backend``.
 """
 
 import importlib
@@ -16,12 +16,12 @@ from ecomgpt.eval.task import EvalTask
 
 
 class Reply(NamedTuple):
-    """An answer as a backend gives it.
+    """An answer from a backend.
 
     Attributes:
-        row: Its index among those that were asked.
+        row: Index of the row that it answers.
         text: The raw text, as the model wrote it.
-        cut: How many prompt tokens were cut off.
+        cut: Number of prompt tokens that were cut off.
     """
 
     row: int
@@ -34,27 +34,27 @@ class Backend(Protocol):
 
     Attributes:
         name: What answers, for ``metrics.json`` and the report.
-        shards: Whether the rows of a task may be spread over ``trainer.devices`` processes, each with a backend of its own.
+        shards: True if a task's rows may be spread over ``trainer.devices`` processes, each with its own backend.
     """
 
     name: str
     shards: bool
 
     def answer(self, task: EvalTask, rows: Sequence[EvalRow]) -> Iterator[Reply]:
-        """Answers every row once, in any order; each answer is on disk before the next is asked for."""
+        """Answers every row once, in any order; each answer is on disk before the next is requested."""
 
     def settings(self) -> dict[str, Any]:
-        """What the answers depend on beside model and questions, for ``settings`` of ``metrics.json``."""
+        """What the answers depend on besides model and questions, for ``settings`` in ``metrics.json``."""
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelSpec:
     """The model that is evaluated.
 
     Attributes:
         config: The run's configuration.
-        folder: An exported model; None stands for the backbone that ``config.model`` names.
-        tokenizer: Gives the tokenizer of a backbone that is built from nothing.
+        folder: An exported model; None for the backbone that ``config.model`` names.
+        tokenizer: Returns the tokenizer of a backbone that is built from its config.
     """
 
     config: Config
@@ -63,13 +63,13 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """What is evaluated, for people."""
+        """The model's name, for people."""
         return str(self.folder or self.config.model.path or self.config.model.name)
 
 
-def backend(subject: Subject) -> Backend:
-    """The backend that ``eval.backend`` names; ``auto`` takes the one that fits ``model.source``."""
-    name = subject.config.eval.backend
+def backend(spec: ModelSpec) -> Backend:
+    """The backend that ``eval.backend`` names; ``auto`` picks by ``model.source``."""
+    name = spec.config.eval.backend
     if name == "auto":
-        name = {"chat": "openai", "predictions": "predictions"}.get(subject.config.model.source, "transformers")
-    return importlib.import_module(f"{__name__}.{name}").make(subject)
+        name = {"chat": "openai", "predictions": "predictions"}.get(spec.config.model.source, "transformers")
+    return importlib.import_module(f"{__name__}.{name}").make(spec)

@@ -1,4 +1,4 @@
-"""A chat model behind an OpenAI-compatible endpoint, such as the paper's ChatGPT baseline: the prompt is the user's message."""
+"""A chat model behind an OpenAI-compatible endpoint, such as the paper's ChatGPT; the prompt is the user's message."""
 
 import dataclasses
 from collections import Counter
@@ -13,7 +13,7 @@ from ecomgpt.chat.ledger import Ledger, price
 from ecomgpt.chat.messages import Request
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.log import log
-from ecomgpt.eval.backends import Reply, Subject
+from ecomgpt.eval.backends import ModelSpec, Reply
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.task import EvalTask
 
@@ -22,23 +22,23 @@ class OpenAI:
     """Asks the endpoint of the group ``chat`` for the model ``model.path``.
 
     Args:
-        subject: A configuration with ``model=openai``.
+        spec: A configuration with ``model=openai``.
     """
 
     shards = False
 
-    def __init__(self, subject: Subject) -> None:
-        self.config = subject.config
-        self.name = subject.name
-        self.chat = dataclasses.replace(subject.config.chat, model=self.name)
-        self.folder = Path(subject.config.paths.cache).expanduser()
+    def __init__(self, spec: ModelSpec) -> None:
+        self.config = spec.config
+        self.name = spec.name
+        self.chat = dataclasses.replace(spec.config.chat, model=self.name)
+        self.folder = Path(spec.config.paths.cache).expanduser()
         self.ledger = Ledger(self.chat)
 
     def answer(self, task: EvalTask, rows: Sequence[EvalRow]) -> Iterator[Reply]:
-        """Answers rows; a question that is refused or filtered, or too long, gets an empty answer, which counts as invalid.
+        """Answers rows; a question that is refused, filtered or too long gets an empty answer, which counts as invalid.
 
         Raises:
-            UserError: If questions got no answer after all retries; the others are answered by then.
+            UserError: If questions got no answer after all retries; the others have been answered by then.
         """
         requests = [self.request(task, row) for row in rows]
         failures: list[str] = []
@@ -70,7 +70,7 @@ class OpenAI:
         return Request((("user", row.prompt.text),), max_tokens=limit)
 
     def settings(self) -> dict[str, Any]:
-        """The endpoint, its parameters, and what all answers cost, whenever they were paid for."""
+        """The endpoint, its parameters, and the cost of all answers, cached ones included."""
         from ecomgpt.eval.suite import load_suite
 
         cache = Cache(cache_file(self.chat, self.folder))
@@ -92,6 +92,6 @@ class OpenAI:
         }
 
 
-def make(subject: Subject) -> OpenAI:
+def make(spec: ModelSpec) -> OpenAI:
     """The backend of ``eval.backend=openai``."""
-    return OpenAI(subject)
+    return OpenAI(spec)

@@ -1,9 +1,8 @@
-"""Answers that were made elsewhere: a folder with one ``<task>.jsonl`` for each task of the suite, scored like a model's own.
+"""Answers made elsewhere: a folder with one ``<task>.jsonl`` for each task of the suite, scored like a model's own.
 
-A line is an object with ``id``, the row's id, and ``prediction``, the raw text; whatever else it holds is passed over, but for
-``prompt`` and ``target``: where they are given, they must be those of the row, so that an answer to another question never
-counts. A run directory, or its ``predictions/``, is such a folder. Which rows there are to answer is written to
-``questions/<task>.jsonl`` of the run directory.
+A line is an object with ``id``, the row's id, and ``prediction``, the raw text. Other fields are ignored, except that ``prompt``
+and ``target``, where given, must be those of the row, so that an answer to another question never counts. A run directory, or its
+``predictions/``, is such a folder. The rows to answer are written to ``questions/<task>.jsonl`` of the run directory.
 """
 
 import json
@@ -12,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.files import write_bytes
 from ecomgpt.common.jsonl import encode_line
-from ecomgpt.eval.backends import Reply, Subject
+from ecomgpt.eval.backends import ModelSpec, Reply
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.suite import Suite
 from ecomgpt.eval.task import EvalTask
@@ -25,7 +25,7 @@ class Predictions:
     """Reads answers from files.
 
     Args:
-        folder: Holds ``<task>.jsonl``, itself or in ``predictions/``.
+        folder: Holds ``<task>.jsonl`` files, directly or in ``predictions/``.
     """
 
     shards = False
@@ -46,10 +46,10 @@ class Predictions:
         return {"decoding": "read from files"}
 
     def check(self, suite: Suite, questions: Path) -> None:
-        """Looks at all files before any is scored, and writes the questions that they answer.
+        """Checks all files before any is scored, and writes the questions that they answer.
 
         Raises:
-            UserError: With what is wrong in every file.
+            UserError: With the problems of all files.
         """
         problems: list[str] = []
         for task, rows in suite:
@@ -62,13 +62,16 @@ class Predictions:
 
 
 def read_texts(path: Path, rows: Sequence[EvalRow]) -> tuple[dict[str, tuple[str, int]], list[str]]:
-    """(text, prompt tokens cut) by row id, and everything that is wrong with a file.
+    """Reads a file's answers.
 
     Args:
-        path: JSON Lines; answers to other rows of the task are passed over, so that a file may serve any ``eval.limit``.
+        path: JSON Lines; answers to other rows of the task are ignored, so that a file may serve any ``eval.limit``.
         rows: The rows that need an answer.
+
+    Returns:
+        (text, number of prompt tokens cut) by row id, and everything that is wrong with the file.
     """
-    asked = {row.id: row for row in rows}
+    questions = {row.id: row for row in rows}
     texts: dict[str, tuple[str, int]] = {}
     lines: dict[str, int] = {}
     problems: list[str] = []
@@ -91,10 +94,10 @@ def read_texts(path: Path, rows: Sequence[EvalRow]) -> tuple[dict[str, tuple[str
         if id_ in lines:
             problems.append(f"{path}:{number}: answers '{id_}' again, after line {lines[id_]}; leave one of them out")
         lines.setdefault(id_, number)
-        if id_ in asked:
-            problems += (f"{path}:{number}: {problem}" for problem in _other_question(asked[id_], given))
+        if id_ in questions:
+            problems += (f"{path}:{number}: {problem}" for problem in _other_question(questions[id_], given))
             texts[id_] = (text, cut)
-    missing = [id_ for id_ in asked if id_ not in lines]
+    missing = [id_ for id_ in questions if id_ not in lines]
     if missing and not problems:
         first = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         problems.append(f"{path}: {len(missing)} of {len(rows)} rows have no answer: {first}")
@@ -112,22 +115,23 @@ def _fields(line: bytes) -> tuple[str, str, int, dict[str, Any]]:
 def _other_question(row: EvalRow, given: dict[str, Any]) -> Iterator[str]:
     for key, own in (("prompt", row.prompt.text), ("target", row.target)):
         if key in given and given[key] != own:
-            yield f"'{row.id}' has another {key} here than in this suite; use the same eval settings and data, or leave '{key}' out"
+            yield (
+                f"'{row.id}' has another {key} here than in this suite; "
+                f"use the same eval settings and data, or leave '{key}' out"
+            )
 
 
 def write_questions(path: Path, rows: Sequence[EvalRow]) -> None:
-    """What there is to answer: ``id``, ``prompt``, ``candidates`` and ``target``, one row a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = (
-        encode_line({"id": row.id, "prompt": row.prompt.text, "candidates": row.candidates, "target": row.target})
-        for row in rows
-    )
-    path.write_bytes(b"".join(lines))
+    """Writes ``id``, ``prompt``, ``candidates`` and ``target`` of each row, one per line."""
+    fields = [
+        {"id": row.id, "prompt": row.prompt.text, "candidates": row.candidates, "target": row.target} for row in rows
+    ]
+    write_bytes(path, b"".join(map(encode_line, fields)))
 
 
-def make(subject: Subject) -> Predictions:
+def make(spec: ModelSpec) -> Predictions:
     """The backend of ``model=predictions``."""
-    path = subject.config.model.path
+    path = spec.config.model.path
     if path is None or not Path(path).expanduser().is_dir():
         raise UserError(
             f"model.path: '{path}' is no folder with a <task>.jsonl for each task; give model.path=<folder>"

@@ -1,12 +1,12 @@
-"""In-process decoding with transformers; the model comes into memory with the first row."""
+"""In-process decoding with transformers; the model is loaded with the first row."""
 
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ecomgpt.config.schema import Config
-from ecomgpt.eval.backends import Reply, Subject
+from ecomgpt.config.schema import Config, EvalConfig
+from ecomgpt.eval.backends import ModelSpec, Reply
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.task import EvalTask
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 LEAST_TOKENS, UNKNOWN_TOKENS, MOST_TOKENS = 1024, 8192, 32768
-"""Keys that decoding holds at once: at least, of a model of unknown shape, at most."""
+"""Bounds of the keys held at once in decoding, and their number for a model of unknown shape."""
 
 
 class Transformers:
     """Decodes with `ecomgpt.eval.decoding.generate`.
 
     Args:
-        subject: The model.
+        spec: The model.
     """
 
     shards = True
 
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        self.name = subject.name
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec, self.config, self.name = spec, spec.config, spec.name
 
     def answer(self, task: EvalTask, rows: Sequence[EvalRow]) -> Iterator[Reply]:
+        """See `ecomgpt.eval.backends.Backend`."""
         from ecomgpt.eval.decoding.generate import answer
 
         model, tokenizer = self.loaded
@@ -43,83 +43,77 @@ class Transformers:
         """The task's limits within those of the configuration."""
         from ecomgpt.eval.decoding.generate import Decoding
 
-        settings = self.subject.config.eval
-        most_prompt, most_new = limits(self.subject.config, task)
-        return Decoding(
-            max_new_tokens=most_new,
-            max_prompt_tokens=most_prompt,
-            batch_tokens=self.batch_tokens,
-            beams=settings.beams,
-            rank=settings.decoding == "rank",
-        )
+        settings = self.config.eval
+        most_prompt, most_new = limits(settings, task)
+        return Decoding(most_new, most_prompt, self.batch_tokens, settings.beams, settings.decoding == "rank")
 
     def settings(self) -> dict[str, Any]:
-        """In low precision scores move with the batches, so their size stands beside them."""
-        settings = self.subject.config.eval
+        """Includes the batch size: in low precision scores move with the batches."""
+        settings = self.config.eval
         return {
             "decoding": settings.decoding,
             "beams": settings.beams,
             "batch_tokens": self.batch_tokens,
             "max_prompt_tokens": settings.max_prompt_tokens,
             "max_new_tokens": settings.max_new_tokens,
-            "dtype": str(number_format(self.subject.config)).removeprefix("torch."),
+            "dtype": str(number_format(self.config)).removeprefix("torch."),
         }
 
     @cached_property
     def batch_tokens(self) -> int:
         """Tokens whose keys are held at once."""
-        return batch_tokens(self.subject.config)
+        return batch_tokens(self.config)
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:
         """Model and tokenizer, on the device."""
-        import torch
-
         from ecomgpt.model.loading import load_model, load_tokenizer, read_model, read_tokenizer
         from ecomgpt.run.machine import on_gpu
 
-        config, folder = self.subject.config, self.subject.folder
-        torch.set_grad_enabled(True)
+        config, folder, dtype = self.config, self.spec.folder, number_format(self.config)
         if folder:
-            model, tokenizer = read_model(folder, number_format(self.subject.config)), read_tokenizer(folder)
+            model, tokenizer = read_model(folder, dtype), read_tokenizer(folder)
         else:
-            tokenizer = self.subject.tokenizer() if self.subject.tokenizer else load_tokenizer(config)
-            model = load_model(config, tokenizer, number_format(self.subject.config))
-        # Of several processes each has a device of its own.
+            source = (config.model, config.paths.models)
+            tokenizer = self.spec.tokenizer() if self.spec.tokenizer else load_tokenizer(*source)
+            model = load_model(*source, tokenizer, config.seed, dtype)
+        # Each of several processes has a device of its own.
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if on_gpu(config.trainer) else "cpu"
         placed: Any = model.to(device)  # type: ignore[arg-type]
         return placed.eval(), tokenizer
 
 
 def batch_tokens(config: Config) -> int:
-    """``eval.batch_tokens``, or how many tokens' keys and values an eighth of the device's memory holds.
+    """``eval.batch_tokens``, or how many tokens' keys and values fit an eighth of the device's memory.
 
-    Of all memory and not of what is free: the same command must make the same batches. More than `MOST_TOKENS` gain little.
+    Of its total memory, not of what is free: the same command must make the same batches. More than `MOST_TOKENS` gain little.
     """
-    from ecomgpt.model.locate import shaped
+    from ecomgpt.model.locate import with_shape_from_config
     from ecomgpt.run.machine import machine
 
-    model = shaped(config)
+    model = with_shape_from_config(config.model, config.paths.models)
     if config.eval.batch_tokens is not None or not (model.layers and model.hidden_size):
         return config.eval.batch_tokens or UNKNOWN_TOKENS
     here = machine(config)
     memory = here.device_bytes / 8 / (1 if here.devices else config.trainer.devices)
-    # A key and a value of the model's width in every block; heads that are shared take less.
+    # A key and a value of the model's width in every block; shared heads take less.
     token = 2 * model.layers * model.hidden_size * number_format(config).itemsize
-    # In whole steps, so that machines of almost the same memory make the same batches.
+    # Rounded, so that machines of almost the same memory make the same batches.
     return max(LEAST_TOKENS, min(MOST_TOKENS, int(memory / token) // LEAST_TOKENS * LEAST_TOKENS))
 
 
-def limits(config: Config, task: EvalTask) -> tuple[int, int]:
-    """Most tokens of a task's prompts and answers."""
-    settings = config.eval
+def limits(settings: EvalConfig, task: EvalTask) -> tuple[int, int]:
+    """Most tokens of a task's prompts and of its answers."""
     most_new = min(task.max_new_tokens, settings.max_new_tokens or task.max_new_tokens)
     return task.max_prompt_tokens or settings.max_prompt_tokens, most_new
 
 
 def number_format(config: Config) -> "torch.dtype":
-    """The number format of decoding: that of training, but ``auto`` is float32 on every CPU, whatever training takes there: only
-    then a text does not depend on the rows beside it, and an interrupted evaluation ends with the files of an uninterrupted one."""
+    """The number format of decoding: training's, except that ``auto`` on CPUs is always float32.
+
+    Only in float32 is a text independent of the rows decoded with it, and does an interrupted evaluation end with the files of an
+    uninterrupted one.
+    """
     import torch
 
     from ecomgpt.run.machine import on_gpu
@@ -132,6 +126,6 @@ def number_format(config: Config) -> "torch.dtype":
     ]
 
 
-def make(subject: Subject) -> Transformers:
+def make(spec: ModelSpec) -> Transformers:
     """The backend of ``eval.backend=transformers``."""
-    return Transformers(subject)
+    return Transformers(spec)

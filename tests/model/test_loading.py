@@ -6,9 +6,9 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from ecomgpt.config.schema import Config, ModelConfig
+from ecomgpt.config.schema import ModelConfig
 from ecomgpt.model.loading import load_model
-from ecomgpt.model.tokenizer import train_tokenizer
+from ecomgpt.model.tokenizer import train, wrap
 
 gguf = pytest.importorskip("gguf", reason="the package gguf writes the file that this test reads")
 WIDTH, HEADS, INNER = 32, 2, 64
@@ -16,7 +16,7 @@ WIDTH, HEADS, INNER = 32, 2, 64
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return train_tokenizer(["The kettle boils fast and looks good."] * 3, 300)
+    return wrap(train(["The kettle boils fast and looks good."] * 3, 300))
 
 
 def written(path: Path, vocabulary: int) -> LlamaForCausalLM:
@@ -66,7 +66,7 @@ def test_a_gguf_file_gives_plain_weights_that_can_be_trained_and_saved(
 ) -> None:
     original = written(tmp_path / "small.gguf", len(tokenizer))
     model = load_model(
-        Config(model=ModelConfig(name="small", path=str(tmp_path), gguf_file="small.gguf", family="llama")), tokenizer
+        ModelConfig(name="small", path=str(tmp_path), gguf_file="small.gguf", family="llama"), "models", tokenizer, 1
     )
     ids = torch.arange(2, 40)[None]
     loss = model(ids, labels=ids).loss

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -43,9 +43,7 @@ def accept_packed_rows(model: PreTrainedModel) -> Callable[[], Any]:
     return partial(model.set_attn_implementation, before)
 
 
-def hidden_states(
-    model: PreTrainedModel, input_ids: torch.Tensor, positions: torch.Tensor, attention: PackedAttention
-) -> torch.Tensor:
+def hidden_states(model: PreTrainedModel, input_ids: Tensor, positions: Tensor, attention: PackedAttention) -> Tensor:
     """Hidden states after the last block and norm of a model that accepts packed rows.
 
     Args:
@@ -67,22 +65,22 @@ def hidden_states(
 
 
 def blocks(model: PreTrainedModel) -> list[nn.Module]:
-    """A model's blocks, which are compiled and sharded one by one: transformers names their classes, ours derive from them."""
+    """A model's blocks, to compile and shard one by one: instances of the classes that transformers names."""
     wanted = set(getattr(model, "_no_split_modules", None) or ())
     return [part for part in model.modules() if wanted & {kind.__name__ for kind in type(part).__mro__}]
 
 
 def _attention(
     module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
     attention_mask: Any,
     packed: PackedAttention | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
     **kwargs: Any,
-) -> tuple[torch.Tensor, None]:
+) -> tuple[Tensor, None]:
     """Transformers' attention interface: by ``packed`` where it is given, otherwise stock ``sdpa`` (generation)."""
     if packed is None:
         return sdpa_attention_forward(
@@ -96,7 +94,8 @@ def _attention(
             "which packed training doesn't compute"
         )
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    # Under autocast rotary positions leave queries and keys in float32, values in the lower format; attention takes one.
+    # Under autocast rotary positions leave queries and keys in float32, values in the lower format; attention takes
+    # one.
     return packed(module, query.to(value.dtype), key.to(value.dtype), value, scale, dropout), None
 
 

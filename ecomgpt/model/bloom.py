@@ -1,14 +1,15 @@
 """BLOOM on packed rows, for training and decoding.
 
-In transformers, BLOOM's attention is eager, ignores ``position_ids`` and has no attention interface, so packing would mix
-examples. Here its blocks hand queries, keys and values to a `PackedAttention`; weights and all else are the stock model's.
+In transformers, BLOOM's attention is eager, ignores ``position_ids`` and has no attention interface, so packing would
+mix examples. Here its blocks hand queries, keys and values to a `PackedAttention`; weights and all else are the stock
+model's.
 """
 
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.models.bloom.modeling_bloom import BloomBlock, BloomModel, _get_alibi_slopes, dropout_add
 
@@ -16,7 +17,7 @@ from ecomgpt.model.attention import PackedAttention
 from ecomgpt.model.recompute import recompute_linear
 
 
-def hidden_states(model: BloomModel, input_ids: torch.Tensor, attention: PackedAttention) -> torch.Tensor:
+def hidden_states(model: BloomModel, input_ids: Tensor, attention: PackedAttention) -> Tensor:
     """Output of the final norm, shape (1, T, width), for tokens of shape (1, T)."""
     hidden = model.word_embeddings_layernorm(model.word_embeddings(input_ids))
     for block in model.h:
@@ -24,7 +25,7 @@ def hidden_states(model: BloomModel, input_ids: torch.Tensor, attention: PackedA
     return model.ln_f(hidden)
 
 
-def alibi_slopes(model: PreTrainedModel, device: torch.device) -> torch.Tensor | None:
+def alibi_slopes(model: PreTrainedModel, device: torch.device) -> Tensor | None:
     """ALiBi's slope of each head, shape (heads,), float32; None for models without ALiBi."""
     return _get_alibi_slopes(model.config.n_head, device) if isinstance(model.base_model, BloomModel) else None
 
@@ -34,12 +35,12 @@ class PackedBloomBlock(BloomBlock):
 
     def forward(  # type: ignore[override]
         self,
-        hidden_states: torch.Tensor,
-        alibi: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
+        hidden_states: Tensor,
+        alibi: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         packed: PackedAttention | None = None,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    ) -> tuple[Tensor, Tensor | None]:
         """As `BloomBlock`; with ``packed``, hidden states have shape (1, T, width)."""
         if packed is None:
             return super().forward(hidden_states, alibi, attention_mask, **kwargs)  # type: ignore[arg-type]
@@ -60,10 +61,10 @@ class PackedBloomBlock(BloomBlock):
         return dropout_add(apply(mlp.dense_4h_to_h, gelu, inner), residual, mlp.hidden_dropout, self.training), None
 
 
-def gelu(x: torch.Tensor) -> torch.Tensor:
+def gelu(x: Tensor) -> Tensor:
     """BLOOM's GELU (the tanh form), in one pass over memory instead of the stock module's seven."""
     return F.gelu(x, approximate="tanh")
 
 
-def _compose(linear: nn.Module, function: Any, source: torch.Tensor) -> torch.Tensor:
+def _compose(linear: nn.Module, function: Any, source: Tensor) -> Tensor:
     return linear(function(source))

@@ -1,9 +1,10 @@
 """The one place where modules of a finished model take another class.
 
-A stock model becomes one that computes packed rows, or multiplies with another library, by nothing but another `forward` in some of
-its modules. Exchanging their class keeps weights, hooks, gradient checkpointing, names in the state dict and references to
-the modules as they are, and is undone in one assignment. Modules made anew would have to copy all of that, wrappers change
-names, and a `forward` set on the instance escapes subclassing, which PyTorch's `fully_shard` does the same way.
+A stock model becomes one that computes packed rows, or multiplies with another library, by nothing but another
+`forward` in some of its modules. Exchanging their class keeps weights, hooks, gradient checkpointing, names in the
+state dict and references to the modules as they are, and is undone in one assignment. Modules made anew would have to
+copy all of that, wrappers change names, and a `forward` set on the instance escapes subclassing, which PyTorch's
+`fully_shard` does the same way.
 """
 
 from collections.abc import Iterable

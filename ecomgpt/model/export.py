@@ -1,4 +1,4 @@
-"""Exports a trained model as a Hugging Face folder: safetensors, tokenizer, generation config, model card; then verifies it."""
+"""Exports a trained model as a verified Hugging Face folder: safetensors, tokenizer, generation config, model card."""
 
 import contextlib
 import sys

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 
@@ -26,13 +27,8 @@ def make_block_mask(lengths: Sequence[int], device: torch.device) -> Any:
 
 
 def flex_attention_packed(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    block_mask: Any,
-    slopes: torch.Tensor | None,
-    scale: float,
-) -> torch.Tensor:
+    query: Tensor, key: Tensor, value: Tensor, block_mask: Any, slopes: Tensor | None, scale: float
+) -> Tensor:
     """Shapes as in `ecomgpt.model.attention.PackedAttention`; scores and ALiBi are float32 inside the kernel."""
 
     def alibi(score: Any, batch: Any, head: Any, query: Any, key: Any) -> Any:

@@ -1,8 +1,9 @@
 """Faster float32 linear layers on AMD processors.
 
-PyTorch's wheels multiply float32 matrices with Intel's MKL. On AMD processors oneDNN, which the wheels contain as well and use
-for bfloat16, is faster at a layer's forward product and no slower at its input's gradient: by 3 to 4 % of a training step and a
-third of a decoding step. On other processors, in other formats, and under autocast or a compiler, layers are stock.
+PyTorch's wheels multiply float32 matrices with Intel's MKL. On AMD processors oneDNN, which the wheels contain as well
+and use for bfloat16, is faster at a layer's forward product and no slower at its input's gradient: by 3 to 4 % of a
+training step and a third of a decoding step. On other processors, in other formats, and under autocast or a compiler,
+layers are stock.
 """
 
 from functools import cache
@@ -11,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ecomgpt.model.exchange import exchange
@@ -29,7 +30,7 @@ def onednn_is_faster() -> bool:
     return info.is_file() and "AuthenticAMD" in info.read_text(encoding="utf-8", errors="replace")
 
 
-def product(left: torch.Tensor, right: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
     """``left @ right.T + bias``, like `torch.nn.functional.linear`, by the faster library; not differentiable.
 
     Args:
@@ -48,7 +49,7 @@ def product(left: torch.Tensor, right: torch.Tensor, bias: torch.Tensor | None =
 class Linear(nn.Linear):
     """`nn.Linear` computed by the faster library; weights, names and gradients are the same."""
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """See `nn.Linear`."""
         if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu") or not _suits(input, self.weight):
             return super().forward(input)
@@ -59,13 +60,13 @@ class Linear(nn.Linear):
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(input, weight)
         return product(input, weight, bias)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = ctx.saved_tensors
         for_input = for_weight = for_bias = None
         if ctx.needs_input_grad[0]:
@@ -83,8 +84,8 @@ def faster_linears(model: nn.Module) -> list[nn.Module]:
     return exchange(model.modules(), nn.Linear, Linear) if onednn_is_faster() else []
 
 
-def _suits(left: torch.Tensor, right: torch.Tensor) -> bool:
-    plain = (torch.Tensor, nn.Parameter)
+def _suits(left: Tensor, right: Tensor) -> bool:
+    plain = (Tensor, nn.Parameter)
     return (
         left.dtype == right.dtype == torch.float32
         and left.device.type == "cpu"

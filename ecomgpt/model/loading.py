@@ -121,7 +121,7 @@ def _load(model: ModelConfig, models: str, dtype: torch.dtype) -> PreTrainedMode
 
 
 def _dequantised() -> dict[str, Any]:
-    """Weights of a GGUF file as plain tensors, for training and export; newer versions of transformers keep them packed."""
+    """Settings that load a GGUF file as plain tensors, for training and export; newer transformers keep them packed."""
     from transformers import utils
 
     with contextlib.suppress(ImportError, AttributeError):

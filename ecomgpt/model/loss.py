@@ -1,14 +1,14 @@
 """Cross entropy over a large vocabulary, for answer tokens only.
 
-BLOOM's head has 250,880 rows, so logits dominate memory. They are computed once, turned into their own gradient in place, and
-used in the backward pass: one buffer where plain PyTorch keeps three, and no second computation. Longer answers are split into
-chunks whose logits are recomputed in the backward pass, so that memory never exceeds one chunk.
+BLOOM's head has 250,880 rows, so logits dominate memory. They are computed once, turned into their own gradient in
+place, and used in the backward pass: one buffer where plain PyTorch keeps three, and no second computation. Longer
+answers are split into chunks whose logits are recomputed in the backward pass, so that memory never exceeds one chunk.
 """
 
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
@@ -18,7 +18,7 @@ from ecomgpt.model.tied_embedding import LateGradient
 CHUNK = 1024
 """Answer tokens whose logits exist at the same time: about 1 GB in float32 with BLOOM's vocabulary."""
 LIFT = 2.0**10
-"""Factor on probabilities stored in fp16: an average one, 1 / 250,880, would lose all but two digits, smaller ones vanish."""
+"""Factor on probabilities in fp16: an average one, 1 / 250,880, would lose all but two digits, smaller ones vanish."""
 
 
 class LinearCrossEntropy(torch.autograd.Function):
@@ -26,13 +26,8 @@ class LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        hidden: torch.Tensor,
-        weight: torch.Tensor,
-        bias: torch.Tensor | None,
-        targets: torch.Tensor,
-        late: LateGradient | None,
-    ) -> torch.Tensor:
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, late: LateGradient | None
+    ) -> Tensor:
         """Losses in float32.
 
         Args:
@@ -61,7 +56,7 @@ class LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Folds the upstream gradient, a factor per row, into the smaller operand of each product."""
         hidden, weight, gradient = ctx.saved_tensors
         scale = upstream[:, None] / ctx.lift
@@ -79,8 +74,8 @@ class LinearCrossEntropy(torch.autograd.Function):
 class AnswerHead(Linear):
     """A head that computes the loss as well, to take the place of a model's own.
 
-    The loss is part of the head's `forward` because ZeRO-3 gathers a module's weights only there; and it is no function of
-    finished logits because it makes their gradient in the same buffer.
+    The loss is part of the head's `forward` because ZeRO-3 gathers a module's weights only there; and it is no function
+    of finished logits because it makes their gradient in the same buffer.
 
     Args:
         head: The model's own head, whose weight and bias are shared, not copied.
@@ -90,9 +85,7 @@ class AnswerHead(Linear):
         super().__init__(head.in_features, head.out_features, head.bias is not None, device="meta")
         self.weight, self.bias = head.weight, head.bias
 
-    def forward(
-        self, hidden: torch.Tensor, targets: torch.Tensor | None = None, late: LateGradient | None = None
-    ) -> torch.Tensor:
+    def forward(self, hidden: Tensor, targets: Tensor | None = None, late: LateGradient | None = None) -> Tensor:
         """Logits, or the cross entropy of each target.
 
         Args:

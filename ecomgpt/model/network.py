@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from transformers import BloomForCausalLM, PreTrainedModel
 
 from ecomgpt.common.errors import UserError
@@ -21,15 +21,15 @@ SCALES = ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_m
 """Configuration keys by which some models change their logits behind the head; None and 1 change nothing."""
 
 MULTIPLE = 16
-"""Micro-batches are padded to a multiple of this many tokens: matrix products of other heights are up to a tenth slower on CPUs,
-and tensor cores want multiples of 8 as well."""
+"""Micro-batches are padded to a multiple of this many tokens: matrix products of other heights are up to a tenth slower
+on CPUs, and tensor cores want multiples of 8 as well."""
 
 
 class Network(nn.Module):
     """A causal language model with its loss inside.
 
-    The network owns the loss: an `AnswerHead` takes the place of the model's head and shares its weight. So the head, which
-    dominates BLOOM, runs on answer tokens alone, and the state dict stays the model's own.
+    The network owns the loss: an `AnswerHead` takes the place of the model's head and shares its weight. So the head,
+    which dominates BLOOM, runs on answer tokens alone, and the state dict stays the model's own.
 
     Args:
         language_model: The backbone; its modules are changed, its weights are not.
@@ -55,7 +55,8 @@ class Network(nn.Module):
         faster_linears(language_model)
         if not isinstance(language_model, BloomForCausalLM) and not exact(self, language_model):
             raise UserError(
-                f"model.path: {kind} has other losses on packed rows than on single examples, so it can't be trained exactly"
+                f"model.path: {kind} has other losses on packed rows than on single examples, "
+                "so it can't be trained exactly"
             )
 
     def compile_blocks(self) -> None:
@@ -64,13 +65,8 @@ class Network(nn.Module):
             part.compile(dynamic=True)
 
     def forward(
-        self,
-        input_ids: torch.Tensor,
-        positions: torch.Tensor,
-        lengths: torch.Tensor | list[int],
-        target_index: torch.Tensor,
-        targets: torch.Tensor,
-    ) -> torch.Tensor:
+        self, input_ids: Tensor, positions: Tensor, lengths: Tensor | list[int], target_index: Tensor, targets: Tensor
+    ) -> Tensor:
         """Cross entropy of each target.
 
         Args:
@@ -84,21 +80,21 @@ class Network(nn.Module):
             Shape (N,), float32.
         """
         model, device = self.language_model, input_ids.device
-        sizes = lengths.tolist() if isinstance(lengths, torch.Tensor) else lengths
+        sizes = lengths.tolist() if isinstance(lengths, Tensor) else lengths
         input_ids, positions, sizes = _padded(input_ids, positions, sizes)
         layout = make_layout(sizes, device, alibi_slopes(model, device), choose_kernel(device, self.attention))
         hidden = hidden_states(model, input_ids, positions, layout)
         late = late_gradient(model.get_input_embeddings())
         return model.get_output_embeddings()(hidden[0].index_select(0, target_index), targets, late)
 
-    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Keeps rotary frequencies in float32 when the model is converted to 16 bit.
 
-        Rounded to bfloat16 they are off by up to a 256th, so after some hundred tokens positions are wrong; a model that is loaded
-        in bfloat16 keeps them exact, and would not find the positions that it was trained with.
+        Rounded to bfloat16 they are off by up to a 256th, so after some hundred tokens positions are wrong; a model
+        that is loaded in bfloat16 keeps them exact, and would not find the positions that it was trained with.
         """
         rotary = [module._buffers for module in self.modules() if "inv_freq" in module._buffers]
-        exact: list[tuple[dict[str, Any], str, torch.Tensor]] = [
+        exact: list[tuple[dict[str, Any], str, Tensor]] = [
             (buffers, name, buffer)
             for buffers in rotary
             for name, buffer in buffers.items()
@@ -111,9 +107,7 @@ class Network(nn.Module):
         return self
 
 
-def _padded(
-    ids: torch.Tensor, positions: torch.Tensor, sizes: list[int]
-) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+def _padded(ids: Tensor, positions: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor, list[int]]:
     """The micro-batch with one more example, which nothing sees and which has no target."""
     missing = -ids.shape[1] % MULTIPLE
     if not missing:

@@ -1,7 +1,8 @@
 """Checks on two short examples, before training, that an unknown model computes packed rows exactly.
 
-Transformers declares that most models take any attention function, but some do not pass its arguments on, and some change
-hidden states between the blocks and the head. Both would train without an error, on losses other than the model's.
+Transformers declares that most models take any attention function, but some do not pass its arguments on, and some
+change hidden states between the blocks and the head. Both would train without an error, on losses other than the
+model's.
 """
 
 from typing import cast

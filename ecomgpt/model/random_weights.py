@@ -48,7 +48,7 @@ def filled_model(model: ModelConfig, models: str) -> PreTrainedModel:
 
 
 def materialise(model: nn.Module, dtype: torch.dtype) -> None:
-    """Allocates each weight and buffer of a ``meta`` model, uninitialised; fake in a fake mode; tied weights stay tied."""
+    """Allocates the weights and buffers of a ``meta`` model, uninitialised (fake in a fake mode); ties are kept."""
     made: dict[int, torch.Tensor] = {}
     for module in model.modules():
         stores: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)

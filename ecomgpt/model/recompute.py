@@ -1,13 +1,14 @@
 """Recomputes results that are cheap to compute in the backward pass instead of storing them.
 
-A block of BLOOM stores 17 widths per token; normalised inputs and GELU's outputs are 6 of them and cost about a hundredth of a
-step. Gradient checkpointing, which stores 1, costs a third.
+A block of BLOOM stores 17 widths per token; normalised inputs and GELU's outputs are 6 of them and cost about a
+hundredth of a step. Gradient checkpointing, which stores 1, costs a third.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 
@@ -20,9 +21,7 @@ class _Recomputed:
     offset: int
 
 
-def recompute_linear(
-    linear: Callable[[torch.Tensor], torch.Tensor], cheap: Callable[[torch.Tensor], torch.Tensor], source: torch.Tensor
-) -> torch.Tensor:
+def recompute_linear(linear: Callable[[Tensor], Tensor], cheap: Callable[[Tensor], Tensor], source: Tensor) -> Tensor:
     """``linear(cheap(source))`` that saves ``source`` but not ``cheap(source)`` for the backward pass.
 
     Args:
@@ -37,7 +36,7 @@ def recompute_linear(
     # Cast here what autocast would cast inside the linear layer, or the layer would save the copy.
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
-    def make(tensor: torch.Tensor) -> torch.Tensor:
+    def make(tensor: Tensor) -> Tensor:
         result = cheap(tensor)
         return result if dtype is None else result.to(dtype)
 
@@ -46,12 +45,12 @@ def recompute_linear(
         return linear(made)
     storage = made.untyped_storage()._cdata
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor | _Recomputed:
+    def pack(tensor: Tensor) -> Tensor | _Recomputed:
         if tensor.untyped_storage()._cdata != storage:
             return tensor
         return _Recomputed(tensor.shape, tensor.stride(), int(tensor.storage_offset()))
 
-    def unpack(stored: torch.Tensor | _Recomputed) -> torch.Tensor:
+    def unpack(stored: Tensor | _Recomputed) -> Tensor:
         if not isinstance(stored, _Recomputed):
             return stored
         with torch.no_grad(), torch.autocast(kind, enabled=False):

@@ -4,24 +4,27 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 BLOCK = 256
 """Queries at once: keys that come after a block of queries are never multiplied, and the bias table stays small."""
 
 
-def alibi_table(slopes: torch.Tensor, longest: int) -> torch.Tensor:
+def alibi_table(slopes: Tensor, longest: int) -> Tensor:
     """ALiBi (Press et al., 2022) with causality folded in, for a block of queries at any place of an example.
 
-    The bias is ``slope * (key - query)``. Softmax ignores a constant per query, so this equals BLOOM's ``slope * key``, but
-    its values are small near the diagonal. It depends on the distance alone, so one table serves all blocks: entry (row, column)
-    is the bias at distance ``column - (columns - BLOCK) - row``, and a block takes the columns that end at its own.
+    The bias is ``slope * (key - query)``. Softmax ignores a constant per query, so this equals BLOOM's ``slope * key``,
+    but its values are small near the diagonal. It depends on the distance alone, so one table serves all blocks: entry
+    (row, column) is the bias at distance ``column - (columns - BLOCK) - row``, and a block takes the columns that end
+    at its own.
 
     Args:
         slopes: Shape (heads,), float32.
         longest: Tokens of the longest example.
 
     Returns:
-        Shape (heads, BLOCK, columns), float32 whatever the queries' format, so that distant keys stay distinct in bfloat16.
+        Shape (heads, BLOCK, columns), float32 whatever the queries' format, so that distant keys stay distinct in
+        bfloat16.
     """
     rows = min(BLOCK, longest)
     columns = rows + (longest - 1) // BLOCK * BLOCK
@@ -33,14 +36,14 @@ def alibi_table(slopes: torch.Tensor, longest: int) -> torch.Tensor:
 
 @torch.compiler.disable
 def sdpa_packed(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
     lengths: Sequence[int],
-    table: torch.Tensor | None,
+    table: Tensor | None,
     scale: float,
     dropout: float,
-) -> torch.Tensor:
+) -> Tensor:
     """One example after the other; shapes as in `ecomgpt.model.attention.PackedAttention`."""
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
@@ -60,9 +63,7 @@ def sdpa_packed(
         return torch.cat([piece.transpose(1, 2) for piece in pieces], dim=1)
 
 
-def _with_alibi(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, table: torch.Tensor, scale: float, dropout: float
-) -> list[torch.Tensor]:
+def _with_alibi(query: Tensor, key: Tensor, value: Tensor, table: Tensor, scale: float, dropout: float) -> list[Tensor]:
     """One example, in blocks of queries."""
     rows, tokens = table.shape[1], query.shape[2]
     blocks = []

@@ -1,15 +1,16 @@
 """One gradient buffer for a head tied to the embedding, instead of two.
 
-Plain PyTorch computes a gradient of BLOOM's 250,880 rows at the beginning of the backward pass, for the head, keeps it beside all
-activations, computes another at the end, for the embedding, and adds the two. Here the head keeps the two small factors of its
-own gradient; the embedding multiplies them once activations are freed, and adds its own rows in place.
+Plain PyTorch computes a gradient of BLOOM's 250,880 rows at the beginning of the backward pass, for the head, keeps it
+beside all activations, computes another at the end, for the embedding, and adds the two. Here the head keeps the two
+small factors of its own gradient; the embedding multiplies them once activations are freed, and adds its own rows in
+place.
 """
 
 from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 SLICE = 2**15
 """Rows of the head's gradient that exist in 16 bit at the same time, on their way to float32."""
@@ -24,10 +25,10 @@ class LateGradient:
 
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
-        self._factors: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._sum: torch.Tensor | None = None
+        self._factors: tuple[Tensor, Tensor] | None = None
+        self._sum: Tensor | None = None
 
-    def add(self, logits: torch.Tensor, hidden: torch.Tensor) -> None:
+    def add(self, logits: Tensor, hidden: Tensor) -> None:
         """Adds ``logits.T @ hidden``: gradients of logits, shape (N, V), and inputs of the head, shape (N, width)."""
         if self._factors is None and self._sum is None and len(hidden) <= hidden.shape[1]:
             self._factors = logits, hidden
@@ -35,16 +36,14 @@ class LateGradient:
             self._sum = self.take()
             self._sum = _product(logits, hidden, self.dtype, self._sum)
 
-    def take(self) -> torch.Tensor | None:
+    def take(self) -> Tensor | None:
         """Returns the sum, shape (V, width), and forgets it; None if nothing was added."""
         factors, total = self._factors, self._sum
         self._factors = self._sum = None
         return _product(*factors, self.dtype, None) if factors else total
 
 
-def _product(
-    logits: torch.Tensor, hidden: torch.Tensor, dtype: torch.dtype, total: torch.Tensor | None
-) -> torch.Tensor:
+def _product(logits: Tensor, hidden: Tensor, dtype: torch.dtype, total: Tensor | None) -> Tensor:
     """``total + logits.T @ hidden``, in the memory of ``total`` if there is one."""
     if logits.dtype == dtype:
         return logits.t() @ hidden if total is None else total.addmm_(logits.t(), hidden)
@@ -83,7 +82,7 @@ class TiedEmbedding(nn.Embedding):
             and embedding.weight is head.weight
         )
 
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """See `nn.Embedding`."""
         if not (torch.is_grad_enabled() and self.weight.requires_grad):
             return super().forward(input)
@@ -93,15 +92,13 @@ class TiedEmbedding(nn.Embedding):
 
 class _Rows(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, ids: torch.Tensor, weight: torch.Tensor, padding: int | None, late: LateGradient
-    ) -> torch.Tensor:
+    def forward(ctx: Any, ids: Tensor, weight: Tensor, padding: int | None, late: LateGradient) -> Tensor:
         ctx.save_for_backward(ids)
         ctx.shape, ctx.padding, ctx.late = weight.shape, padding, late
         return F.embedding(ids, weight)
 
     @staticmethod
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         (ids,) = ctx.saved_tensors
         total = ctx.late.take()  # the head's backward pass came first: this gradient has gone through it
         if total is None:

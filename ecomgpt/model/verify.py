@@ -6,6 +6,7 @@ from typing import Any
 import psutil
 import torch
 from safetensors import safe_open
+from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from ecomgpt.common.errors import JobFailure
@@ -13,10 +14,10 @@ from ecomgpt.common.log import log
 
 TEXTS = ("A kettle that boils fast. Is it a kitchen product?", "这款水壶烧水很快，外观也好看。")
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
-"""Largest difference of two logits, as a share of the largest logit. Both models compute on the CPU in the same format."""
+"""Largest difference of two logits relative to the largest logit; both models compute on the CPU in the same format."""
 
 
-def logits(model: Any, tokenizer: PreTrainedTokenizerFast) -> list[torch.Tensor]:
+def logits(model: Any, tokenizer: PreTrainedTokenizerFast) -> list[Tensor]:
     """Logits of a model on the CPU for each of `TEXTS`, float32, shape (tokens, vocabulary)."""
     training = model.training
     model.eval()
@@ -43,7 +44,7 @@ def verify(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerF
     return compare(logits(model, tokenizer), logits(again, tokenizer), dtype, folder)
 
 
-def compare(ours: list[torch.Tensor], theirs: list[torch.Tensor], dtype: torch.dtype, folder: Path) -> str:
+def compare(ours: list[Tensor], theirs: list[Tensor], dtype: torch.dtype, folder: Path) -> str:
     """The largest difference of logits.
 
     Raises:

@@ -1,5 +1,4 @@
-"""Decoding: like plain `generate` row by row, whatever the company; what was cut; models that the engine does not
-know."""
+"""Decoding: like plain `generate` row by row, whatever the company; what was cut; other architectures."""
 
 from typing import Any
 

@@ -82,7 +82,7 @@ def test_flex_attention_on_a_gpu_is_the_plain_formula(dtype: torch.dtype) -> Non
 
 
 def test_bfloat16_keeps_distant_tokens_apart_up_to_2048() -> None:
-    """bfloat16 rounds inputs and outputs, which costs up to 2 ** -8 of them; the bias, float32 at any distance, must add nothing."""
+    """bfloat16 rounds inputs and outputs by up to 2 ** -8; the bias, float32 at any distance, must add nothing."""
     query, key, value = (heads(8, 2048, 64, torch.bfloat16, seed) for seed in (1, 2, 3))
     slopes = _get_alibi_slopes(8, CPU)
     exact = plain(query, key, value, (2048,), slopes)

@@ -1,4 +1,4 @@
-"""What is exported is what was trained: whole models, adapters, shards, cards; and what is uploaded is what was exported."""
+"""What is exported is what was trained: models, adapters, shards, cards; and what is uploaded is what was exported."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Weights in Hugging Face format on disk: found, measured, trained, adapted, exported, and read by plain transformers."""
+"""Weights in Hugging Face format on disk: found, measured, trained, adapted, exported, read by transformers."""
 
 import json
 import subprocess
@@ -60,9 +60,11 @@ def test_the_shape_is_that_of_the_folder(weights: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("tuning", ["full", "lora"])
 def test_a_folder_is_trained_and_exported(weights: Path, tmp_path: Path, tuning: str) -> None:
     command = (
-        f"model=bloomz_560m model.path={weights} sources=demo eval=demo sources.options.demo_store.products=12 tuning={tuning} "
-        "data.tasks=[product_category,intent_of_text] data.max_length=512 trainer.max_steps=3 trainer.batch_tokens=1024 trainer.learning_rate=0.01 "
-        f"eval.limit=2 eval.bootstrap=100 eval.tasks=[en-demo-product_category] name=run paths.cache={tmp_path / 'cache'}"
+        f"model=bloomz_560m model.path={weights} sources=demo sources.options.demo_store.products=12 tuning={tuning} "
+        "data.tasks=[product_category,intent_of_text] data.max_length=512 "
+        "trainer.max_steps=3 trainer.batch_tokens=1024 trainer.learning_rate=0.01 "
+        "eval=demo eval.limit=2 eval.bootstrap=100 eval.tasks=[en-demo-product_category] "
+        f"name=run paths.cache={tmp_path / 'cache'}"
     ).split()
     done = subprocess.run(
         [sys.executable, "-m", "ecomgpt", *command], cwd=tmp_path, capture_output=True, text=True, timeout=300

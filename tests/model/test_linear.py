@@ -1,4 +1,4 @@
-"""Linear layers by oneDNN: the values and gradients of PyTorch's own, wherever the exchange applies, and stock wherever it doesn't."""
+"""Linear layers by oneDNN: PyTorch's values and gradients where they are exchanged, and stock where they are not."""
 
 import pytest
 import torch

@@ -1,8 +1,9 @@
 """Answers made elsewhere: a folder with one ``<task>.jsonl`` for each task of the suite, scored like a model's own.
 
-A line is an object with ``id``, the row's id, and ``prediction``, the raw text. Other fields are ignored, except that ``prompt``
-and ``target``, where given, must be those of the row, so that an answer to another question never counts. A run directory, or its
-``predictions/``, is such a folder. The rows to answer are written to ``questions/<task>.jsonl`` of the run directory.
+A line is an object with ``id``, the row's id, and ``prediction``, the raw text. Other fields are ignored, except that
+``prompt`` and ``target``, where given, must be those of the row, so that an answer to another question never counts. A
+run directory, or its ``predictions/``, is such a folder. The rows to answer are written to ``questions/<task>.jsonl``
+of the run directory.
 """
 
 import json

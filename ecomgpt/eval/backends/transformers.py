@@ -86,7 +86,8 @@ class Transformers:
 def batch_tokens(config: Config) -> int:
     """``eval.batch_tokens``, or how many tokens' keys and values fit an eighth of the device's memory.
 
-    Of its total memory, not of what is free: the same command must make the same batches. More than `MOST_TOKENS` gain little.
+    Of its total memory, not of what is free: the same command must make the same batches. More than `MOST_TOKENS` gain
+    little.
     """
     from ecomgpt.model.locate import with_shape_from_config
     from ecomgpt.run.machine import machine
@@ -111,8 +112,8 @@ def limits(settings: EvalConfig, task: EvalTask) -> tuple[int, int]:
 def number_format(config: Config) -> "torch.dtype":
     """The number format of decoding: training's, except that ``auto`` on CPUs is always float32.
 
-    Only in float32 is a text independent of the rows decoded with it, and does an interrupted evaluation end with the files of an
-    uninterrupted one.
+    Only in float32 is a text independent of the rows decoded with it, and does an interrupted evaluation end with the
+    files of an uninterrupted one.
     """
     import torch
 

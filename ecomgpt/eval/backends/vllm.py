@@ -1,4 +1,4 @@
-"""Greedy decoding with vLLM, through its public interface, from a folder of merged weights and with our prompts' tokens."""
+"""Greedy decoding with vLLM, through its public interface, from a folder of merged weights."""
 
 import importlib.util
 from collections.abc import Iterator, Sequence

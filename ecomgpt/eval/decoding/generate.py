@@ -89,8 +89,8 @@ def encode(tokenizer: "PreTrainedTokenizerFast", rows: Sequence[EvalRow], max_to
             too_long.append(row.id)
     if too_long:
         raise UserError(
-            f"{too_long[0]} and {len(too_long) - 1} more rows: the prompt without its input text exceeds {max_tokens} tokens; "
-            "raise eval.max_prompt_tokens or offer fewer candidates (eval.max_candidates)"
+            f"{too_long[0]} and {len(too_long) - 1} more rows: the prompt without its input text exceeds "
+            f"{max_tokens} tokens; raise eval.max_prompt_tokens or offer fewer candidates (eval.max_candidates)"
         )
     return encoded
 
@@ -98,8 +98,10 @@ def encode(tokenizer: "PreTrainedTokenizerFast", rows: Sequence[EvalRow], max_to
 def shared_prefix(
     tokenizer: "PreTrainedTokenizerFast", rows: Sequence[EvalRow], encoded: Sequence[Encoded]
 ) -> list[int]:
-    """The tokens that every prompt begins with: the layout before the first input text, without its last token, which may
-    merge with the text. It does not depend on which of a task's rows are asked."""
+    """The tokens that every prompt begins with, whichever of a task's rows are decoded.
+
+    They are the layout before the first input text, without its last token, which may merge with the text.
+    """
     if not rows:
         return []
     head: list[int] = tokenizer(rows[0].prompt.before)["input_ids"][:-1]

@@ -40,8 +40,8 @@ def generate(
 def batches(prompts: Sequence[Sequence[int]], limit: int, beams: int, batch_tokens: int) -> Iterator[list[int]]:
     """Indices of rows of like length together, the longest first, so that trouble with memory shows at once.
 
-    A batch ends where one more row would break the token budget, rows times beams times (longest prompt + limit), or would
-    make more than `MOST_PADDING` of it padding.
+    A batch ends where one more row would break the token budget, rows times beams times (longest prompt + limit), or
+    would make more than `MOST_PADDING` of it padding.
     """
     batch: list[int] = []
     real = 0

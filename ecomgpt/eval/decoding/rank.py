@@ -1,10 +1,11 @@
-"""Ranking: which of the candidates does the model find most likely as the whole answer?"""
+"""Ranking: the candidate that the model finds most likely as the whole answer."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ecomgpt.eval.decoding.prepare import prepared, supports
 from ecomgpt.eval.decoding.store import Store
@@ -25,10 +26,10 @@ def rank(
     questions: Sequence[tuple[Sequence[int], Sequence[str]]],
     prefix: Sequence[int] = (),
 ) -> Iterator[tuple[int, str]]:
-    """The candidate with the highest likelihood for each question; of equals the first.
+    """Picks the candidate with the highest likelihood for each question; among equals the first.
 
-    A candidate's score is ``sum log p(token | prompt, earlier tokens)`` over its tokens and the end of sequence, which is
-    the probability that the model would answer just this. It is not divided by the length: the end of sequence makes
+    A candidate's score is ``sum log p(token | prompt, earlier tokens)`` over its tokens and the end of sequence, which
+    is the probability that the model would answer just this. It is not divided by the length: the end of sequence makes
     answers of different lengths comparable, while a mean a token would favour long candidates whose later tokens follow
     from their first. A task that asks for several labels gets the best one.
 
@@ -53,14 +54,9 @@ def likelihoods(
     questions: Sequence[tuple[Sequence[int], Sequence[str]]],
     prefix: Sequence[int] = (),
 ) -> Iterator[list[float]]:
-    """Log-likelihoods of the candidates as whole answers, for each question. A prompt is read once, and so is every
-    beginning that several of its candidates have in common.
+    """Log-likelihoods of the candidates as whole answers, for each question; arguments as in `rank`.
 
-    Args:
-        model: A causal language model.
-        tokenizer: Its tokenizer.
-        questions: Token ids of the prompt, and the candidates.
-        prefix: What all prompts begin with; it is read once.
+    A prompt is read once, and so is every beginning that several of its candidates share.
     """
     if not questions:
         return
@@ -77,7 +73,7 @@ def likelihoods(
 
 @torch.inference_mode()
 def whole(model: "PreTrainedModel", prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[float]:
-    """Log-likelihoods of answers, each read with the whole prompt: the plain way, for models that the engine does not know."""
+    """Log-likelihoods of answers, each read with the whole prompt, for models that the engine does not support."""
     scores = []
     for answer in answers:
         ids = torch.tensor([[*prompt, *answer]], device=model.device)
@@ -99,7 +95,7 @@ def _shared(store: Store, prompt: Sequence[int], answers: Sequence[list[int]]) -
     return scores
 
 
-def _log_probabilities(store: Store, hidden: torch.Tensor, asked: list[tuple[int, int]]) -> list[float]:
+def _log_probabilities(store: Store, hidden: Tensor, asked: list[tuple[int, int]]) -> list[float]:
     """Log-probability of each (place in the tree, token that follows)."""
     wanted: list[float] = [0.0] * len(asked)
     for start in range(0, len(hidden), _MOST_LOGITS):

@@ -1,7 +1,7 @@
-"""Which tokens follow: greedy or beam search over one row, told the best next tokens step by step.
+"""Greedy or beam search over one row, given the best next tokens step by step.
 
-A search also notices where two choices lay closer together than rounding: there the batch that a row happened to stand in
-could decide, so `ecomgpt.eval.decoding.stream` reads such a row again alone.
+A search also notices where two choices lay closer together than rounding: there the batch that a row happened to stand
+in could decide, so `ecomgpt.eval.decoding.stream` reads such a row again alone.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ class Search(Protocol):
 
     Attributes:
         width: Beams.
-        count: Next tokens that it must be told, a beam.
+        count: Next tokens that it must be given per beam.
         output: The answer so far, without its end.
-        close: Whether rounding could have decided something.
+        close: True if rounding could have decided something.
     """
 
     width: int
@@ -32,7 +32,7 @@ class Search(Protocol):
     def output(self) -> list[int]: ...
 
     def advance(self, values: Sequence[Sequence[float]], tokens: Sequence[Sequence[int]]) -> Next:
-        """Takes the best next tokens of each beam (in the first step there is one) and says how to go on; empty: done."""
+        """Takes the best next tokens of each beam (at first there is one); returns how to go on, empty if done."""
 
 
 class Greedy:
@@ -65,7 +65,7 @@ class Greedy:
 
 
 class Beam:
-    """Beam search as transformers' ``generate(num_beams=width)`` does it with its defaults, which the paper's script kept.
+    """Beam search like transformers' ``generate(num_beams=width)`` with its defaults, which the paper's script used.
 
     ``length_penalty=1``: a finished answer scores the mean log-probability of its tokens, its end included.
     ``early_stopping=False``: the search ends when ``width`` answers are finished and the best that still runs, with its
@@ -127,7 +127,7 @@ class Beam:
         return best > worst
 
     def _notice(self, ranked: list[tuple[float, int, int]], ended: list[int], going: list[int]) -> None:
-        """Where does a small change let another beam run, or another answer end?"""
+        """Notes where a small change would let another beam run, or another answer end."""
         scores = [score for score, _, _ in ranked]
         after = going[-1] + 1 if going else self.width
         while after in ended:

@@ -1,17 +1,19 @@
 """Keys and values of the rows that are being answered, and attention over them.
 
-A slot holds one row: the keys of its prompt, read once whatever the number of beams, and behind them a pool with one place
-for every beam and step. A beam that continues another one copies nothing: a mask says which places of the pool are its
-ancestors. A row that is done gives its slot away, and the last slot moves there, so that the slots in use stay together.
+A slot holds one row: the keys of its prompt, read once whatever the number of beams, and behind them a pool with one
+place for every beam and step. A beam that continues another one copies nothing: a mask says which places of the pool
+are its ancestors. A row that is done gives its slot away, and the last slot moves there, so that the slots in use stay
+together.
 """
 
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from ecomgpt.eval.decoding.attention import PromptAttention, StepAttention, TreeAttention
+from ecomgpt.eval.decoding.attention import prompt_attention, step_attention, tree_attention
 from ecomgpt.eval.decoding.tree import Tree
 from ecomgpt.model.architectures import hidden_states
 from ecomgpt.model.attention import PackedAttention
@@ -63,7 +65,7 @@ class Store:
             self.used = 0
 
     @torch.inference_mode()
-    def read(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+    def read(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         """Reads prompts into the next free slots.
 
         Args:
@@ -86,7 +88,7 @@ class Store:
         return hidden
 
     @torch.inference_mode()
-    def step(self, tokens: Sequence[Sequence[int]], parents: Sequence[Sequence[int]]) -> torch.Tensor:
+    def step(self, tokens: Sequence[Sequence[int]], parents: Sequence[Sequence[int]]) -> Tensor:
         """Reads one token of each beam of each slot in use.
 
         Args:
@@ -106,7 +108,7 @@ class Store:
             self.mask[:used] = self.mask[:used].gather(1, order[:, :, None].expand(-1, -1, self.capacity))
         self.mask[slots, beams, at] = 0
         positions = prompts + written
-        attention = StepAttention(self, slots.expand(-1, width).flatten(), at.flatten(), positions, int(at.max()) + 1)
+        attention = step_attention(self, slots.expand(-1, width).flatten(), at.flatten(), positions, int(at.max()) + 1)
         hidden = self._forward(
             torch.tensor(tokens, device=self.device).flatten(), positions.repeat_interleave(width), attention
         )
@@ -114,7 +116,7 @@ class Store:
         return hidden
 
     @torch.inference_mode()
-    def branch(self, tree: Tree) -> torch.Tensor:
+    def branch(self, tree: Tree) -> Tensor:
         """Reads many continuations of the row in slot 0 at once, and forgets them.
 
         Returns:
@@ -123,7 +125,7 @@ class Store:
         length = int(self.prompts[0])
         positions = torch.tensor(tree.depths, device=self.device) + length
         return self._forward(
-            torch.tensor(tree.tokens, device=self.device), positions, TreeAttention(self, tree, length)
+            torch.tensor(tree.tokens, device=self.device), positions, tree_attention(self, tree, length)
         )
 
     @torch.inference_mode()
@@ -142,7 +144,7 @@ class Store:
         """Makes room for more but shorter rows; rows in use stay where they are, and must fit."""
         used, kept = self.used, min(capacity, self.capacity)
 
-        def moved(old: torch.Tensor, dim: int, fill: float = 0) -> torch.Tensor:
+        def moved(old: Tensor, dim: int, fill: float = 0) -> Tensor:
             shape = list(old.shape)
             shape[0], shape[dim] = slots, capacity
             new = old.new_full(shape, fill)
@@ -158,7 +160,7 @@ class Store:
         self.slots, self.capacity = slots, capacity
 
     @torch.inference_mode()
-    def best(self, hidden: torch.Tensor, count: int, normalise: bool) -> tuple[list[list[float]], list[list[int]]]:
+    def best(self, hidden: Tensor, count: int, normalise: bool) -> tuple[list[list[float]], list[list[int]]]:
         """The most likely next tokens, best first, of equal ones the lower id.
 
         Args:
@@ -176,21 +178,21 @@ class Store:
             tokens += ids.tolist()
         return values, tokens
 
-    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+    def logits(self, hidden: Tensor) -> Tensor:
         """Shape (rows, vocabulary), float32."""
         return self.model.get_output_embeddings()(hidden).float()
 
-    def _prefill(self, prompts: list[list[int]], slots: list[int]) -> torch.Tensor:
+    def _prefill(self, prompts: list[list[int]], slots: list[int]) -> Tensor:
         lengths = [len(prompt) for prompt in prompts]
         tokens = torch.tensor([token for prompt in prompts for token in prompt], device=self.device)
         positions = torch.cat([torch.arange(self.shared, self.shared + length) for length in lengths]).to(self.device)
-        hidden = self._forward(tokens, positions, PromptAttention(self, lengths, slots))
+        hidden = self._forward(tokens, positions, prompt_attention(self, lengths, slots))
         return hidden[torch.tensor(lengths, device=self.device).cumsum(0) - 1]
 
-    def _forward(self, tokens: torch.Tensor, positions: torch.Tensor, attention: PackedAttention) -> torch.Tensor:
+    def _forward(self, tokens: Tensor, positions: Tensor, attention: PackedAttention) -> Tensor:
         return hidden_states(self.model, tokens[None], positions[None], attention)[0]
 
-    def triangle(self, tokens: int, dtype: torch.dtype) -> torch.Tensor:
+    def triangle(self, tokens: int, dtype: torch.dtype) -> Tensor:
         """Causal mask with ALiBi, shape (1 or heads, tokens, tokens); the longest that was asked for is kept."""
         if self._triangle.shape[-1] < tokens:
             place = torch.arange(tokens, device=self.device)
@@ -202,7 +204,7 @@ class Store:
         return self._triangle[:, :tokens, :tokens]
 
 
-def _top(logits: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _top(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """`torch.topk` in two rounds: the best entries lie in the blocks with the best maxima, which are found fast."""
     rows, vocabulary = logits.shape
     blocks = -(-vocabulary // _BLOCK)

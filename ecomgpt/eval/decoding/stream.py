@@ -1,7 +1,8 @@
-"""Answers rows through a few slots: a row that is done makes room for the next one at once, so no row waits for another.
+"""Answers rows through a few slots: a finished row makes room for the next at once, so no row waits for another.
 
 In float32 a row's answer is the one that it has alone, whatever else is answered with it: rounding differs with the
-company, so where two choices lay closer than rounding (`ecomgpt.eval.decoding.search.CLOSE`) the row is read again alone.
+company, so where two choices lay closer than rounding (`ecomgpt.eval.decoding.search.CLOSE`) the row is read again
+alone.
 """
 
 from collections import deque
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from ecomgpt.eval.decoding.prepare import prepared
@@ -16,9 +18,9 @@ from ecomgpt.eval.decoding.search import Next, Search
 from ecomgpt.eval.decoding.store import Store
 
 READ_TOKENS = 2048
-"""Prompt tokens that are read at once; more costs memory and is no faster."""
+"""Prompt tokens that are read at once; more would cost memory and be no faster."""
 SHRINK = 0.75
-"""Slots are as large as the longest row needs. Once this share of their size is enough for what is left, there are more of them."""
+"""Slots are as large as the longest row needs; once this share of their size is enough for the rest, there are more."""
 
 
 def decode(
@@ -121,8 +123,8 @@ def _take(waiting: deque[int], prompts: Sequence[Sequence[int]], most: int, shar
     return taken
 
 
-def _advance(store: Store, hidden: torch.Tensor, searches: Sequence[Search], beams: int) -> list[Next]:
-    """Each row's search, told the best next tokens of its beams."""
+def _advance(store: Store, hidden: Tensor, searches: Sequence[Search], beams: int) -> list[Next]:
+    """Advances each row's search by the best next tokens of its beams."""
     values, tokens = store.best(hidden, searches[0].count, normalise=searches[0].width > 1)
     return [
         search.advance(values[at * beams : (at + 1) * beams], tokens[at * beams : (at + 1) * beams])

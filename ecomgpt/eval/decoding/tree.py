@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 class Tree:
-    """The answers' tokens but the last of each, every beginning once.
+    """The answers' tokens except the last of each, every beginning once.
 
     Args:
         answers: Token ids, at least one token each.
@@ -14,7 +14,7 @@ class Tree:
         tokens: Token of each node.
         parents: The node before each; -1 is the prompt.
         depths: Tokens before each node.
-        asked: Distinct pairs of (place, token that follows), where place 0 is the prompt's end and place n + 1 is node n.
+        asked: Distinct (place, following token) pairs; place 0 is the prompt's end and place n + 1 is node n.
     """
 
     def __init__(self, answers: Sequence[Sequence[int]]) -> None:

@@ -12,8 +12,6 @@ From Python::
 Mistakes raise `UserError`, failed jobs `JobFailure`. Importing the package imports nothing else; each function does.
 """
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,14 +29,3 @@ def __getattr__(name: str) -> Any:
     from ecomgpt import api
 
     return getattr(api, name)
-
-
-class _Package(ModuleType):
-    """Keeps ``ecomgpt.run`` and ``ecomgpt.report`` functions when the rooms of these names are imported."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name not in __all__:
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from ecomgpt import __version__
 from ecomgpt.common.errors import JobFailure, UserError, report
-from ecomgpt.run.script import require_main_guard
+from ecomgpt.runtime.script import require_main_guard
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,14 +51,14 @@ def _dispatch(arguments: list[str]) -> int:
     roots = files.search_roots(overrides, flags.config_dir)
     if flags.multirun:
         from ecomgpt.cli.sweep.run import sweep
-        from ecomgpt.run.torchrun import refuse
+        from ecomgpt.runtime.torchrun import refuse
 
         refuse("--multirun")
         return sweep(overrides, roots)
     if flags.cfg or flags.info or flags.hydra_help or flags.shell_completion:
         return _hydra(arguments, overrides, roots, flags.resolve)
     from ecomgpt.cli.launch import start
-    from ecomgpt.run import torchrun
+    from ecomgpt.runtime import torchrun
 
     overrides = torchrun.overrides(overrides)
     start(configured(overrides, roots), arguments)

@@ -16,9 +16,9 @@ from ecomgpt.common.files import read_json
 from ecomgpt.config import rules
 from ecomgpt.config.schema import Config, JobConfig
 from ecomgpt.plan import configuration
-from ecomgpt.run import torchrun
-from ecomgpt.run.directory import Run
-from ecomgpt.run.script import require_main_guard
+from ecomgpt.runtime import torchrun
+from ecomgpt.runtime.directory import Run
+from ecomgpt.runtime.script import require_main_guard
 
 if TYPE_CHECKING:
     from ecomgpt.data.prepared import Prepared

@@ -13,9 +13,9 @@ from ecomgpt.config.schema import KEYS, Config
 from ecomgpt.job import IN_PLACE, job_function
 from ecomgpt.plan.batch import choose_batch
 from ecomgpt.plan.preflight import require
-from ecomgpt.run import torchrun
-from ecomgpt.run.directory import Run, existing_run, open_run
-from ecomgpt.run.signals import preemptible
+from ecomgpt.runtime import torchrun
+from ecomgpt.runtime.directory import Run, existing_run, open_run
+from ecomgpt.runtime.signals import preemptible
 
 
 def run_here(config: Config, run: Run) -> None:

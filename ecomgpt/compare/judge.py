@@ -22,7 +22,7 @@ from ecomgpt.compare.pairs import Pair
 from ecomgpt.config.declarations import Declaration, load
 from ecomgpt.config.roots import declarations
 from ecomgpt.pseudo.answer import Rejected, Shape
-from ecomgpt.report.text import clip
+from ecomgpt.reporting.text import clip
 
 ORDERS = ("ab", "ba")
 SHAPE = Shape({"reason": None, "verdict": "verdict"})

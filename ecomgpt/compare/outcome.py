@@ -12,9 +12,9 @@ from ecomgpt.compare.agreement import Kappa, agreement, kappa
 from ecomgpt.compare.judge import Bias, Judged, bias
 from ecomgpt.compare.pairs import Pair
 from ecomgpt.compare.results import Tallies, Tally, tallies
-from ecomgpt.report import drawing, wins
-from ecomgpt.report.text import NONE, markdown, points, visible
-from ecomgpt.run.directory import Run
+from ecomgpt.reporting import drawing, wins
+from ecomgpt.reporting.text import NONE, markdown, points, visible
+from ecomgpt.runtime.directory import Run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -13,7 +13,7 @@ from ecomgpt.common.hashing import digest
 from ecomgpt.config.schema import CompareConfig
 from ecomgpt.eval.predictions import read_answers
 from ecomgpt.eval.rows import Answer
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 
 @dataclass(frozen=True)

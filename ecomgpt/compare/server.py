@@ -23,7 +23,7 @@ from markupsafe import Markup
 from ecomgpt.common.errors import UserError
 from ecomgpt.compare.pairs import Pair
 from ecomgpt.compare.verdicts import Verdicts, clean_name
-from ecomgpt.report.text import clip, visible
+from ecomgpt.reporting.text import clip, visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATIC = {"style.css": "text/css", "keys.js": "text/javascript"}

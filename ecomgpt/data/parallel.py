@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from ecomgpt.run.signals import when_parent_ends
+from ecomgpt.runtime.signals import when_parent_ends
 
 T = TypeVar("T")
 R = TypeVar("R")

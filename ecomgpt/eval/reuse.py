@@ -75,7 +75,7 @@ class Reuse:
     def model(self) -> str:
         """Names the model with all that decides its answers beside the questions; empty where its weights are not
         here."""
-        from ecomgpt.run.machine import on_gpu
+        from ecomgpt.runtime.machine import on_gpu
 
         config = self.spec.config
         weights = self._built() if config.model.source == "build" else _loaded(config)

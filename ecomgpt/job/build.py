@@ -20,8 +20,8 @@ from ecomgpt.data.fingerprint import changes
 from ecomgpt.data.instructions import catalog, data_root, find
 from ecomgpt.data.prepared import Prepared
 from ecomgpt.job.mixture import prepared
-from ecomgpt.report import sources
-from ecomgpt.run.directory import Run
+from ecomgpt.reporting import sources
+from ecomgpt.runtime.directory import Run
 from ecomgpt.sources.catalog import folder
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.tasks import chain
@@ -121,11 +121,11 @@ def write(config: Config, run: Run, mixture: Prepared, listed: list[sources.Cata
 
 def _figures(folder: Path, mixture: Prepared, tasks: list[Task]) -> list[Path]:
     """The mixture's figures, drawn once and kept with its tokens: drawing takes longer than finding a mixture."""
-    from ecomgpt.report.mixture import FIGURES, draw
+    from ecomgpt.reporting.mixture import FIGURES, draw
 
     tokens = mixture.examples("train")
     kept = cached_dir(
-        mixture.folder / "figures" / code_hash(PACKAGE / "report"),
+        mixture.folder / "figures" / code_hash(PACKAGE / "reporting"),
         lambda kept: draw(kept, tasks, mixture.manifest, tokens.lengths, tokens.num_targets, tokens.chinese),
     )
     # Figures of an earlier build must not stand beside numbers that they do not show.

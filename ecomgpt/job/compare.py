@@ -12,7 +12,7 @@ from ecomgpt.compare.outcome import outcome, show, write
 from ecomgpt.compare.pairs import Pair, Sample, find
 from ecomgpt.compare.verdicts import Verdicts
 from ecomgpt.config.schema import Config
-from ecomgpt.run.directory import Run, idle_run
+from ecomgpt.runtime.directory import Run, idle_run
 
 MARKER = "compare.json"
 """File that marks a comparison's folder."""
@@ -66,7 +66,7 @@ def scores(a: Run, b: Run) -> None:
     from rich.console import Console
 
     from ecomgpt.eval.statistics.paired import between
-    from ecomgpt.report.terminal import differences_table
+    from ecomgpt.reporting.terminal import differences_table
 
     try:
         titles = {

@@ -17,8 +17,8 @@ from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.eval.trained import Trained
 from ecomgpt.job import report
-from ecomgpt.run.directory import Run, trained_run
-from ecomgpt.run.process_group import run_group
+from ecomgpt.runtime.directory import Run, trained_run
+from ecomgpt.runtime.process_group import run_group
 
 if TYPE_CHECKING:
     from ecomgpt.data.prepared import Prepared

@@ -15,7 +15,7 @@ from ecomgpt.job.mixture import prepared
 from ecomgpt.model.export import export, export_adapter
 from ecomgpt.model.hub import push, require_token
 from ecomgpt.model.loading import load_model, read_model, read_tokenizer
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 from ecomgpt.trainer.stored import language_model_weights, newest_readable
 from ecomgpt.tuning.apply import apply_tuning
 

@@ -11,9 +11,9 @@ from ecomgpt.config.schema import Config
 from ecomgpt.data.prepared import Prepared
 from ecomgpt.job import build
 from ecomgpt.job.mixture import prepared
-from ecomgpt.run import torchrun
-from ecomgpt.run.directory import Run
-from ecomgpt.run.process_group import run_group
+from ecomgpt.runtime import torchrun
+from ecomgpt.runtime.directory import Run
+from ecomgpt.runtime.process_group import run_group
 
 if TYPE_CHECKING:
     import lightning as L

@@ -24,8 +24,8 @@ from ecomgpt.plan import measure
 from ecomgpt.plan.batch import choose
 from ecomgpt.plan.memory import Memory, trained_parameters
 from ecomgpt.plan.preflight import bloom_sizes, fits, need, of_size
-from ecomgpt.run.directory import Run
-from ecomgpt.run.machine import Machine, machine
+from ecomgpt.runtime.directory import Run
+from ecomgpt.runtime.machine import Machine, machine
 from ecomgpt.strategy.precision import uses_16bit
 from ecomgpt.strategy.registry import strategy_of
 

@@ -7,7 +7,7 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
 from ecomgpt.eval.predictions import predict
 from ecomgpt.eval.rows import EvalRow
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 from ecomgpt.tasks.prompt import instruction_prompt
 
 

@@ -15,7 +15,7 @@ from ecomgpt.data.instructions import data_root, find, official_test, pseudo_roo
 from ecomgpt.pseudo.choose import LabellingWork, choose
 from ecomgpt.pseudo.declaration import load_labellings
 from ecomgpt.pseudo.label import label, requests, write
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 if TYPE_CHECKING:
     from rich.table import Table

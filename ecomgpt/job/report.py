@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.report import write_report, write_study
-from ecomgpt.run.directory import Run
+from ecomgpt.reporting import write_report, write_study
+from ecomgpt.runtime.directory import Run
 
 
 def main(config: Config, run: Run | None) -> None:

@@ -12,7 +12,7 @@ from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite, load_suite
 from ecomgpt.job import report
 from ecomgpt.job.evaluate import UNTRAINED, scored, training_provenance
-from ecomgpt.run.directory import Run, idle_run
+from ecomgpt.runtime.directory import Run, idle_run
 
 
 def main(config: Config, run: Run) -> None:

@@ -3,7 +3,7 @@
 from ecomgpt.config.schema import Config
 from ecomgpt.job import build, evaluate, fit, report
 from ecomgpt.model.card import write_card
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 
 def main(config: Config, run: Run) -> None:

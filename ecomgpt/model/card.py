@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ecomgpt.common.files import read_json
 from ecomgpt.config.schema import Config
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 SHOWN = 60
 """Tasks of the mixture that the card lists; the manifest has all."""

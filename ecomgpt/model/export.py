@@ -13,7 +13,7 @@ from ecomgpt.common.files import replacing_folder
 from ecomgpt.config.schema import Config, TuningConfig
 from ecomgpt.model.card import card
 from ecomgpt.model.verify import compare, logits, verify
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 from ecomgpt.tuning.apply import apply_tuning, merge_adapters
 
 SHARD = "5GB"

@@ -10,8 +10,8 @@ from ecomgpt.common.units import size
 from ecomgpt.config.schema import Config
 from ecomgpt.model.locate import with_shape_from_config
 from ecomgpt.plan.preflight import need
-from ecomgpt.run.directory import existing_run
-from ecomgpt.run.machine import Machine, machine
+from ecomgpt.runtime.directory import existing_run
+from ecomgpt.runtime.machine import Machine, machine
 
 SHARE = {True: 0.9, False: 0.8}
 """Share of a GPU's memory (True) and of main memory (False), which others use too, that a run may fill."""

@@ -15,9 +15,9 @@ import numpy as np
 from ecomgpt.common.files import read_json, write_json
 from ecomgpt.config.schema import Config
 from ecomgpt.plan.memory import ANSWER_SHARE
-from ecomgpt.run.directory import Run, save
-from ecomgpt.run.process_group import PARENT, run_group
-from ecomgpt.run.signals import when_parent_ends
+from ecomgpt.runtime.directory import Run, save
+from ecomgpt.runtime.process_group import PARENT, run_group
+from ecomgpt.runtime.signals import when_parent_ends
 
 STEPS = 3
 """Optimiser steps, of which the first one warms up; the optimiser's states exist from the second on."""

@@ -17,8 +17,8 @@ from ecomgpt.config.schema import Config, ModelConfig
 from ecomgpt.model.locate import locate, with_shape_from_config
 from ecomgpt.model.size import parameters
 from ecomgpt.plan.memory import Memory, Workload, estimate
-from ecomgpt.run.directory import trained_run
-from ecomgpt.run.machine import Machine, machine
+from ecomgpt.runtime.directory import trained_run
+from ecomgpt.runtime.machine import Machine, machine
 from ecomgpt.strategy.precision import uses_16bit
 
 SPREAD = 1.1

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ecomgpt.config.schema import TrainerConfig
-from ecomgpt.run.machine import on_gpu
+from ecomgpt.runtime.machine import on_gpu
 from ecomgpt.strategy.registry import backend
 from ecomgpt.strategy.single import ModelSizes, SingleDevice, States
 

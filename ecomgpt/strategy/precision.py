@@ -1,7 +1,7 @@
 """The number format of training."""
 
 from ecomgpt.config.schema import TrainerConfig
-from ecomgpt.run.machine import multiplies_bfloat16, on_gpu
+from ecomgpt.runtime.machine import multiplies_bfloat16, on_gpu
 
 SMALLEST_BFLOAT16_WIDTH = 512
 """Width from which bfloat16 pays on a CPU; below, casting costs more than shorter products save."""

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from ecomgpt.config.schema import StrategyConfig, TrainerConfig
-from ecomgpt.run.machine import on_gpu
+from ecomgpt.runtime.machine import on_gpu
 from ecomgpt.strategy.single import SingleDevice
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from ecomgpt.common.hashing import digest
 from ecomgpt.common.nested import leaves
 from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config, TrainerConfig
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 
 def callbacks(trainer: TrainerConfig) -> list[Callback]:

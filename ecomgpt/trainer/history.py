@@ -17,7 +17,7 @@ from ecomgpt.common.files import replacing
 from ecomgpt.common.log import now
 from ecomgpt.common.units import duration, size
 from ecomgpt.data.datamodule import Mixture
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 COLUMNS = (
     "step",

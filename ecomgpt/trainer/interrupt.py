@@ -14,7 +14,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from ecomgpt.run.signals import PREEMPTION
+from ecomgpt.runtime.signals import PREEMPTION
 from ecomgpt.trainer.checkpoints import Checkpoints
 
 

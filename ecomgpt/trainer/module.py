@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from torchmetrics import MeanMetric
 from transformers import PreTrainedModel
 
 from ecomgpt.config.schema import Config
@@ -34,6 +35,8 @@ class InstructionTuner(L.LightningModule):
         self._backbone = backbone
         self.network: Network | None = None
         self.step_loss: torch.Tensor | float = 0.0
+        # In float64, so that the sum does not depend on its order; a loss that is no number must show.
+        self.validation_loss = MeanMetric(nan_strategy="disable").set_dtype(torch.float64)
 
     def configure_model(self) -> None:
         """Builds the network; Lightning calls it again when a checkpoint is loaded."""
@@ -67,15 +70,10 @@ class InstructionTuner(L.LightningModule):
         return share * self.trainer.world_size * self.accumulate
 
     def validation_step(self, batch: dict[str, torch.Tensor], index: int) -> None:
-        """Sums, so that the mean does not depend on how rows were shared out."""
-        self._validation += torch.stack([self._weighted_sum(batch), (1.0 / batch["loss_divisor"]).sum()]).double()
-
-    def on_validation_epoch_start(self) -> None:
-        self._validation = torch.zeros(2, dtype=torch.float64, device=self.device)
-
-    def on_validation_epoch_end(self) -> None:
-        total, weight = self.trainer.strategy.reduce(self._validation, reduce_op="sum")
-        self.log("validation_loss", (total / weight.clamp(min=1e-9)).float(), rank_zero_only=True, sync_dist=False)
+        """Adds to the mean over all targets of all processes, which does not depend on how rows were shared out."""
+        weight = (1.0 / batch["loss_divisor"]).sum().double()
+        self.validation_loss.update(self._weighted_sum(batch).double() / weight, weight)
+        self.log("validation_loss", self.validation_loss, on_epoch=True)
 
     def _weighted_sum(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         assert self.network is not None

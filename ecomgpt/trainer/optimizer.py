@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim.adamw import adamw
 
 from ecomgpt.config.schema import StrategyConfig, TrainerConfig
-from ecomgpt.run.machine import on_gpu
+from ecomgpt.runtime.machine import on_gpu
 from ecomgpt.strategy.registry import strategy_of
 
 

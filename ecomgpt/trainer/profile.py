@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 PHASES = {
     "data": "waiting for the loader",

@@ -24,7 +24,7 @@ from ecomgpt.compare.pairs import Pair, find
 from ecomgpt.compare.server import Page
 from ecomgpt.compare.verdicts import Verdicts
 from ecomgpt.config.schema import CompareConfig
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from endpoint_server import Answer, serve

@@ -21,7 +21,7 @@ from ecomgpt.compare.results import majority, tallies
 from ecomgpt.compare.verdicts import Verdicts, clean_name
 from ecomgpt.config.schema import ChatConfig, CompareConfig
 from ecomgpt.eval.rows import Answer
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 
 def pairs_of(folder: Path, rows: int = 6, **settings: object) -> list[Pair]:

@@ -15,7 +15,7 @@ from ecomgpt.config.options import JOBS
 from ecomgpt.config.schema import KEYS
 from ecomgpt.data import fingerprint
 from ecomgpt.plan.configuration import configured
-from ecomgpt.run.directory import FREE
+from ecomgpt.runtime.directory import FREE
 
 
 @pytest.mark.parametrize("name", KEYS)

@@ -11,8 +11,8 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import write_text
 from ecomgpt.config.schema import Config
 from ecomgpt.plan.configuration import configured
-from ecomgpt.run import directory
-from ecomgpt.run.directory import Run, existing_run, open_run
+from ecomgpt.runtime import directory
+from ecomgpt.runtime.directory import Run, existing_run, open_run
 
 
 def config(output: Path, *overrides: str) -> Config:

@@ -47,8 +47,8 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 
 def test_every_promised_name_is_there_and_stays_what_it_is() -> None:
-    import ecomgpt.report.text
-    import ecomgpt.run.directory
+    import ecomgpt.reporting.text
+    import ecomgpt.runtime.directory
 
     assert all(callable(getattr(ecomgpt, name)) for name in ecomgpt.__all__)
     assert ecomgpt.run.__doc__ and "Runs a job" in ecomgpt.run.__doc__

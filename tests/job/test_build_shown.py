@@ -14,9 +14,9 @@ from ecomgpt.config import files
 from ecomgpt.data.preview import ANSWER, preview
 from ecomgpt.job import build
 from ecomgpt.plan.configuration import configured
-from ecomgpt.report import mixture as pictures
-from ecomgpt.report import sources
-from ecomgpt.run.directory import Run
+from ecomgpt.reporting import mixture as pictures
+from ecomgpt.reporting import sources
+from ecomgpt.runtime.directory import Run
 from ecomgpt.sources.catalog import load_catalog
 from ecomgpt.tasks.chain import SORTS, as_csv
 from ecomgpt.tasks.declaration import load_tasks

@@ -7,7 +7,7 @@ import pytest
 from ecomgpt.common.errors import UserError
 from ecomgpt.data.fingerprint import changes
 from ecomgpt.job.build import _require_same
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 OLD = {
     "fingerprint": "aaa",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ecomgpt.common.errors import JobFailure, UserError
-from ecomgpt.run import torchrun
-from ecomgpt.run.process_group import INTERRUPTED, _conclude
+from ecomgpt.runtime import torchrun
+from ecomgpt.runtime.process_group import INTERRUPTED, _conclude
 
 
 def reason(folder: Path, rank: int, at: float, text: str, user: bool = False) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ecomgpt.__main__ import main
 from ecomgpt.eval.statistics.paired import between
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 SUITE = ["job=evaluate", "model=predictions", "eval=general", "eval.limit=5", "eval.bootstrap=100"]
 

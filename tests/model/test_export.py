@@ -17,7 +17,7 @@ from ecomgpt.model.export import export, export_adapter
 from ecomgpt.model.hub import push
 from ecomgpt.model.tokenizer import train, wrap
 from ecomgpt.model.verify import logits
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 from ecomgpt.tuning.apply import apply_tuning
 
 TOKENIZER = wrap(train(["The kettle boils fast and looks good.", "这款水壶烧水很快，外观也好看。"] * 3, 500))

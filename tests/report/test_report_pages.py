@@ -16,7 +16,7 @@ from invented_study import TASKS, make_run
 from page_reader import Reader
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.report import write_report
+from ecomgpt.reporting import write_report
 
 HOSTILE = (
     "<script>alert(1)</script> | `rm` ``` *b* [x](http://e.com) \x1b[31mred\x00 \u202egnp.exe\u2069 "

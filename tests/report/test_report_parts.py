@@ -18,16 +18,16 @@ from rich.console import Console
 
 from ecomgpt.eval.metrics_file import Score, TaskResult
 from ecomgpt.eval.statistics.paired import IntervalEstimate
-from ecomgpt.report import fonts, write_report
-from ecomgpt.report import page as page_module
-from ecomgpt.report.comparison import _change, compare
-from ecomgpt.report.curves import smooth
-from ecomgpt.report.findings import headline
-from ecomgpt.report.gather import single
-from ecomgpt.report.load import load
-from ecomgpt.report.readings import read
-from ecomgpt.report.study import Change
-from ecomgpt.report.text import (
+from ecomgpt.reporting import fonts, write_report
+from ecomgpt.reporting import page as page_module
+from ecomgpt.reporting.comparison import _change, compare
+from ecomgpt.reporting.curves import smooth
+from ecomgpt.reporting.findings import headline
+from ecomgpt.reporting.gather import single
+from ecomgpt.reporting.load import load
+from ecomgpt.reporting.readings import read
+from ecomgpt.reporting.study import Change
+from ecomgpt.reporting.text import (
     clip,
     code_block,
     count,
@@ -193,6 +193,6 @@ def test_the_terminal_shows_runs_that_lack_parts(tmp_path: Path, changes: dict[s
 
 def test_importing_the_report_imports_nothing_heavy() -> None:
     heavy = ("matplotlib", "jinja2", "rich", "numpy", "torch")
-    code = f"import sys, ecomgpt.report, ecomgpt.report.load; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, ecomgpt.reporting, ecomgpt.reporting.load; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

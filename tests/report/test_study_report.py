@@ -17,9 +17,9 @@ from rich.console import Console
 from ecomgpt.__main__ import main
 from ecomgpt.common.errors import UserError
 from ecomgpt.eval.statistics.paired import between
-from ecomgpt.report import page as page_module
-from ecomgpt.report import study_unchanged, write_study
-from ecomgpt.run.directory import Run
+from ecomgpt.reporting import page as page_module
+from ecomgpt.reporting import study_unchanged, write_study
+from ecomgpt.runtime.directory import Run
 
 HOSTILE = "<script>alert(1)</script> | `rm` \\input{x} $x$ % & _ [red]x[/red] \x1b[31m\u202e"
 FIGURES = {"overview", "groups", "differences", "verdicts", "scores", "training", "composition"}

@@ -14,7 +14,7 @@ from ecomgpt.common.files import read_json
 from ecomgpt.config.schema import Config
 from ecomgpt.job import build, evaluate, fit
 from ecomgpt.plan.configuration import configured
-from ecomgpt.run.directory import Run, open_run
+from ecomgpt.runtime.directory import Run, open_run
 
 STEPS, HALF = 8, 4
 # One process accumulates four micro-batches a step, two accumulate two; gradients have a norm of over 1 and are clipped at 0.5.

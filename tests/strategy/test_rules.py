@@ -5,7 +5,7 @@ import pytest
 from ecomgpt.config import rules
 from ecomgpt.config.schema import Config, StrategyConfig, TrainerConfig
 from ecomgpt.plan import preflight
-from ecomgpt.run.machine import Machine
+from ecomgpt.runtime.machine import Machine
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ecomgpt.common.files import write_json
 from ecomgpt.config import files
 from ecomgpt.config.files import options
 from ecomgpt.plan.configuration import configured
-from ecomgpt.run.directory import Run, save
+from ecomgpt.runtime.directory import Run, save
 
 ROOTS = files.search_roots([])
 

@@ -6,7 +6,7 @@ from ecomgpt.cli.sweep.plan import Sweep
 from ecomgpt.cli.sweep.results import Job, mark_dead_jobs
 from ecomgpt.cli.sweep.table import facts
 from ecomgpt.common.files import write_json
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 BEAT = {"step": 20, "steps": 100, "loss": 1.25, "seconds_left": 300.0}
 

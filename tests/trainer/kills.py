@@ -47,7 +47,7 @@ def attempt(name: str, arguments: list[str], mixture: Any, fault: Callable[[], N
     code = 1
     try:
         from ecomgpt.job.fit import fit
-        from ecomgpt.run.directory import open_run
+        from ecomgpt.runtime.directory import open_run
 
         if fault:
             fault()
@@ -69,7 +69,7 @@ def configured(name: str, arguments: list[str]) -> Any:
 def prepared(arguments: list[str]) -> Any:
     """The mixture, built once: what is killed here is training."""
     from ecomgpt.job.build import build
-    from ecomgpt.run.directory import open_run
+    from ecomgpt.runtime.directory import open_run
 
     config = configured("mixture", arguments)
     return build(config, open_run(config, arguments))

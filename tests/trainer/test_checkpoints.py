@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from ecomgpt.run.process_group import PARENT
-from ecomgpt.run.signals import PREEMPTION
+from ecomgpt.runtime.process_group import PARENT
+from ecomgpt.runtime.signals import PREEMPTION
 from ecomgpt.trainer.checkpoints import Checkpoints
 from ecomgpt.trainer.interrupt import Interrupted, Interruption
 from ecomgpt.trainer.stored import checkpoints, newest_readable

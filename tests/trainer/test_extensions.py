@@ -11,7 +11,7 @@ from ecomgpt.__main__ import main
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import TrainerConfig
 from ecomgpt.plan.configuration import configured
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 from ecomgpt.trainer.extensions import callbacks, loggers
 
 TINY = [

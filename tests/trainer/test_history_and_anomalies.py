@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from ecomgpt.config.schema import StrategyConfig
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 from ecomgpt.strategy.single import SingleDevice
 from ecomgpt.trainer import history
 from ecomgpt.trainer.anomaly import FEWEST, Anomalies

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
 from ecomgpt.plan.configuration import configured
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 from ecomgpt.trainer.extensions import close, loggers
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 from ecomgpt.trainer import profile
 from ecomgpt.trainer.history import StepTimes
 from ecomgpt.trainer.steps import Steps

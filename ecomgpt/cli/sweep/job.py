@@ -15,8 +15,8 @@ from ecomgpt.common.files import read_json, write_json
 from ecomgpt.common.log import now
 from ecomgpt.config.schema import Config
 from ecomgpt.plan import configuration
-from ecomgpt.run.directory import Run, alive
-from ecomgpt.run.process_group import start_process, wait
+from ecomgpt.runtime.directory import Run, alive
+from ecomgpt.runtime.process_group import start_process, wait
 
 SHARED = "ECOMGPT_SWEEP_SHARED"
 """Environment variable with the keys that all jobs share: launchers may start jobs in other processes."""

@@ -20,7 +20,7 @@ from ecomgpt.job.plan import steps_of, training_time
 from ecomgpt.plan.configuration import configured
 from ecomgpt.plan.measure import Measured, measure
 from ecomgpt.plan.preflight import fits, need
-from ecomgpt.run.machine import Machine, machine
+from ecomgpt.runtime.machine import Machine, machine
 
 
 def preview(sweep: Sweep, roots: list[Path]) -> None:

@@ -8,9 +8,9 @@ from ecomgpt.cli.sweep.plan import Sweep
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import write_json, write_text
 from ecomgpt.plan.configuration import configured
-from ecomgpt.report.load import ReportedRun, load
-from ecomgpt.report.results_csv import as_csv
-from ecomgpt.run.directory import Run, alive, overrides_of, same
+from ecomgpt.reporting.load import ReportedRun, load
+from ecomgpt.reporting.results_csv import as_csv
+from ecomgpt.runtime.directory import Run, alive, overrides_of, same
 
 
 @dataclass(frozen=True)

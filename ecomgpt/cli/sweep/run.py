@@ -16,8 +16,8 @@ from ecomgpt.cli.sweep.table import Watch
 from ecomgpt.common.errors import UserError
 from ecomgpt.config import compose
 from ecomgpt.config.roots import shipped
-from ecomgpt.report.text import visible
-from ecomgpt.run.signals import preemptible
+from ecomgpt.reporting.text import visible
+from ecomgpt.runtime.signals import preemptible
 
 
 def sweep(overrides: list[str], roots: list[Path]) -> int:
@@ -119,7 +119,7 @@ def _report(wanted: Sweep) -> bool:
     from rich.console import Console
     from rich.text import Text
 
-    from ecomgpt.report import study_unchanged, write_study
+    from ecomgpt.reporting import study_unchanged, write_study
 
     console = Console()
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ecomgpt.cli.sweep.plan import Sweep
 from ecomgpt.cli.sweep.results import Job, jobs
 from ecomgpt.common.units import duration
-from ecomgpt.report.text import visible
+from ecomgpt.reporting.text import visible
 
 if TYPE_CHECKING:
     from rich.table import Table

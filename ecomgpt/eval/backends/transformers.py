@@ -68,7 +68,7 @@ class Transformers:
     def loaded(self) -> tuple[Any, Any]:
         """Model and tokenizer, on the device."""
         from ecomgpt.model.loading import load_model, load_tokenizer, read_model, read_tokenizer
-        from ecomgpt.run.machine import on_gpu
+        from ecomgpt.runtime.machine import on_gpu
 
         config, folder, dtype = self.config, self.spec.folder, number_format(self.config)
         if folder:
@@ -90,7 +90,7 @@ def batch_tokens(config: Config) -> int:
     little.
     """
     from ecomgpt.model.locate import with_shape_from_config
-    from ecomgpt.run.machine import machine
+    from ecomgpt.runtime.machine import machine
 
     model = with_shape_from_config(config.model, config.paths.models)
     if config.eval.batch_tokens is not None or not (model.layers and model.hidden_size):
@@ -117,7 +117,7 @@ def number_format(config: Config) -> "torch.dtype":
     """
     import torch
 
-    from ecomgpt.run.machine import on_gpu
+    from ecomgpt.runtime.machine import on_gpu
     from ecomgpt.strategy.precision import precision
 
     if config.trainer.precision == "auto" and not on_gpu(config.trainer):

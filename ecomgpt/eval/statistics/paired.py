@@ -35,7 +35,7 @@ from ecomgpt.eval.metrics.table import metric
 from ecomgpt.eval.predictions import read_answers
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.statistics.bootstrap import draws, interval
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 SAMPLES = 10_000
 SIGNIFICANT = 0.05

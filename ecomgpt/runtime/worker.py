@@ -1,6 +1,6 @@
 """A process that runs one function on a prepared run directory: a job of a sweep, or a member of a group.
 
-``python -m ecomgpt.run.worker <run directory> <module:function>``, started by `ecomgpt.run.process_group`; it knows
+``python -m ecomgpt.runtime.worker <run directory> <module:function>``, started by `ecomgpt.runtime.process_group`; it knows
 nothing of Hydra and reads the resolved configuration from the directory. Its parent tells the user how it ended.
 """
 
@@ -13,10 +13,10 @@ import traceback
 
 from ecomgpt.common.errors import JobFailure, UserError
 from ecomgpt.common.log import log, log_to
-from ecomgpt.run.directory import existing_run
-from ecomgpt.run.process_group import INTERRUPTED, PARENT, leave_error
-from ecomgpt.run.signals import preemptible, when_parent_ends
-from ecomgpt.run.torchrun import rank
+from ecomgpt.runtime.directory import existing_run
+from ecomgpt.runtime.process_group import INTERRUPTED, PARENT, leave_error
+from ecomgpt.runtime.signals import preemptible, when_parent_ends
+from ecomgpt.runtime.torchrun import rank
 
 
 def main(path: str, target: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecomgpt.report.drawing import BESIDE, COLOURS, legend, panels, save, stacked_bars, style
+from ecomgpt.reporting.drawing import BESIDE, COLOURS, legend, panels, save, stacked_bars, style
 from ecomgpt.tasks.chain import SORTS, sort_of
 from ecomgpt.tasks.declaration import Task
 

@@ -29,9 +29,9 @@ from ecomgpt.eval.statistics.paired import (
     seeded,
 )
 from ecomgpt.eval.task import GENERAL
-from ecomgpt.report.arms import TRAINED, Arm, arms_of, choose_reference, untrained_arms
-from ecomgpt.report.gather import Gathered, Member
-from ecomgpt.report.study import Change, Comparison, Study
+from ecomgpt.reporting.arms import TRAINED, Arm, arms_of, choose_reference, untrained_arms
+from ecomgpt.reporting.gather import Gathered, Member
+from ecomgpt.reporting.study import Change, Comparison, Study
 
 MANY, FEW_SAMPLES = 1000, 2_000
 """From so many pairs of run and task on, so many resamples do."""
@@ -58,7 +58,7 @@ def compare(gathered: Gathered, reference: str | None = None) -> Study:
 
     Args:
         gathered: The runs.
-        reference: Names the arm to hold the others against; see `ecomgpt.report.arms.choose_reference`.
+        reference: Names the arm to hold the others against; see `ecomgpt.reporting.arms.choose_reference`.
     """
     arms = arms_of(gathered.members)
     named = Path(reference).name if reference else ""

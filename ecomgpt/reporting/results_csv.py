@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ecomgpt.eval.metrics_file import TaskResult
-from ecomgpt.report.load import ReportedRun
+from ecomgpt.reporting.load import ReportedRun
 
 COLUMNS = ("job", "overrides", "arm", "task", "language", "family", "relation", "n", "metric", "value", "low", "high")
 

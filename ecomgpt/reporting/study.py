@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from ecomgpt.eval.metrics_file import Score, TaskResult
 from ecomgpt.eval.statistics.paired import SIGNIFICANT
-from ecomgpt.report.arms import Arm
-from ecomgpt.report.gather import Gathered
-from ecomgpt.report.load import ReportedRun
+from ecomgpt.reporting.arms import Arm
+from ecomgpt.reporting.gather import Gathered
+from ecomgpt.reporting.load import ReportedRun
 
 
 @dataclass(frozen=True)

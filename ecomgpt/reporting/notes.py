@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ecomgpt.eval.metrics.names import LOWER_IS_BETTER
-from ecomgpt.report.load import ReportedRun
-from ecomgpt.report.readings import Reading
-from ecomgpt.report.study import Study
-from ecomgpt.report.tables import best_baseline
-from ecomgpt.report.text import count, plural, points
+from ecomgpt.reporting.load import ReportedRun
+from ecomgpt.reporting.readings import Reading
+from ecomgpt.reporting.study import Study
+from ecomgpt.reporting.tables import best_baseline
+from ecomgpt.reporting.text import count, plural, points
 
 FEW_ROWS = 100
 FEW_SEEDS = 5

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ecomgpt.report.arms import TRAINED, Arm
-from ecomgpt.report.study import Change, Comparison, Study
-from ecomgpt.report.tables import best_baseline
-from ecomgpt.report.text import group_name, metric_name, plural, points, probability
+from ecomgpt.reporting.arms import TRAINED, Arm
+from ecomgpt.reporting.study import Change, Comparison, Study
+from ecomgpt.reporting.tables import best_baseline
+from ecomgpt.reporting.text import group_name, metric_name, plural, points, probability
 
 NOTHING = "No task has a score in every arm: there is nothing to compare."
 

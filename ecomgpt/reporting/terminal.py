@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ecomgpt.eval.statistics.paired import SIGNIFICANT, Difference
-from ecomgpt.report import findings
-from ecomgpt.report.arms import Arm
-from ecomgpt.report.study import Change, Comparison, Study
-from ecomgpt.report.tables import best_baseline
-from ecomgpt.report.text import NONE, group_name, interval, metric_name, points, probability, shown_path, visible
+from ecomgpt.reporting import findings
+from ecomgpt.reporting.arms import Arm
+from ecomgpt.reporting.study import Change, Comparison, Study
+from ecomgpt.reporting.tables import best_baseline
+from ecomgpt.reporting.text import NONE, group_name, interval, metric_name, points, probability, shown_path, visible
 
 WIDE = 100  # columns from which metric and rows have columns of their own
 FIXED = ("metric", "n", "seeds", "score", "diff.", "95 % interval", "p", "W/T/L", "baseline")

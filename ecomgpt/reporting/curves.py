@@ -9,15 +9,15 @@ from typing import Any
 import yaml
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.report import mixture
-from ecomgpt.report.arms import Arm, worded
-from ecomgpt.report.charts import MOST, PALETTE, colours
-from ecomgpt.report.drawing import COLOURS, Drawn, canvas, legend, panels
-from ecomgpt.report.findings import described
-from ecomgpt.report.fonts import drawable
-from ecomgpt.report.load import mapping
-from ecomgpt.report.study import Comparison, Study
-from ecomgpt.report.text import count
+from ecomgpt.reporting import mixture
+from ecomgpt.reporting.arms import Arm, worded
+from ecomgpt.reporting.charts import MOST, PALETTE, colours
+from ecomgpt.reporting.drawing import COLOURS, Drawn, canvas, legend, panels
+from ecomgpt.reporting.findings import described
+from ecomgpt.reporting.fonts import drawable
+from ecomgpt.reporting.load import mapping
+from ecomgpt.reporting.study import Comparison, Study
+from ecomgpt.reporting.text import count
 from ecomgpt.tasks.declaration import load_tasks
 
 SIZE = "model.name"

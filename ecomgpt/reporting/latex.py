@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ecomgpt.report.text import visible
+from ecomgpt.reporting.text import visible
 
 MARKS = {"▲": r"$^{\uparrow}$", "▼": r"$^{\downarrow}$"}
 SPECIAL = (

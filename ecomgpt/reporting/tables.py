@@ -11,10 +11,10 @@ from typing import Any
 from ecomgpt.config.flat import differing
 from ecomgpt.eval.metrics.names import LOWER_IS_BETTER
 from ecomgpt.eval.metrics_file import Score, TaskResult
-from ecomgpt.report.arms import Arm
-from ecomgpt.report.load import ReportedRun, mapping, sequence
-from ecomgpt.report.study import Change, Comparison, Study
-from ecomgpt.report.text import NONE, count, duration, group_name, metric_name, number, relation_name, size
+from ecomgpt.reporting.arms import Arm
+from ecomgpt.reporting.load import ReportedRun, mapping, sequence
+from ecomgpt.reporting.study import Change, Comparison, Study
+from ecomgpt.reporting.text import NONE, count, duration, group_name, metric_name, number, relation_name, size
 
 COSTS = (
     ("Optimiser steps", "steps", count),

@@ -1,9 +1,9 @@
 """Processes on this machine, started, watched and stopped: a group that trains or answers, or one job of a sweep.
 
 The command's own process never joins a group. It holds the store where the processes meet, so no port has to be
-guessed, and starts `ecomgpt.run.worker`, which does not import Hydra and reads the resolved configuration from the run
+guessed, and starts `ecomgpt.runtime.worker`, which does not import Hydra and reads the resolved configuration from the run
 directory. Lightning's own launcher would execute the command line again in every child, ``--multirun`` included
-(lightning #11617, hydra #2070). Groups over several machines are torchrun's: `ecomgpt.run.torchrun`.
+(lightning #11617, hydra #2070). Groups over several machines are torchrun's: `ecomgpt.runtime.torchrun`.
 
 ``torch.distributed.launcher.elastic_launch`` was tried instead (torch 2.13). It starts the processes, passes SIGINT and
 SIGTERM on and finds root causes, but (a) it kills them 30 s after the signal, in which a large model does not finish
@@ -26,9 +26,9 @@ from typing import IO
 
 from ecomgpt.common.errors import JobFailure, UserError, cause_of
 from ecomgpt.config.schema import Config, TrainerConfig
-from ecomgpt.run import torchrun
-from ecomgpt.run.directory import Run
-from ecomgpt.run.torchrun import without_ranks
+from ecomgpt.runtime import torchrun
+from ecomgpt.runtime.directory import Run
+from ecomgpt.runtime.torchrun import without_ranks
 
 PARENT = "ECOMGPT_PARENT"
 """Environment variable with the id of the process that started a group; without it the group must not train on."""
@@ -78,7 +78,7 @@ def start_process(
     """
     own = {PARENT: os.getpid(), **(variables or {})}
     return subprocess.Popen(
-        [sys.executable, "-m", "ecomgpt.run.worker", str(run.path), function],
+        [sys.executable, "-m", "ecomgpt.runtime.worker", str(run.path), function],
         env={**without_ranks(), **{name: str(value) for name, value in own.items()}},
         stdin=subprocess.DEVNULL,
         stdout=output,

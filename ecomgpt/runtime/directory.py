@@ -19,7 +19,7 @@ from ecomgpt.common.log import log, now
 from ecomgpt.config.compose import load
 from ecomgpt.config.flat import differences
 from ecomgpt.config.schema import KEYS, Config
-from ecomgpt.run.environment import environment
+from ecomgpt.runtime.environment import environment
 
 FREE = frozenset(name for name, key in KEYS.items() if key.says("resume"))
 """Keys that may differ when a run is continued, because its numbers do not depend on them: where things lie, how much

@@ -16,12 +16,12 @@ from typing import Any
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.run.directory import Run
+from ecomgpt.runtime.directory import Run
 
 RANK_VARIABLES = re.compile(
     r"((LOCAL|GROUP|ROLE|NODE)_)?RANK|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE|MASTER_(ADDR|PORT)|TORCHELASTIC_.*"
 )
-"""What torchrun sets in each of its processes, and `ecomgpt.run.process_group` in those of its groups."""
+"""What torchrun sets in each of its processes, and `ecomgpt.runtime.process_group` in those of its groups."""
 PATIENCE = timedelta(days=2)
 """Building a large mixture takes hours; if process 0 dies, torchrun stops the others."""
 RUN, BUILT = "run", "built"

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from ecomgpt.eval.metrics_file import Score
-from ecomgpt.report.arms import Arm
-from ecomgpt.report.drawing import (
+from ecomgpt.reporting.arms import Arm
+from ecomgpt.reporting.drawing import (
     COLOURS,
     Drawn,
     Series,
@@ -21,11 +21,11 @@ from ecomgpt.report.drawing import (
     shares,
     stacked_bars,
 )
-from ecomgpt.report.findings import described
-from ecomgpt.report.fonts import drawable
-from ecomgpt.report.study import Comparison, Study
-from ecomgpt.report.tables import best_baseline
-from ecomgpt.report.text import group_name
+from ecomgpt.reporting.findings import described
+from ecomgpt.reporting.fonts import drawable
+from ecomgpt.reporting.study import Comparison, Study
+from ecomgpt.reporting.tables import best_baseline
+from ecomgpt.reporting.text import group_name
 
 PALETTE = ("blue", "orange", "green", "pink", "sky", "red")
 """Of the arms, in their order; further ones are told apart by their place alone."""

@@ -30,9 +30,9 @@ def write_report(run_dir: Path, example_rows: int = 10) -> ConsoleRenderable:
     Raises:
         UserError: If the directory or its `metrics.json` is missing, or a file is broken.
     """
-    from ecomgpt.report.gather import single
-    from ecomgpt.report.page import write
-    from ecomgpt.report.terminal import Summary
+    from ecomgpt.reporting.gather import single
+    from ecomgpt.reporting.page import write
+    from ecomgpt.reporting.terminal import Summary
 
     study = write(single(run_dir), Path(run_dir), example_rows=example_rows, record=False)
     return Summary(study, Path(run_dir) / "report.html")
@@ -56,15 +56,15 @@ def write_study(
     Raises:
         UserError: If an entry is neither, a file is broken, or no arm is called so.
     """
-    from ecomgpt.report.gather import gather
-    from ecomgpt.report.page import write
-    from ecomgpt.report.terminal import Summary
+    from ecomgpt.reporting.gather import gather
+    from ecomgpt.reporting.page import write
+    from ecomgpt.reporting.terminal import Summary
 
     return Summary(write(gather(entries, title), folder, reference), folder / "report.html")
 
 
 def study_unchanged(entries: Sequence[str | Path], folder: Path, reference: str | None = None) -> str | None:
     """The answer of the report that `write_study` left in ``folder``; None if what it depends on has changed."""
-    from ecomgpt.report.page import unchanged
+    from ecomgpt.reporting.page import unchanged
 
     return unchanged(entries, folder, reference)

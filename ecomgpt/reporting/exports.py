@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ecomgpt.report import latex
-from ecomgpt.report.latex import LatexCell
-from ecomgpt.report.study import Comparison, Study
-from ecomgpt.report.tables import ScoreRow, paper_rows, score_rows
-from ecomgpt.report.text import NONE, mark, points
+from ecomgpt.reporting import latex
+from ecomgpt.reporting.latex import LatexCell
+from ecomgpt.reporting.study import Comparison, Study
+from ecomgpt.reporting.tables import ScoreRow, paper_rows, score_rows
+from ecomgpt.reporting.text import NONE, mark, points
 
 
 def as_latex(study: Study) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from ecomgpt.report.drawing import BESIDE, COLOURS, canvas, legend, shares
-from ecomgpt.report.fonts import drawable
+from ecomgpt.reporting.drawing import BESIDE, COLOURS, canvas, legend, shares
+from ecomgpt.reporting.fonts import drawable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecomgpt.eval.metrics_file import Score
-from ecomgpt.report.fonts import families
-from ecomgpt.report.text import count, points
+from ecomgpt.reporting.fonts import families
+from ecomgpt.reporting.text import count, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,17 +12,17 @@ from markupsafe import Markup
 from ecomgpt.common.files import read_json, write_json, write_text
 from ecomgpt.common.hashing import code_hash, file_hash, value_hash
 from ecomgpt.config.roots import PACKAGE
-from ecomgpt.report import charts, curves, exports, findings, tables, text
-from ecomgpt.report.charts import Chart
-from ecomgpt.report.comparison import compare
-from ecomgpt.report.drawing import draw
-from ecomgpt.report.gather import Gathered, gather
-from ecomgpt.report.notes import notes
-from ecomgpt.report.readings import read
-from ecomgpt.report.results_csv import as_csv
-from ecomgpt.report.study import Study
-from ecomgpt.report.training_data import dropped_rows
-from ecomgpt.run.directory import overrides_of
+from ecomgpt.reporting import charts, curves, exports, findings, tables, text
+from ecomgpt.reporting.charts import Chart
+from ecomgpt.reporting.comparison import compare
+from ecomgpt.reporting.drawing import draw
+from ecomgpt.reporting.gather import Gathered, gather
+from ecomgpt.reporting.notes import notes
+from ecomgpt.reporting.readings import read
+from ecomgpt.reporting.results_csv import as_csv
+from ecomgpt.reporting.study import Study
+from ecomgpt.reporting.training_data import dropped_rows
+from ecomgpt.runtime.directory import overrides_of
 
 RECORD = "report.json"
 """What a report of several runs was made from, so that it is written again only where that has changed."""
@@ -45,7 +45,7 @@ CHARTS: dict[str, Chart] = {
 def write(
     gathered: Gathered, folder: Path, reference: str | None = None, example_rows: int = 10, record: bool = True
 ) -> Study:
-    """Writes everything into ``folder``; see `ecomgpt.report.write_report` and `ecomgpt.report.write_study`."""
+    """Writes everything into ``folder``; see `ecomgpt.reporting.write_report` and `ecomgpt.reporting.write_study`."""
     study = compare(gathered, reference)
     folder.mkdir(parents=True, exist_ok=True)
     content = _content(study, example_rows) | {"figures": draw(study, folder / "figures", CHARTS)}
@@ -71,7 +71,7 @@ def unchanged(entries: Sequence[str | Path], folder: Path, reference: str | None
 def made_from(gathered: Gathered, reference: str | None) -> str:
     """A hash of all that a report depends on: the runs' files, what is absent, and the code."""
     absent = [vars(one) for one in gathered.absent]
-    rooms = [code_hash(PACKAGE / room) for room in ("report", "eval")]
+    rooms = [code_hash(PACKAGE / room) for room in ("reporting", "eval")]
     parts: list[Any] = [*rooms, reference, absent, gathered.commands]
     for one in gathered.members:
         parts.append([one.name, *(file_hash(one.run.path / name) for name in READ)])

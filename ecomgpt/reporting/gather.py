@@ -11,7 +11,7 @@ import yaml
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.flat import flat
-from ecomgpt.report.load import ReportedRun, load, read_object
+from ecomgpt.reporting.load import ReportedRun, load, read_object
 
 DATA_OF_TRAINING = ("data", "sources", "tuning", "strategy", "trainer", "seed")
 """Parts of a configuration that job=evaluate does not decide: they are those of the run whose model it asks."""

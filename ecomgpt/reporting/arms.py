@@ -9,8 +9,8 @@ from typing import Any
 
 from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.flat import differing, distinguishing_keys
-from ecomgpt.report.gather import Member
-from ecomgpt.report.load import sequence
+from ecomgpt.reporting.gather import Member
+from ecomgpt.reporting.load import sequence
 
 UNTRAINED, TRAINED = "untrained", "trained"
 KINDS = "data.kinds"

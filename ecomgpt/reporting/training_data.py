@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ecomgpt.data.manifest_file import Manifest
-from ecomgpt.report.text import count
+from ecomgpt.reporting.text import count
 
 
 @dataclass(frozen=True)

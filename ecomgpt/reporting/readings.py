@@ -9,7 +9,7 @@ from typing import Any
 from ecomgpt.common.errors import UserError
 from ecomgpt.eval.analysis import analyse
 from ecomgpt.eval.predictions import read_answers
-from ecomgpt.report.text import clip
+from ecomgpt.reporting.text import clip
 
 PROMPT_LIMIT, ANSWER_LIMIT, MISTAKE_LIMIT = 1600, 600, 80
 MOST_MISTAKES = 5

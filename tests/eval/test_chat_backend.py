@@ -109,7 +109,7 @@ def test_without_a_key_nothing_starts(
         ("chat.price_input=null", "needs prices"),
         ("chat.base_url=https://me:secret@host/v1", "holds a user"),
         ("chat.base_url=host", "is no address"),
-        ("chat.key_variable=sk-live-0123456789", "is not a name"),
+        ("chat.key_variable=sk-live-0123456789", "is no environment variable's name"),
         ("eval.backend=transformers", "can't ask"),
         ("chat.concurrency=0", "at least 1"),
     ],

@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ecomgpt.tasks.answers import Items
-from ecomgpt.tasks.pool import Pool, R
+from ecomgpt.tasks.pool import Pool, R, T, draw
 
 if TYPE_CHECKING:
     from ecomgpt.sources.dataset import Dataset
@@ -72,9 +72,17 @@ class Context:
         """Heads or tails, for the balance of yes and no."""
         return self.random.random() < 0.5
 
-    def verdict(self, holds: bool) -> tuple[str]:
-        """The answer of a yes-or-no task: the first candidate holds, the second does not."""
-        return (self.candidates[0 if holds else 1],)
+    def yes_no(self, text: str, holds: bool, **slots: str) -> Draft:
+        """The draft of a yes-or-no task: the first candidate holds, the second does not."""
+        return Draft(text, (self.candidates[0 if holds else 1],), self.candidates, slots)
+
+    def draw(self, items: Sequence[T], fits: Callable[[T], bool], count: int = 1) -> list[T]:
+        """As `ecomgpt.tasks.pool.draw`, with the row's generator."""
+        return draw(self.random, items, fits, count)
+
+    def others(self, record: R, fits: Callable[[R], bool], count: int = 1) -> list[R]:
+        """Draws from the records of the block that have the kind, language and split of this one."""
+        return self.draw(self.pool.same(record), fits, count)
 
     def too_common(self, record: R, name: str, answer: Callable[[R], Hashable | None]) -> bool:
         """Whether to leave a record out for balance, as the task's option ``balance`` asks.

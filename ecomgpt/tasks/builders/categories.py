@@ -3,7 +3,6 @@
 from ecomgpt.sources.records import Product
 from ecomgpt.tasks.builders.products import shown
 from ecomgpt.tasks.draft import Built, Context, Draft, pick
-from ecomgpt.tasks.pool import draw
 
 
 def category(record: Product, context: Context) -> Built:
@@ -20,7 +19,7 @@ def is_category(record: Product, context: Context) -> Built:
         return _NO_CATEGORY
     holds = context.coin()
     asked = right if holds else context.random.choice(wrong)
-    return Draft(record.title, context.verdict(holds), context.candidates, {"category": asked})
+    return context.yes_no(record.title, holds, category=asked)
 
 
 def category_either(record: Product, context: Context) -> Built:
@@ -35,17 +34,13 @@ def same_category(record: Product, context: Context) -> Built:
     right = _category(record, context)
     if not right or not record.title:
         return _NO_CATEGORY
-    like = draw(context.random, _by_category(record, context), lambda other: other.title not in ("", record.title))
-    unlike = draw(
-        context.random,
-        context.pool.same(record),
-        lambda other: bool(other.title) and _category(other, context) not in ("", right),
-    )
+    like = context.draw(_by_category(record, context), lambda other: other.title not in ("", record.title))
+    unlike = context.others(record, lambda other: bool(other.title) and _category(other, context) not in ("", right))
     if not like or not unlike:
         return "the block has no other product of this category, or only such"
     holds = context.coin()
     titles = f"1. {record.title}\n2. {(like if holds else unlike)[0].title}"
-    return Draft(titles, context.verdict(holds), context.candidates)
+    return context.yes_no(titles, holds)
 
 
 def odd_one_out(record: Product, context: Context) -> Built:
@@ -53,17 +48,11 @@ def odd_one_out(record: Product, context: Context) -> Built:
     right = _category(record, context)
     if not right or not record.title:
         return _NO_CATEGORY
-    others = draw(
-        context.random,
-        context.pool.same(record),
-        lambda other: bool(other.title) and _category(other, context) not in ("", right),
-    )
+    others = context.others(record, lambda other: bool(other.title) and _category(other, context) not in ("", right))
     if not others:
         return "the block has no product of another category"
     theirs = _category(others[0], context)
-    like = draw(
-        context.random, _by_category(others[0], context), lambda other: other.title not in ("", record.title), 3
-    )
+    like = context.draw(_by_category(others[0], context), lambda other: other.title not in ("", record.title), 3)
     if len(like) < 2 or theirs == right:
         return "the other category has too few products"
     return pick(context, record.title, [other.title for other in like], "Titles")

@@ -8,7 +8,6 @@ import re
 from ecomgpt.common.text import HAN
 from ecomgpt.sources.records import Dialogue, Turn
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, one_line, pick
-from ecomgpt.tasks.pool import draw
 
 CUSTOMERS = ("Customer", "顾客")
 """How the datasets' declarations call the customer."""
@@ -31,7 +30,7 @@ def is_label(record: Dialogue, context: Context) -> Built:
         return _UNLABELLED
     holds = context.coin()
     asked = label if holds else context.random.choice(wrong)
-    return Draft(_shown(record.turns), context.verdict(holds), context.candidates, {"label": asked})
+    return context.yes_no(_shown(record.turns), holds, label=asked)
 
 
 def first_message(record: Dialogue, context: Context) -> Built:
@@ -67,7 +66,7 @@ def turn_is_label(record: Dialogue, context: Context) -> Built:
             holds = context.coin()
             asked = context.random.choice(found if holds else wrong)
             shown = _shown(record.turns[max(0, at - HISTORY) : at + 1])
-            drafts.append(Draft(shown, context.verdict(holds), context.candidates, {"label": asked}))
+            drafts.append(context.yes_no(shown, holds, label=asked))
     return drafts or _UNLABELLED
 
 
@@ -100,7 +99,7 @@ def next_fits(record: Dialogue, context: Context) -> Built:
             holds = context.coin()
             text = one_line((turn if holds else others[0]).text)
             shown = context.fields(Dialogue="\n" + before, Next_utterance=text)
-            drafts.append(Draft(shown, context.verdict(holds), context.candidates))
+            drafts.append(context.yes_no(shown, holds))
     return drafts or _NO_OTHER
 
 
@@ -135,7 +134,7 @@ def in_order(record: Dialogue, context: Context) -> Built:
     if not pair or pair[0].speaker == pair[1].speaker or one_line(pair[0].text) == one_line(pair[1].text):
         return _SHORT
     holds = context.coin()
-    return Draft(_shown(pair if holds else pair[::-1]), context.verdict(holds), context.candidates)
+    return context.yes_no(_shown(pair if holds else pair[::-1]), holds)
 
 
 SMALL_TALK = frozenset(
@@ -194,9 +193,7 @@ def _other_turns(record: Dialogue, turn: Turn, context: Context, count: int) -> 
     """Utterances of the same speaker from other conversations; none that could also stand in this one."""
     own = {one_line(other.text).casefold() for other in record.turns}
     found: list[Turn] = []
-    for other in draw(
-        context.random, context.pool.same(record), lambda other: other.group != record.group, TRIES_A_RIVAL * count
-    ):
+    for other in context.others(record, lambda other: other.group != record.group, TRIES_A_RIVAL * count):
         rivals = [rival for rival in other.turns[2:] if _rival(rival, turn, own) and rival not in found]
         if rivals:
             found.append(context.random.choice(rivals))

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from ecomgpt.sources.records import Entity, EntityText
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
-from ecomgpt.tasks.pool import draw
 
 _WORD = re.compile(r"\s\w+")
 
@@ -56,7 +55,7 @@ def has_type(record: EntityText, context: Context) -> Built:
         return _ALL_OR_NONE
     holds = context.coin()
     type_ = context.random.choice(present if holds else absent)
-    return Draft(record.text, context.verdict(holds), context.candidates, {"type": type_})
+    return context.yes_no(record.text, holds, type=type_)
 
 
 def types_present(record: EntityText, context: Context) -> Built:
@@ -77,7 +76,7 @@ def type_fits(record: EntityText, context: Context) -> Built:
     term, right = context.random.choice(list(typed.items()))
     holds = context.coin()
     type_ = right if holds else context.random.choice([other for other in types if other != right])
-    return Draft(record.text, context.verdict(holds), context.candidates, {"term": term, "type": type_})
+    return context.yes_no(record.text, holds, term=term, type=type_)
 
 
 def whole_span(record: EntityText, context: Context) -> Built:
@@ -90,7 +89,7 @@ def whole_span(record: EntityText, context: Context) -> Built:
         return "no entity has a wrong boundary that could be asked for"
     right, broken = context.random.choice(wrong)
     holds = context.coin()
-    return Draft(record.text, context.verdict(holds), context.candidates, {"term": right if holds else broken})
+    return context.yes_no(record.text, holds, term=right if holds else broken)
 
 
 def count(record: EntityText, context: Context) -> Built:
@@ -113,21 +112,20 @@ def entities_fit(record: EntityText, context: Context) -> Built:
     terms = _terms(record)
     if not terms:
         return "the text has no entity"
-    others = draw(context.random, context.pool.same(record), lambda other: _foreign(other, record))
+    others = context.others(record, lambda other: _foreign(other, record))
     if not others:
         return "no other text has different entities"
     holds = context.coin()
     listing = _listing(record) if holds else _exchanged(record, others[0], context)
-    return Draft(context.fields(Text=record.text, Entities=listing), context.verdict(holds), context.candidates)
+    return context.yes_no(context.fields(Text=record.text, Entities=listing), holds)
 
 
 def pick_text(record: EntityText, context: Context) -> Built:
     """Which text the given entities come from."""
     if not _terms(record):
         return "the text has no entity"
-    others = draw(
-        context.random,
-        context.pool.same(record),
+    others = context.others(
+        record,
         lambda other: other.text != record.text and not all(term in other.text for term in _terms(record)),
         CHOICES - 1,
     )

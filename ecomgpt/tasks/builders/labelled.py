@@ -2,7 +2,6 @@
 
 from ecomgpt.sources.records import LabelledText
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, listed, one_line, pick
-from ecomgpt.tasks.pool import draw
 
 
 def classify(record: LabelledText, context: Context) -> Built:
@@ -19,7 +18,7 @@ def is_label(record: LabelledText, context: Context) -> Built:
         return _UNLABELLED
     holds = context.coin()
     asked = label if holds else context.random.choice(wrong)
-    return Draft(record.text, context.verdict(holds), context.candidates, {"label": asked})
+    return context.yes_no(record.text, holds, label=asked)
 
 
 def either(record: LabelledText, context: Context) -> Built:
@@ -42,14 +41,14 @@ def same_label(record: LabelledText, context: Context) -> Built:
     label = _label(record, context)
     if not label:
         return _UNLABELLED
-    like = draw(context.random, _by_label(record, context, label), lambda other: other.text != record.text)
-    unlike = draw(context.random, context.pool.same(record), lambda other: _label(other, context) not in ("", label))
+    like = context.draw(_by_label(record, context, label), lambda other: other.text != record.text)
+    unlike = context.others(record, lambda other: _label(other, context) not in ("", label))
     if not like or not unlike:
         return "no other text of the same or of another label"
     holds = context.coin()
     other = like[0] if holds else unlike[0]
     texts = listed([one_line(record.text), one_line(other.text)])
-    return Draft(texts, context.verdict(holds), context.candidates)
+    return context.yes_no(texts, holds)
 
 
 def pick_text(record: LabelledText, context: Context) -> Built:
@@ -57,9 +56,7 @@ def pick_text(record: LabelledText, context: Context) -> Built:
     label = _label(record, context)
     if not label:
         return _UNLABELLED
-    others = draw(
-        context.random, context.pool.same(record), lambda other: _label(other, context) not in ("", label), CHOICES - 1
-    )
+    others = context.others(record, lambda other: _label(other, context) not in ("", label), CHOICES - 1)
     draft = pick(context, record.text, [other.text for other in others], "Texts")
     if isinstance(draft, Draft):
         draft.slots["label"] = label

@@ -7,7 +7,6 @@ import re
 
 from ecomgpt.sources.records import TextPair
 from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, one_line, pick
-from ecomgpt.tasks.pool import draw
 
 _MODEL = re.compile(
     r"(?<![A-Za-z0-9.-])(?=[A-Za-z0-9.-]*[A-Za-z])[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])(?![A-Za-z0-9])"
@@ -39,9 +38,8 @@ def pick_partner(record: TextPair, context: Context) -> Built:
     partners = {pair.right for pair in _same_left(record, context) if _together(pair, context)}
     judged = [pair.right for pair in _same_left(record, context) if not _together(pair, context)]
     wrong = [text for text in judged if text not in partners]
-    others = draw(
-        context.random,
-        context.pool.same(record),
+    others = context.others(
+        record,
         lambda pair: pair.right not in partners and not _share_model(pair.right, record) and pair.left != record.left,
         CHOICES - 1,
     )

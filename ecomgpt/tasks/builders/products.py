@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ecomgpt.sources.records import Product
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
-from ecomgpt.tasks.pool import draw, states
+from ecomgpt.tasks.pool import states
 
 
 def brand(record: Product, context: Context) -> Built:
@@ -20,20 +20,13 @@ def is_brand(record: Product, context: Context) -> Built:
     if not record.brand:
         return "the product has no brand"
     names = context.pool.vocabulary(record, "brands", lambda other: [other.brand] if other.brand else [])
-    wrong = draw(
-        context.random,
-        names,
-        lambda name: name.casefold() not in record.title.casefold() and not _alike(name, record.brand),
+    wrong = context.draw(
+        names, lambda name: name.casefold() not in record.title.casefold() and not _alike(name, record.brand)
     )
     if not wrong:
         return "the block has no other brand"
     holds = context.coin()
-    return Draft(
-        shown(record, context),
-        context.verdict(holds),
-        context.candidates,
-        {"brand": record.brand if holds else wrong[0]},
-    )
+    return context.yes_no(shown(record, context), holds, brand=record.brand if holds else wrong[0])
 
 
 def attributes_in_title(record: Product, context: Context) -> Built:
@@ -92,16 +85,14 @@ def attribute_fits(record: Product, context: Context) -> Built:
         record, f"values of {name}", lambda other: [v for n, v in other.attributes if n == name]
     )
     mine = {value for its, value in record.attributes if its == name}
-    wrong = draw(
-        context.random,
-        values,
-        lambda value: value not in mine and value not in _text(record) and not _alike(value, right),
+    wrong = context.draw(
+        values, lambda value: value not in mine and value not in _text(record) and not _alike(value, right)
     )
     if not wrong:
         return "the block has no other value of this attribute"
     holds = context.coin()
     slots = {"attribute": name, "value": right if holds else wrong[0]}
-    return Draft(_text(record), context.verdict(holds), context.candidates, slots)
+    return context.yes_no(_text(record), holds, **slots)
 
 
 def title_from_attributes(record: Product, context: Context) -> Built:
@@ -120,7 +111,7 @@ def title_from_description(record: Product, context: Context) -> Built:
 
 def title_from_title(record: Product, context: Context) -> Built:
     """How another shop could title the same product."""
-    others = draw(context.random, _same_product(record, context), lambda other: not _alike(other.title, record.title))
+    others = context.draw(_same_product(record, context), lambda other: not _alike(other.title, record.title))
     return Draft(record.title, (others[0].title,)) if others else _NO_CLUSTER
 
 
@@ -148,7 +139,7 @@ def title_fits_attributes(record: Product, context: Context) -> Built:
         return _NO_OTHER
     holds = context.coin()
     attributes = _attributes(record if holds else others[0], context)
-    return Draft(context.fields(Title=record.title, Attributes=attributes), context.verdict(holds), context.candidates)
+    return context.yes_no(context.fields(Title=record.title, Attributes=attributes), holds)
 
 
 def title_fits_description(record: Product, context: Context) -> Built:
@@ -160,9 +151,7 @@ def title_fits_description(record: Product, context: Context) -> Built:
         return _NO_OTHER
     holds = context.coin()
     description = (record if holds else others[0]).description
-    return Draft(
-        context.fields(Title=record.title, Description=description), context.verdict(holds), context.candidates
-    )
+    return context.yes_no(context.fields(Title=record.title, Description=description), holds)
 
 
 def pick_title(record: Product, context: Context) -> Built:
@@ -185,18 +174,18 @@ def pick_title_of_description(record: Product, context: Context) -> Built:
 
 def same_product(record: Product, context: Context) -> Built:
     """Whether two titles are of one product."""
-    like = draw(context.random, _same_product(record, context), lambda other: not _alike(other.title, record.title))
+    like = context.draw(_same_product(record, context), lambda other: not _alike(other.title, record.title))
     unlike = _others(record, context, lambda other: bool(other.cluster), 1) if like else []
     if not like or not unlike:
         return _NO_CLUSTER
     holds = context.coin()
     titles = f"1. {record.title}\n2. {(like if holds else unlike)[0].title}"
-    return Draft(titles, context.verdict(holds), context.candidates)
+    return context.yes_no(titles, holds)
 
 
 def pick_same_product(record: Product, context: Context) -> Built:
     """Which title is of the same product."""
-    like = draw(context.random, _same_product(record, context), lambda other: not _alike(other.title, record.title))
+    like = context.draw(_same_product(record, context), lambda other: not _alike(other.title, record.title))
     if not like:
         return _NO_CLUSTER
     others = _others(record, context, lambda other: bool(other.cluster), CHOICES - 1)
@@ -234,16 +223,11 @@ def _others(record: Product, context: Context, fits: Callable[[Product], bool], 
         )
 
     near = context.pool.same(record, "category path", lambda other: other.category)
-    found = draw(context.random, near, differs, count)
+    found = context.draw(near, differs, count)
     return (
         found
         if len(found) == count
-        else found
-        + [
-            other
-            for other in draw(context.random, context.pool.same(record), differs, count - len(found))
-            if other not in found
-        ]
+        else found + [other for other in context.others(record, differs, count - len(found)) if other not in found]
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from ecomgpt.sources.records import Question
 from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, one_line, pick
-from ecomgpt.tasks.pool import draw, overlap, points_to, states
+from ecomgpt.tasks.pool import overlap, points_to, states
 
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]*")
 
@@ -48,9 +48,7 @@ def answerable(record: Question, context: Context) -> Built:
         return "the source does not say whether the context answers"
     if context.too_common(record, "answerable", lambda other: _answers(other, context)):
         return TOO_COMMON
-    return Draft(
-        context.fields(Context=record.context, Question=record.question), context.verdict(holds), context.candidates
-    )
+    return context.yes_no(context.fields(Context=record.context, Question=record.question), holds)
 
 
 def sentence(record: Question, context: Context) -> Built:
@@ -111,7 +109,7 @@ def answer_fits(record: Question, context: Context) -> Built:
     holds = context.coin()
     text = (record if holds else others[0]).answers[0]
     shown = context.fields(**_evidence(record, context), Question=record.question, Answer=text)
-    return Draft(shown, context.verdict(holds), context.candidates)
+    return context.yes_no(shown, holds)
 
 
 def pick_context(record: Question, context: Context) -> Built:
@@ -146,7 +144,7 @@ def question_fits(record: Question, context: Context) -> Built:
         return _NO_OTHER
     holds = context.coin()
     text = (record if holds else others[0]).question
-    return Draft(context.fields(Context=record.context, Question=text), context.verdict(holds), context.candidates)
+    return context.yes_no(context.fields(Context=record.context, Question=text), holds)
 
 
 def pick_product(record: Question, context: Context) -> Built:
@@ -203,7 +201,7 @@ def _foreign(
             and fits(other)
         )
 
-    return draw(context.random, context.pool.same(record), foreign, count)
+    return context.others(record, foreign, count)
 
 
 def _other_answer(other: Question, record: Question) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ecomgpt.sources.records import Aspect, Review
 from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, listed, one_line, pick
-from ecomgpt.tasks.pool import draw, overlap, points_to
+from ecomgpt.tasks.pool import overlap, points_to
 
 
 def terms_by_polarity(record: Review, context: Context) -> Built:
@@ -78,7 +78,7 @@ def polarity_holds(record: Review, context: Context) -> Built:
     term, right = context.random.choice(list(typed.items()))
     holds = context.coin()
     asked = right if holds else context.random.choice([other for other in polarities if other != right])
-    return Draft(record.text, context.verdict(holds), context.candidates, {"aspect": term, "polarity": asked})
+    return context.yes_no(record.text, holds, aspect=term, polarity=asked)
 
 
 def category_mentioned(record: Review, context: Context) -> Built:
@@ -90,7 +90,7 @@ def category_mentioned(record: Review, context: Context) -> Built:
         return _NO_CATEGORIES
     holds = context.coin()
     asked = context.random.choice(present if holds else absent)
-    return Draft(record.text, context.verdict(holds), context.candidates, {"aspect": asked})
+    return context.yes_no(record.text, holds, aspect=asked)
 
 
 def category_of_term(record: Review, context: Context) -> Built:
@@ -115,7 +115,7 @@ def mixed(record: Review, context: Context) -> Built:
         return "fewer than two opinions"
     if context.too_common(record, "mixed opinions", _mixed):
         return TOO_COMMON
-    return Draft(record.text, context.verdict(holds), context.candidates)
+    return context.yes_no(record.text, holds)
 
 
 def rating(record: Review, context: Context) -> Built:
@@ -133,7 +133,7 @@ def satisfied(record: Review, context: Context) -> Built:
         return "three stars are neither high nor low"
     if context.too_common(record, "satisfied", lambda other: None if other.rating in (None, 3) else other.rating > 3):
         return TOO_COMMON
-    return Draft(record.text, context.verdict(record.rating > 3), context.candidates)
+    return context.yes_no(record.text, record.rating > 3)
 
 
 def review_from_opinions(record: Review, context: Context) -> Built:
@@ -158,21 +158,21 @@ def opinions_fit(record: Review, context: Context) -> Built:
     """Whether opinions are this review's: others come from another review, or are its own with one judged otherwise."""
     if not record.aspects:
         return "the review has no opinion"
-    others = draw(context.random, context.pool.same(record), lambda other: _disagrees(other, record))
+    others = context.others(record, lambda other: _disagrees(other, record))
     turned = _turned(record, context)
     wrong = [*([others[0].aspects] if others else []), *([turned] if turned else [])]
     if not wrong:
         return "no other review has different opinions"
     holds = context.coin()
     opinions = _opinions(record.aspects if holds else context.random.choice(wrong))
-    return Draft(context.fields(Review=record.text, Opinions=opinions), context.verdict(holds), context.candidates)
+    return context.yes_no(context.fields(Review=record.text, Opinions=opinions), holds)
 
 
 def pick_review(record: Review, context: Context) -> Built:
     """Which review holds the given opinions."""
     if not record.aspects:
         return "the review has no opinion"
-    others = draw(context.random, context.pool.same(record), lambda other: _disagrees(record, other), CHOICES - 1)
+    others = context.others(record, lambda other: _disagrees(record, other), CHOICES - 1)
     return pick(context, record.text, [other.text for other in others], "Reviews", Opinions=_opinions(record.aspects))
 
 
@@ -183,7 +183,7 @@ def about_product(record: Review, context: Context) -> Built:
         return others
     holds = context.coin()
     product = record.product if holds else others[0]
-    return Draft(context.fields(Review=record.text, Product=product), context.verdict(holds), context.candidates)
+    return context.yes_no(context.fields(Review=record.text, Product=product), holds)
 
 
 def pick_product(record: Review, context: Context) -> Built:
@@ -200,10 +200,8 @@ def better_of_two(record: Review, context: Context) -> Built:
     if mine is None:
         return _NO_RATING
     # A difference of one star is a matter of taste.
-    others = draw(
-        context.random,
-        context.pool.same(record),
-        lambda other: other.rating is not None and abs(other.rating - mine) > 1 and other.text != record.text,
+    others = context.others(
+        record, lambda other: other.rating is not None and abs(other.rating - mine) > 1 and other.text != record.text
     )
     if not others:
         return "no other review has clearly more or fewer stars"
@@ -298,8 +296,7 @@ def _other_products(record: Review, context: Context, count: int) -> list[str] |
     if not record.product:
         return "the review's product is not known"
     # A title that shares most words with the right one may be the same product after all.
-    found = draw(
-        context.random,
+    found = context.draw(
         context.pool.vocabulary(record, "product", lambda other: [other.product] if other.product else []),
         lambda title: (
             title.casefold() != record.product.casefold()

@@ -2,7 +2,7 @@
 
 from ecomgpt.sources.records import Search
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
-from ecomgpt.tasks.pool import draw, points_to
+from ecomgpt.tasks.pool import points_to
 
 
 def relevance(record: Search, context: Context) -> Built:
@@ -20,7 +20,7 @@ def fits(record: Search, context: Context) -> Built:
         return "no shown product fits, or all do"
     holds = context.coin()
     title = context.random.choice(best if holds else worst)
-    return Draft(context.fields(Query=record.query, Product=title), context.verdict(holds), context.candidates)
+    return context.yes_no(context.fields(Query=record.query, Product=title), holds)
 
 
 def select(record: Search, context: Context) -> Built:
@@ -76,9 +76,7 @@ def select_from_others(record: Search, context: Context) -> Built:
     if not best:
         return _NO_BEST
     shown = {title for title, _ in record.results}
-    others = draw(
-        context.random, context.pool.same(record), lambda other: _differs(other, record, context), CHOICES - 1
-    )
+    others = context.others(record, lambda other: _differs(other, record, context), CHOICES - 1)
     wrong = [title for other in others for title in _of(other, context, 0)[:1] if title not in shown]
     return pick(context, context.random.choice(best), wrong, "Documents", Query=record.query)
 
@@ -157,4 +155,4 @@ def _foreign(record: Search, title: str, context: Context, count: int) -> list[S
         named = [value.casefold() for _, value in other.intent] or other.query.casefold().split()
         return _differs(other, record, context) and not all(value in folded for value in named)
 
-    return draw(context.random, context.pool.same(record), foreign, count)
+    return context.others(record, foreign, count)

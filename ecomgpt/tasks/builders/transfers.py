@@ -4,7 +4,7 @@ import re
 
 from ecomgpt.sources.records import Transfer
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
-from ecomgpt.tasks.pool import draw, states
+from ecomgpt.tasks.pool import states
 
 _FACT = re.compile(r"([^:：;；]+)[:：]\s*([^;；]+)")
 
@@ -26,7 +26,7 @@ def fits(record: Transfer, context: Context) -> Built:
         return "no other source that certainly differs in the block"
     holds = context.coin()
     source = (record if holds else others[0]).source
-    return Draft(context.fields(Facts=source, Text=record.target), context.verdict(holds), context.candidates)
+    return context.yes_no(context.fields(Facts=source, Text=record.target), holds)
 
 
 def pick_target(record: Transfer, context: Context) -> Built:
@@ -76,4 +76,4 @@ def _others(record: Transfer, context: Context, count: int) -> list[Transfer]:
         common = mine.keys() & theirs.keys()
         return not common or any(mine[name] != theirs[name] and theirs[name] not in record.target for name in common)
 
-    return draw(context.random, context.pool.same(record), differs, count)
+    return context.others(record, differs, count)

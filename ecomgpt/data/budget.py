@@ -59,10 +59,7 @@ def keep_to_budget(data: DataConfig, keys: np.ndarray, folder: Path) -> tuple[di
 def keep_share(share: float, keys: np.ndarray, folder: Path) -> Removed:
     """Cuts the validation split like the training split: a gauge must not cost more than the training.
 
-    Args:
-        share: The share of the training examples that is kept.
-        keys: The sort key of each instruction, shape (instructions,).
-        folder: The split's token files.
+    ``keys`` holds the sort key of each instruction, shape (instructions,).
     """
     examples = Examples(folder)
     wanted = max(1, round(share * len(examples)))

@@ -20,12 +20,7 @@ OVER_SHARE = "over its share (data.temperature)"
 
 @dataclass(frozen=True)
 class PlannedTask:
-    """A task of the mixture.
-
-    Attributes:
-        dataset: What it is made from.
-        task: Its declaration.
-    """
+    """A task of the mixture: a declaration on a dataset."""
 
     dataset: Dataset
     task: Task
@@ -39,11 +34,7 @@ class PlannedTask:
 def wanted_tasks(tasks: Sequence[Task], dataset: Dataset, data: DataConfig, held_out: Sequence[str]) -> list[Task]:
     """The tasks that a mixture takes from a dataset.
 
-    Args:
-        tasks: All declared tasks.
-        dataset: The dataset.
-        data: Kinds, labels, families and names that are wanted.
-        held_out: ``<dataset>.<task>`` names that the evaluation keeps for itself.
+    ``held_out`` are ``<dataset>.<task>`` names that the evaluation keeps for itself.
     """
     return [
         task
@@ -104,13 +95,7 @@ class Quota:
 
 
 class Chooser:
-    """Decides how many examples each task of a mixture gives.
-
-    Args:
-        data: Cap, weights, temperature and the number of tasks.
-        seed: Of the run.
-        tasks: All tasks, in the order of their numbers.
-    """
+    """Decides how many examples each task of a mixture gives; ``tasks`` are in the order of their numbers."""
 
     def __init__(self, data: DataConfig, seed: int, tasks: Sequence[PlannedTask]) -> None:
         self.data, self.seed, self.tasks = data, seed, tasks
@@ -135,7 +120,9 @@ class Chooser:
             offered: Examples that there are of each task, shape (tasks,).
             trained: Examples of each task in the training split: a task without any is not chosen.
         """
-        among = self._among(trained > 0)
+        ranks = [number for number in ranked(self.tasks, self.seed) if trained[number]]
+        among = np.zeros(len(self.tasks), dtype=bool)
+        among[ranks[: self.data.max_tasks]] = True
         sizes = np.minimum(offered, self.caps(split))
         if self.data.max_examples_per_task is None:
             weights = np.array([min(1.0, self._weight(one)) for one in self.tasks])
@@ -144,13 +131,6 @@ class Chooser:
         kept = tempered(capped, self.data.temperature)
         others = np.where(among, 0, offered)
         return Quota(kept, {NOT_AMONG_TASKS: others, OVER_CAP: offered - others - capped, OVER_SHARE: capped - kept})
-
-    def _among(self, available: np.ndarray) -> np.ndarray:
-        """Which tasks are chosen, shape (tasks,), bool."""
-        ranks = [number for number in ranked(self.tasks, self.seed) if available[number]]
-        chosen = np.zeros(len(self.tasks), dtype=bool)
-        chosen[ranks[: self.data.max_tasks]] = True
-        return chosen
 
     def _weight(self, one: PlannedTask) -> float:
         weights = self.data.weights

@@ -28,11 +28,7 @@ class FromStep(Sampler[int]):
 class Mixture(L.LightningDataModule):
     """The packed training rows of a run and its validation rows.
 
-    Args:
-        config: The run's configuration.
-        train: Tokenised training examples.
-        validation: Tokenised validation examples.
-        pad: Id of the padding token.
+    ``pad`` is the id of the padding token.
     """
 
     def __init__(self, config: Config, train: Examples, validation: Examples, pad: int) -> None:
@@ -49,15 +45,9 @@ class Mixture(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """One process's micro-batches; after a resume from the next optimiser step on."""
         assert self.trainer is not None
-        batches = MicroBatches(
-            self.train,
-            self.plan,
-            self.trainer.global_rank,
-            self.trainer.world_size,
-            self.micro_rows,
-            self.pad,
-            self.config.trainer.loss_weighting,
-        )
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        weighting = self.config.trainer.loss_weighting
+        batches = MicroBatches(self.train, self.plan, rank, world, self.micro_rows, self.pad, weighting)
         start = self.trainer.global_step * batches.accumulate
         return AheadLoader(batches, batch_size=None, sampler=FromStep(start, len(batches)))
 
@@ -66,21 +56,15 @@ class Mixture(L.LightningDataModule):
         if len(self.validation) == 0:
             return []
         assert self.trainer is not None
-        world = self.trainer.world_size
+        rank, world = self.trainer.global_rank, self.trainer.world_size
         whole = plan(self.validation.lengths, self.row_tokens, self.row_tokens * world * self.micro_rows, 1.0, None, 0)
-        return AheadLoader(
-            MicroBatches(self.validation, whole, self.trainer.global_rank, world, self.micro_rows, self.pad),
-            batch_size=None,
-        )
+        batches = MicroBatches(self.validation, whole, rank, world, self.micro_rows, self.pad)
+        return AheadLoader(batches, batch_size=None)
 
     def step_tokens(self, step: int) -> tuple[int, int, int]:
         """Examples, tokens and target tokens of an optimiser step, over all processes."""
         examples = self.plan.step_examples(step)
         return len(examples), int(self.train.lengths[examples].sum()), int(self.train.num_targets[examples].sum())
-
-    def step_lengths(self, step: int) -> list[int]:
-        """Tokens of each example of an optimiser step."""
-        return self.train.lengths[self.plan.step_examples(step)].tolist()
 
     def totals(self) -> tuple[int, int]:
         """Examples and tokens of the whole run."""

@@ -66,12 +66,7 @@ def _hashes(paths: Iterable[Path]) -> str:
 
 
 def tokens(config: Config, tokenizer: str) -> dict[str, str]:
-    """What tokens depend on besides the texts, as `texts` gives it.
-
-    Args:
-        config: The run's configuration.
-        tokenizer: Identifies the tokenizer.
-    """
+    """What tokens depend on besides the texts, as `texts` gives it; ``tokenizer`` identifies the tokenizer."""
     settings = dataclasses.asdict(config.data)
     of_tokens = value_hash([settings[key] for key in OF_TOKENS])
     return {"the tokenizer": tokenizer, "data.max_length and data.budget": of_tokens}
@@ -90,9 +85,6 @@ def own_code(folder: str) -> list[Path]:
     """The modules of the user's own builders, as their tasks name them (``build: my_shop.tasks.f``).
 
     What those modules import in turn is not followed.
-
-    Args:
-        folder: The user's configuration folder.
     """
     found = set()
     for path in sorted((Path(folder) / "tasks").rglob("*.yaml")):

@@ -24,14 +24,7 @@ from ecomgpt.data.store import InstructionWriter, read_batches
 
 
 def write_instruction_files(config: Config, found: FoundDatasets, protection: Protection, folder: Path) -> None:
-    """Writes ``<split>.arrow``, ``<split>_order.npy`` (each row's sort key, see `choose.sort_keys`) and the manifest.
-
-    Args:
-        config: The run's configuration.
-        found: The datasets.
-        protection: What must stay out.
-        folder: An empty folder.
-    """
+    """Writes ``<split>.arrow``, ``<split>_order.npy`` (each row's sort key, see `choose.sort_keys`) and the manifest."""
     tasks = _tasks(config, found, protection)
     counts = {dataset.name: Counts() for dataset in found.datasets}
     leaks = {split: Leaks() for split in SPLITS}
@@ -77,15 +70,9 @@ def _blocks(config: Config, found: FoundDatasets, counts: dict[str, Counts]) -> 
     broken: list[str] = []
     for dataset in found.datasets:
         try:
-            yield from blocks(
-                dataset,
-                data_root(config),
-                config.data,
-                config.sources.max_bad_rows,
-                SPLITS,
-                counts[dataset.name],
-                f"building {dataset.name}",
-            )
+            root, bad_rows = data_root(config), config.sources.max_bad_rows
+            what = f"building {dataset.name}"
+            yield from blocks(dataset, root, config.data, bad_rows, SPLITS, counts[dataset.name], what)
         except UserError as error:
             broken += error.problems  # The other datasets may be broken too: report everything at once.
     if broken:
@@ -105,7 +92,7 @@ def _merge(parts: Sequence[Part], quota: Quota, path: Path) -> np.ndarray:
     with InstructionWriter(path) as writer:
         for part in track(parts, f"writing {path.name}", len(parts)):
             for batch in read_batches(part.path):
-                writer.add_batch(batch.filter(pa.array(chosen[start : start + len(batch)])))
+                writer.add(batch.filter(pa.array(chosen[start : start + len(batch)])))
                 start += len(batch)
             part.path.unlink()
     return keys[chosen]

@@ -98,13 +98,7 @@ def find(config: Config) -> FoundDatasets:
 
 @dataclass
 class Block:
-    """Records of one split that are made into instructions together: they are each other's distractors.
-
-    Attributes:
-        dataset: Its name.
-        split: Where they belong.
-        records: Up to `BLOCK`.
-    """
+    """Up to `BLOCK` records of one dataset and split, made into instructions together: each other's distractors."""
 
     dataset: str
     split: str
@@ -158,13 +152,6 @@ def official_test(dataset: Dataset, root: Path) -> bool:
 def planned(
     data: DataConfig, datasets: Sequence[Dataset], held_out: Sequence[str], own: str | None
 ) -> list[PlannedTask]:
-    """The tasks that the mixture takes from each dataset.
-
-    Args:
-        data: The mixture's configuration.
-        datasets: The datasets.
-        held_out: ``<dataset>.<task>`` names that the evaluation holds out.
-        own: The user's own configuration folder.
-    """
+    """The tasks that the mixture takes from each dataset; ``own`` is the user's own configuration folder."""
     tasks = load_tasks(None, own)
     return [PlannedTask(dataset, task) for dataset in datasets for task in wanted_tasks(tasks, dataset, data, held_out)]

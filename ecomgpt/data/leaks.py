@@ -29,8 +29,6 @@ COMMON = 64
 """Runs that stand in more evaluation texts than this say nothing about any of them."""
 REMEMBERED = 4096
 """Texts whose verdict is kept at a time."""
-
-
 EXAMPLES = 5
 """Ids of removed examples that are kept for each evaluation task."""
 
@@ -53,14 +51,8 @@ class Leaks:
 
     def add(self, instruction: Instruction, against: str) -> None:
         """One more; ``against`` is the evaluation task."""
-        self.merge(
-            Leaks(
-                Counter([against]),
-                {instruction.source: Counter([against])},
-                Counter([instruction.task]),
-                {against: [instruction.id]},
-            )
-        )
+        one = Counter([against])
+        self.merge(Leaks(one, {instruction.source: one}, Counter([instruction.task]), {against: [instruction.id]}))
 
     def merge(self, other: "Leaks") -> None:
         """Those of a later block."""
@@ -173,10 +165,7 @@ class Guard:
     def _near(self, words: tuple[str, ...], number: int, shifts: list[int]) -> bool:
         """Whether a stretch of a text is an evaluation text but for a few words.
 
-        Args:
-            words: The text.
-            number: Of the evaluation text.
-            shifts: Of each shared run, how far it stands behind its place in the evaluation text.
+        ``shifts`` says of each shared run how far it stands behind its place in the evaluation text.
         """
         sought = self._words[number]
         if len(shifts) < NEAR_CANDIDATE * (len(sought) - SHORTEST + 1):

@@ -8,6 +8,7 @@ from ecomgpt.data.instructions import Counts, FoundDatasets
 from ecomgpt.data.leaks import Leaks
 from ecomgpt.data.protect import Protection
 from ecomgpt.sources.labelled import provenance
+from ecomgpt.tasks.engine import TaskCounts
 
 FILE = "manifest.json"
 LEAK = "holds an evaluation text"
@@ -40,23 +41,14 @@ def of_instructions(
         quotas: What was chosen, by split.
         protection: What the evaluation keeps for itself.
     """
-    entries = [
-        {
-            "name": one.name,
-            "source": one.dataset.name,
-            "language": one.dataset.language,
-            "family": one.task.family,
-            "kind": one.task.kind,
-            "label": one.task.label,
-            "operation": one.task.operation,
-            "serves": list(one.task.serves),
-            **{
-                split: _split(one.name, number, counts[one.dataset.name], split, leaks[split], quotas[split])
-                for split in quotas
-            },
-        }
-        for number, one in enumerate(tasks)
-    ]
+    entries = []
+    for number, one in enumerate(tasks):
+        count = counts[one.dataset.name]
+        entry = {"name": one.name, "source": one.dataset.name, "language": one.dataset.language}
+        entry |= {key: getattr(one.task, key) for key in ("family", "kind", "label", "operation", "serves")}
+        entry |= {split: _split(one.name, number, count, split, leaks[split], quotas[split]) for split in quotas}
+        entries.append(entry)
+    by_name = {dataset.name: dataset for dataset in found.datasets}
     return {
         "data": data,
         "sources": {
@@ -67,7 +59,7 @@ def of_instructions(
                 "left_out": dict(count.rows.left_out),
                 "records": dict(count.rows.records),
                 "splits": dict(count.splits),
-                **_labelled_by(found, name),
+                **({"labelled_by": labels} if (labels := provenance(by_name[name])) else {}),
             }
             for name, count in counts.items()
         },
@@ -79,21 +71,16 @@ def of_instructions(
     }
 
 
-def _labelled_by(found: FoundDatasets, name: str) -> dict[str, Any]:
-    labels = provenance(next(dataset for dataset in found.datasets if dataset.name == name))
-    return {"labelled_by": labels} if labels else {}
-
-
 def _split(name: str, number: int, counts: Counts, split: str, leaks: Leaks, quotas: Quota) -> dict[str, Any]:
     """One task in one split, from the offers of its records to what was chosen."""
-    made = counts.tasks.get(split, {}).get(name)
-    dropped = {f"{NOT_MADE}{reason}": count for reason, count in sorted((made.dropped if made else {}).items())}
+    made = counts.tasks.get(split, {}).get(name) or TaskCounts()
+    dropped = {f"{NOT_MADE}{reason}": count for reason, count in sorted(made.dropped.items())}
     dropped |= {LEAK: leaks.by_example_task[name]}
     dropped |= {reason: int(values[number]) for reason, values in quotas.dropped.items()}
     return {
-        "records": made.records if made else 0,
-        "offered": made.offered if made else 0,
-        "made": made.made if made else 0,
+        "records": made.records,
+        "offered": made.offered,
+        "made": made.made,
         "examples": int(quotas.kept[number]),
         "dropped": {reason: count for reason, count in dropped.items() if count},
     }
@@ -145,12 +132,8 @@ def _with_tokens(task: dict[str, Any], tokens: dict[str, Any]) -> dict[str, Any]
         later = {reason: found[key] for key, reason in TOKEN_REASONS.items() if found[key]}
         splits[split] = {
             **task[split],
-            "examples": found["examples"],
             "dropped": task[split]["dropped"] | later,
-            "tokens": found["tokens"],
-            "target_tokens": found["target_tokens"],
-            "truncated": found["truncated"],
-            "cut_tokens": found["cut_tokens"],
+            **{key: found[key] for key in ("examples", "tokens", "target_tokens", "truncated", "cut_tokens")},
             "languages": {"en": found["examples"] - found["chinese"], "zh": found["chinese"]},
         }
     common = {key: value for key, value in task.items() if key not in splits}

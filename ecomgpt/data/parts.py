@@ -74,7 +74,14 @@ class PartMaker:
         path = self.folder / f"{number:06}.arrow"
         counts: dict[str, TaskCounts] = {}
         leaks = Leaks()
-        kept = [one for one in self._instructions(block, counts) if not self._leaks(one, leaks)]
+        kept = []
+        for instruction in self._instructions(block, counts):
+            # Inputs and answers, one by one: what all examples share, the wording, is no evidence.
+            against = self.guard.leak(instruction.prompt.input) or self.guard.leak(instruction.target)
+            if against is None:
+                kept.append(instruction)
+            else:
+                leaks.add(instruction, against)
         tasks = np.array([self.numbers[one.task] for one in kept], dtype=np.int32)
         keys = sort_keys(self.seed, [one.id for one in kept])
         # What is not among the first of its block can't be among the first of all.
@@ -88,10 +95,3 @@ class PartMaker:
             return ()
         tasks = [one.task for one in mine]
         return instructions(mine[0].dataset, block.records, tasks, self.seed, counts, block.split)
-
-    def _leaks(self, instruction: Instruction, leaks: Leaks) -> bool:
-        # Inputs and answers, one by one: what all examples share, the wording, is no evidence.
-        against = self.guard.leak(instruction.prompt.input) or self.guard.leak(instruction.target)
-        if against:
-            leaks.add(instruction, against)
-        return against is not None

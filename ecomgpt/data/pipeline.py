@@ -25,11 +25,6 @@ from ecomgpt.data.tokens import TOKENIZER
 def prepare(config: Config, protection: Protection, tokenizer: TokenizerSource) -> Prepared:
     """Builds the mixture, or finds it in the cache.
 
-    Args:
-        config: The run's configuration.
-        protection: What must stay out.
-        tokenizer: Where the tokenizer comes from.
-
     Raises:
         UserError: If no dataset is there, no task is left, a file is broken, or the mixture is smaller than its budget.
     """
@@ -48,7 +43,7 @@ def prepare(config: Config, protection: Protection, tokenizer: TokenizerSource) 
 
 
 def prepared_before(config: Config, protection: Protection, tokenizer: TokenizerSource) -> dict[str, Any] | None:
-    """The manifest of a mixture in the cache; None where it was never built. Arguments as of `prepare`."""
+    """The manifest of a mixture in the cache; None where it was never built."""
     texts, tokens, _ = _folders(config, find(config), protection, tokenizer)
     built = (texts / FILE).is_file() and (tokens / FILE).is_file()
     return _manifest(texts, tokens) if built else None

@@ -48,12 +48,7 @@ class Prepared:
 
     @classmethod
     def handed_over(cls, folder: Path, load: Callable[[Path], "PreTrainedTokenizerFast"]) -> "Prepared":
-        """The mixture that another process has left here.
-
-        Args:
-            folder: Where `hand_over` left it.
-            load: Loads a tokenizer from its folder.
-        """
+        """The mixture that another process has left here with `hand_over`; ``load`` takes the tokenizer's folder."""
         facts = read_json(folder / "prepared.json")
         places = Path(facts["folder"]), Path(facts["instructions"])
         return cls(*places, lambda: load(folder / "tokenizer"), facts["manifest"])

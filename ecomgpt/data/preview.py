@@ -17,31 +17,15 @@ LONG = 200
 
 
 def preview(mixture: "Prepared", count: int, console: Console) -> None:
-    """Prints the first examples of each task as the model reads them; only those examples are read from disk.
-
-    Args:
-        mixture: A prepared mixture.
-        count: Examples a task.
-        console: Where to print.
-    """
+    """Prints the first ``count`` examples of each task as the model reads them; only those are read from disk."""
     examples = mixture.examples("train")
     chosen = list(_first(examples.tasks, count))
     names = len({int(examples.tasks[number]) for number in chosen})
-    console.print(
-        Text.assemble(
-            ("Preview: ", "bold"),
-            f"{len(chosen):,} examples of {names} tasks; what bears the loss is ",
-            ("marked", ANSWER),
-            ".",
-        )
-    )
+    said = f"{len(chosen):,} examples of {names} tasks; what bears the loss is "
+    console.print(Text.assemble(("Preview: ", "bold"), said, ("marked", ANSWER), "."))
     if len(chosen) > LONG:
-        console.print(
-            Text(
-                "This is long: data.tasks=[<task>] shows one, and '| less -R' turns pages "
-                "(FORCE_COLOR=1 keeps the colours)."
-            )
-        )
+        hint = "data.tasks=[<task>] shows one, and '| less -R' turns pages (FORCE_COLOR=1 keeps the colours)"
+        console.print(Text(f"This is long: {hint}."))
     tasks = {task["name"]: task for task in mixture.manifest["tasks"]}
     rows = instructions_at(mixture.instructions / "train.arrow", [int(examples.rows[number]) for number in chosen])
     for number, instruction in zip(chosen, rows, strict=True):

@@ -1,11 +1,7 @@
 """What the evaluation keeps for itself."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-
-
-def _nothing() -> list[tuple[str, str]]:
-    return []
+from dataclasses import dataclass
 
 
 @dataclass
@@ -22,4 +18,4 @@ class Protection:
     suite: str
     tasks: Sequence[str] = ()
     key: str = ""
-    texts: Callable[[], list[tuple[str, str]]] = field(default=_nothing)
+    texts: Callable[[], list[tuple[str, str]]] = list

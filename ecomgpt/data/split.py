@@ -11,11 +11,7 @@ def split_of(record: Record, source: str, data: DataConfig, official: bool) -> s
     The choice hangs on the group's name alone, not on the run's seed: a test product stays one in every run, so that
     runs with different seeds are measured on the same rows.
 
-    Args:
-        record: The record.
-        source: Its dataset's name.
-        data: Shares of validation and test.
-        official: Whether the dataset comes with a test split, so that none is cut from its training rows.
+    ``official``: the dataset comes with a test split, so that none is cut from its training rows.
     """
     if record.split in ("test", "validation"):
         return record.split

@@ -5,6 +5,7 @@ The Arrow files are in the stream format that the `datasets` library maps:
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,10 @@ import pyarrow as pa
 from ecomgpt.tasks.instruction import Instruction
 from ecomgpt.tasks.prompt import Prompt
 
+_TEXTS = ("id", "task", "source", "group", "split", "language", "before", "input", "after", "target")
 SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("task", pa.string()),
-        ("source", pa.string()),
-        ("group", pa.string()),
-        ("split", pa.string()),
-        ("language", pa.string()),
-        ("before", pa.string()),
-        ("input", pa.string()),
-        ("after", pa.string()),
-        ("target", pa.string()),
-        ("candidates", pa.list_(pa.string())),
-        ("form", pa.string()),
-        ("wording", pa.int32()),
-    ]
+    [(name, pa.string()) for name in _TEXTS]
+    + [("candidates", pa.list_(pa.string())), ("form", pa.string()), ("wording", pa.int32())]
 )
 ROWS = 2000
 """Instructions a record batch."""
@@ -41,27 +30,18 @@ class InstructionWriter:
     def __init__(self, path: Path) -> None:
         self._file = pa.OSFile(str(path), "wb")
         self._stream = pa.ipc.new_stream(self._file, SCHEMA)
-        self._rows: list[Instruction] = []
         self._batches: list[pa.RecordBatch] = []
 
-    def add(self, instruction: Instruction) -> None:
-        """One instruction."""
-        self._rows.append(instruction)
-        if len(self._rows) == ROWS:
-            self._flush()
-
-    def add_batch(self, batch: pa.RecordBatch) -> None:
-        """Rows of another such file; small batches are put together."""
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Appends rows; small batches are put together."""
         self._batches.append(batch)
         if sum(len(one) for one in self._batches) >= ROWS:
             self._flush()
 
     def _flush(self) -> None:
-        if self._rows:
-            self._stream.write_batch(_batch(self._rows))
         if self._batches:
             self._stream.write_table(pa.Table.from_batches(self._batches).combine_chunks())
-        self._rows, self._batches = [], []
+        self._batches = []
 
     def __enter__(self) -> "InstructionWriter":
         return self
@@ -74,9 +54,10 @@ class InstructionWriter:
 
 def write_instructions(path: Path, instructions: Iterable[Instruction]) -> None:
     """Streams instructions into an Arrow file."""
+    stream = iter(instructions)
     with InstructionWriter(path) as writer:
-        for instruction in instructions:
-            writer.add(instruction)
+        while rows := list(islice(stream, ROWS)):
+            writer.add(_batch(rows))
 
 
 def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -132,15 +113,8 @@ class TokenWriter:
 
     def add(self, ids: list[int], prompt_tokens: int, task: int, row: int) -> None:
         """One example: its ids, how many of them are prompt, its task's number, and its row among the instructions."""
-        facts = {
-            "lengths": len(ids),
-            "num_targets": len(ids) - prompt_tokens,
-            "tasks": task,
-            "rows": row,
-            "cut": 0,
-            "chinese": 0,
-        }
-        self.add_many(np.asarray(ids), {name: np.array([value]) for name, value in facts.items()})
+        values = (len(ids), len(ids) - prompt_tokens, task, row, 0, False)
+        self.add_many(np.asarray(ids), {name: np.array([value]) for name, value in zip(FACTS, values, strict=True)})
 
     def add_many(self, ids: np.ndarray, facts: Mapping[str, np.ndarray]) -> None:
         """Several examples: their ids one after the other, and an array for each of `FACTS`."""
@@ -176,11 +150,8 @@ class Examples:
         )
         self._offsets = np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)])
         size = int(self._offsets[-1])
-        self._tokens = (
-            np.memmap(folder / "tokens.bin", dtype=np.uint32, mode="r", shape=(size,))
-            if size
-            else np.empty(0, np.uint32)
-        )
+        mapped = np.memmap(folder / "tokens.bin", dtype=np.uint32, mode="r", shape=(size,)) if size else None
+        self._tokens = np.empty(0, np.uint32) if mapped is None else mapped
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -191,12 +162,7 @@ class Examples:
 
 
 def keep_only(folder: Path, kept: np.ndarray) -> None:
-    """Writes token files again without some of their examples.
-
-    Args:
-        folder: Of a split.
-        kept: Which examples stay, shape (examples,), bool.
-    """
+    """Writes a split's token files again with the examples marked in ``kept`` alone, shape (examples,), bool."""
     old, new = Examples(folder), folder / "kept"
     new.mkdir()
     with TokenWriter(new) as writer:

@@ -41,13 +41,9 @@ class TokenizerSource(Protocol):
 
 
 def write_token_files(data: DataConfig, texts: Path, source: TokenizerSource, folder: Path) -> None:
-    """Writes the tokenizer, a folder of token files for each split, and the manifest.
+    """Writes the tokenizer, a folder of token files for each split, and the manifest into an empty folder.
 
-    Args:
-        data: Maximal length, budget and number of processes.
-        texts: The folder of `write_instruction_files`.
-        source: Where the tokenizer comes from.
-        folder: An empty folder.
+    ``texts`` is the folder of `write_instruction_files`.
     """
     known = read_json(texts / manifest.FILE)
     names = [task["name"] for task in known["tasks"]]
@@ -72,11 +68,10 @@ def write_token_files(data: DataConfig, texts: Path, source: TokenizerSource, fo
             contents["budget"], share, over = keep_to_budget(data, keys, folder / split)
         else:
             over = keep_share(share, keys, folder / split)
-        dropped += over
         contents[split] = tally(Examples(folder / split), names)
-        for reason in manifest.TOKEN_REASONS:
-            by_task = {names[task]: count for (why, task), count in sorted(dropped.items()) if why == reason}
-            contents[split][reason] = by_task
+        contents[split] |= {reason: {} for reason in manifest.TOKEN_REASONS}
+        for (reason, task), count in sorted((dropped + over).items()):
+            contents[split][reason][names[task]] = count
     write_json(folder / manifest.FILE, contents)
 
 

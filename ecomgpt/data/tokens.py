@@ -71,10 +71,8 @@ class Tokeniser:
                 dropped["choices_cut", task] += 1
             else:
                 ids.append(one.ids)
-                length = len(one.ids)
-                facts.append(
-                    (length, length - one.prompt_tokens, task, row, one.cut_tokens, columns["language"][row] == "zh")
-                )
+                length, chinese = len(one.ids), columns["language"][row] == "zh"
+                facts.append((length, length - one.prompt_tokens, task, row, one.cut_tokens, chinese))
         arrays = dict(zip(FACTS, np.array(facts, dtype=np.int32).reshape(-1, len(FACTS)).T, strict=True))
         flat = np.fromiter(chain.from_iterable(ids), dtype=np.uint32, count=int(arrays["lengths"].sum()))
         return Tokens(flat, arrays, len(batch), dropped)
@@ -88,12 +86,7 @@ def choices_in_input(prompt: Prompt, candidates: list[str]) -> bool:
 
 
 def tally(examples: Examples, names: Sequence[str]) -> dict[str, dict[str, int]]:
-    """What token files hold, by task: examples, tokens, and so on.
-
-    Args:
-        examples: Of a split.
-        names: Of the tasks, in the order of their numbers.
-    """
+    """What a split's token files hold, by task: examples, tokens, and so on; ``names`` in the order of their numbers."""
     figures = {
         "examples": None,
         "tokens": examples.lengths,
@@ -102,7 +95,7 @@ def tally(examples: Examples, names: Sequence[str]) -> dict[str, dict[str, int]]
         "cut_tokens": examples.cut,
         "chinese": examples.chinese,
     }
-    sums = {
-        key: np.bincount(examples.tasks, values, len(names)).astype(int).tolist() for key, values in figures.items()
+    return {
+        key: dict(zip(names, np.bincount(examples.tasks, values, len(names)).astype(int).tolist(), strict=True))
+        for key, values in figures.items()
     }
-    return {key: dict(zip(names, values, strict=True)) for key, values in sums.items()}

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ecomgpt.eval.metrics.names import metric
 from ecomgpt.eval.metrics.rouge import rouge_l
-from ecomgpt.eval.metrics.table import metric
 from ecomgpt.eval.rows import Answer
 
 MOST_CLASSES = 12

@@ -5,6 +5,7 @@ from typing import Any
 
 from ecomgpt.config.schema import Config
 from ecomgpt.eval.baselines import BASELINES, baseline
+from ecomgpt.eval.metrics_file import TaskResult
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.score import DIGITS, score
 from ecomgpt.eval.statistics.averages import averages
@@ -28,15 +29,18 @@ def results(suite: Suite, answers: Answers, trained: Trained | None, samples: in
     tasks: dict[str, dict[str, Any]] = {}
     for task, _ in suite:
         points = vars(task.published) if task.published else {}
-        published = {name: value for name, value in points.items() if value is not None}
-        tasks[task.name] = {
-            **scores[task.name].as_json(),
-            "title": task.title,
-            "language": task.language,
-            "family": task.family,
-            **({"published": published} if published else {}),
-            **({"relation": trained.relation(task)} if trained else {}),
-        }
+        one = scores[task.name]
+        tasks[task.name] = TaskResult(
+            name=task.name,
+            n=one.n,
+            primary=one.primary,
+            metrics=one.metrics,
+            title=task.title,
+            language=task.language,
+            family=task.family,
+            published={name: value for name, value in points.items() if value is not None},
+            relation=trained.relation(task) if trained else "",
+        ).as_json()
     return {"tasks": tasks, "averages": averages([task for task, _ in suite], scores, trained)}
 
 
@@ -66,13 +70,6 @@ def changes(before: Answers, after: Answers, suite: Suite) -> dict[str, dict[str
 
 def settings(config: Config) -> dict[str, Any]:
     """What scores depend on beside the model and how it answers."""
-    used = config.eval
-    return {
-        "suite": used.name,
-        "limit": used.limit,
-        "candidates": used.candidates,
-        "max_candidates": used.max_candidates,
-        "bootstrap": used.bootstrap,
-        "questions_seed": QUESTIONS_SEED,
-        "seed": config.seed,
-    }
+    keys = ("limit", "candidates", "max_candidates", "bootstrap")
+    own = {key: getattr(config.eval, key) for key in keys}
+    return {"suite": config.eval.name, **own, "questions_seed": QUESTIONS_SEED, "seed": config.seed}

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from ecomgpt.eval.metrics.table import metric
+from ecomgpt.eval.metrics.names import metric
+from ecomgpt.eval.metrics_file import Score
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.statistics.bootstrap import interval, resample
 from ecomgpt.eval.task import EvalTask
@@ -30,10 +30,10 @@ class TaskScore:
     values: dict[str, float]
     samples: dict[str, np.ndarray] = field(repr=False)
 
-    def as_json(self) -> dict[str, Any]:
-        """``{"n", "primary", "metrics": {name: {"value", "low", "high"}}}`` as `metrics.json` holds it."""
-        metrics = {name: with_interval(value, self.samples[name]) for name, value in self.values.items()}
-        return {"n": self.n, "primary": self.primary, "metrics": metrics}
+    @property
+    def metrics(self) -> dict[str, Score]:
+        """The values with their intervals, by metric."""
+        return {name: Score(**with_interval(value, self.samples[name])) for name, value in self.values.items()}
 
 
 def score(task: EvalTask, answers: Sequence[Answer], samples: int = 1000) -> TaskScore:

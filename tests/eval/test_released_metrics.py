@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecomgpt.eval.metrics.released import cleaned, released_f1
+from ecomgpt.eval.metrics.names import metric
+from ecomgpt.eval.metrics.released import cleaned
 from ecomgpt.eval.metrics.released_ner import entities, tag, terms_by_type
 from ecomgpt.eval.metrics.released_rouge import rouge_l
 from ecomgpt.eval.rows import Answer, EvalRow
@@ -21,8 +22,8 @@ def answer(kind: str, form: str, target: str, text: str, source: str = "") -> An
 
 
 def f1(kind: str, average: str, answers: list[Answer]) -> float:
-    metric = released_f1(kind, average)
-    return float(metric.compute(metric.update(answers).sum(0)))
+    one = metric(f"released_{average}_f1", kind)
+    return float(one.compute(one.update(answers).sum(0)))
 
 
 @settings(max_examples=300)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ecomgpt.eval.metrics.table import metric
+from ecomgpt.eval.metrics.names import metric
 from ecomgpt.eval.rows import Answer, EvalRow
 from ecomgpt.tasks.prompt import Prompt
 

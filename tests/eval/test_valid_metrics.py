@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecomgpt.eval.metrics.names import METRIC_NAMES, defaults
+from ecomgpt.eval.metrics.names import METRIC_NAMES, defaults, metric
 from ecomgpt.eval.metrics.rouge import common
-from ecomgpt.eval.metrics.table import metric
 from ecomgpt.eval.metrics.tokens import tokens
 from ecomgpt.eval.rows import KINDS, Answer, EvalRow
 from ecomgpt.tasks.answers import FORMS

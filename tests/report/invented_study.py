@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from invented_run import ENVIRONMENT, STATUS, make_log, make_manifest, prediction, write_json, write_predictions
 
-from ecomgpt.eval.metrics.table import metric
+from ecomgpt.eval.metrics.names import metric
 from ecomgpt.eval.predictions import read_answers
 from ecomgpt.eval.statistics.bootstrap import interval, resample
 

@@ -127,12 +127,12 @@ def stream(
     settings: Decoding,
     prefix: Sequence[int],
 ) -> Iterator[tuple[int, list[int]]]:
-    from ecomgpt.eval.decoding.search import Beam, Greedy, Search
+    from ecomgpt.eval.decoding.search import Beam, Greedy, RowSearch
     from ecomgpt.eval.decoding.stream import decode
 
     ends, limit = end_tokens(model, tokenizer), settings.max_new_tokens
 
-    def search() -> Search:
+    def search() -> RowSearch:
         return Beam(settings.beams, limit, ends) if settings.beams > 1 else Greedy(limit, ends)
 
     yield from decode(model, prompts, search, limit, settings.batch_tokens, prefix)

@@ -5,7 +5,7 @@ in could decide, so `ecomgpt.eval.decoding.stream` reads such a row again alone.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 CLOSE = 2e-4
 """Differences below this may be rounding: scores of one row in different batches differ by some 1e-5 in float32."""
@@ -14,8 +14,12 @@ Next: TypeAlias = list[tuple[int, int]]
 """For each beam the beam that it continues and its new token."""
 
 
-class Search(Protocol):
-    """One row's search.
+class Greedy:
+    """The most likely token at each step.
+
+    Args:
+        limit: Most new tokens.
+        ends: Tokens that end an answer.
 
     Attributes:
         width: Beams.
@@ -24,44 +28,22 @@ class Search(Protocol):
         close: True if rounding could have decided something.
     """
 
-    width: int
-    count: int
-    close: bool
-
-    @property
-    def output(self) -> list[int]: ...
-
-    def advance(self, values: Sequence[Sequence[float]], tokens: Sequence[Sequence[int]]) -> Next:
-        """Takes the best next tokens of each beam (at first there is one); returns how to go on, empty if done."""
-
-
-class Greedy:
-    """The most likely token at each step.
-
-    Args:
-        limit: Most new tokens.
-        ends: Tokens that end an answer.
-    """
-
     width = 1
     count = 2
 
     def __init__(self, limit: int, ends: frozenset[int]) -> None:
         self.limit, self.ends = limit, ends
-        self.written: list[int] = []
+        self.output: list[int] = []
         self.close = False
 
-    @property
-    def output(self) -> list[int]:
-        return self.written
-
     def advance(self, values: Sequence[Sequence[float]], tokens: Sequence[Sequence[int]]) -> Next:
+        """Takes the best next tokens of each beam (at first there is one); returns how to go on, empty if done."""
         (first, *others), token = values[0], tokens[0][0]
         self.close |= bool(others) and first - others[0] < CLOSE
         if token in self.ends:
             return []
-        self.written.append(token)
-        return [(0, token)] if len(self.written) < self.limit else []
+        self.output.append(token)
+        return [(0, token)] if len(self.output) < self.limit else []
 
 
 class Beam:
@@ -141,3 +123,7 @@ class Beam:
     def _notice_winner(self) -> None:
         if len(self.finished) > 1:
             self.close |= self.finished[0][0] - self.finished[1][0] < CLOSE / self.steps
+
+
+RowSearch: TypeAlias = Greedy | Beam
+"""The search of one row; both have the attributes of `Greedy`."""

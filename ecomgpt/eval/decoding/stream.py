@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ecomgpt.eval.decoding.prepare import prepared
-from ecomgpt.eval.decoding.search import Next, Search
+from ecomgpt.eval.decoding.search import Next, RowSearch
 from ecomgpt.eval.decoding.store import Store
 
 READ_TOKENS = 2048
@@ -26,7 +26,7 @@ SHRINK = 0.75
 def decode(
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
-    search: Callable[[], Search],
+    search: Callable[[], RowSearch],
     limit: int,
     batch_tokens: int,
     prefix: Sequence[int] = (),
@@ -88,12 +88,12 @@ class _Slots:
 
 
 def _stream(
-    room: _Slots, prefix: Sequence[int], order: Sequence[int], make: Callable[[], Search]
-) -> Iterator[tuple[int, Search]]:
+    room: _Slots, prefix: Sequence[int], order: Sequence[int], make: Callable[[], RowSearch]
+) -> Iterator[tuple[int, RowSearch]]:
     if not order:
         return
     waiting = deque(order)
-    live: list[tuple[int, Search]] = []
+    live: list[tuple[int, RowSearch]] = []
     following: list[Next] = []
     store = room.store(order, prefix)
     while waiting or live:
@@ -123,7 +123,7 @@ def _take(waiting: deque[int], prompts: Sequence[Sequence[int]], most: int, shar
     return taken
 
 
-def _advance(store: Store, hidden: Tensor, searches: Sequence[Search], beams: int) -> list[Next]:
+def _advance(store: Store, hidden: Tensor, searches: Sequence[RowSearch], beams: int) -> list[Next]:
     """Advances each row's search by the best next tokens of its beams."""
     values, tokens = store.best(hidden, searches[0].count, normalise=searches[0].width > 1)
     return [
@@ -132,7 +132,7 @@ def _advance(store: Store, hidden: Tensor, searches: Sequence[Search], beams: in
     ]
 
 
-def _leave(store: Store, live: list[tuple[int, Search]], following: list[Next]) -> Iterator[tuple[int, Search]]:
+def _leave(store: Store, live: list[tuple[int, RowSearch]], following: list[Next]) -> Iterator[tuple[int, RowSearch]]:
     """Rows that are done; the last slot takes the place of each, here as in the store."""
     for slot in reversed(range(len(live))):
         if not following[slot]:

@@ -1,6 +1,6 @@
 """The shape of a metric, and F1 over arrays of sums."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,29 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray, empty: float = 0.0) ->
 def f1(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
     """``2 P R / (P + R)``, 0 where both are 0."""
     return ratio(2 * precision * recall, precision + recall)
+
+
+def per_class(find: Callable[[Answer], Sequence[Iterable[str]]]) -> Count:
+    """A count of classes: (answers, classes * 3) from the classes of the items matched, given and gold of an answer."""
+
+    def count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarray:
+        index = {name: at for at, name in enumerate(names)}
+        counts = np.zeros((len(answers), len(index), 3))
+        for row, answer in enumerate(answers):
+            for column, found in enumerate(find(answer)):
+                for name in found:
+                    if name in index:
+                        counts[row, index[name], column] += 1
+        return counts.reshape(len(answers), 3 * len(index))
+
+    return count
+
+
+def macro_f1(sums: np.ndarray, empty: float = 0.0) -> np.ndarray:
+    """The mean F1 of the classes that occur, from `per_class` counts; ``empty`` where none does."""
+    by_class = sums.reshape(*sums.shape[:-1], -1, 3)
+    occurring = by_class[..., 1] + by_class[..., 2]
+    return ratio(ratio(2 * by_class[..., 0], occurring).sum(-1), (occurring > 0).sum(-1), empty)
 
 
 def mean(update: Callable[[Answer], float]) -> Metric:

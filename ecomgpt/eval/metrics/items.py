@@ -6,11 +6,12 @@ item):
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ecomgpt.eval.metrics.base import Metric, f1, mean, ratio
+from ecomgpt.eval.metrics.base import Metric, f1, macro_f1, mean, per_class, ratio
 from ecomgpt.eval.metrics.tokens import overlap_f1, tokens
 from ecomgpt.eval.rows import Answer
 from ecomgpt.tasks.answers import normal
@@ -42,25 +43,11 @@ def _class(item: Any) -> str:
     return (normal(item[0]) or item[0]) if isinstance(item, tuple) else item
 
 
-def _macro_count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarray:
-    index = {name: at for at, name in enumerate(names)}
-    counts = np.zeros((len(answers), len(index), 3))
-    for row, answer in enumerate(answers):
-        for column, found in enumerate((answer.given & answer.gold, answer.given, answer.gold)):
-            for name, number in Counter(map(_class, found)).items():
-                if name in index:
-                    counts[row, index[name], column] += number
-    return counts.reshape(len(answers), 3 * len(index))
+def _found(answer: Answer) -> list[list[str]]:
+    return [list(map(_class, items)) for items in (answer.given & answer.gold, answer.given, answer.gold)]
 
 
-def _macro_compute(sums: np.ndarray) -> np.ndarray:
-    by_class = sums.reshape(*sums.shape[:-1], -1, 3)
-    occurring = by_class[..., 1] + by_class[..., 2]
-    scores = ratio(2 * by_class[..., 0], occurring)
-    return ratio(scores.sum(-1), (occurring > 0).sum(-1), empty=1.0)
-
-
-MACRO_F1 = Metric(_macro_count, _macro_compute, classes)
+MACRO_F1 = Metric(per_class(_found), partial(macro_f1, empty=1.0), classes)
 """The mean over classes of each class's ``2 tp / (2 tp + fp + fn)``, as scikit-learn's ``f1_score(average="macro")``:
 over the classes that occur in the gold or the given answers. A class is a label, or a type of typed terms. An answer
 outside the classes is a miss of the gold class and no class of its own."""

@@ -1,21 +1,29 @@
-"""The names of all metrics, and which fit an answer's kind and form; imports nothing heavy."""
+"""The names of all metrics, what stands behind them, and which fit an answer's kind and form; imports nothing heavy."""
 
-RELEASED = ("released_micro_f1", "released_macro_f1", "released_rouge_l")
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-METRIC_NAMES: tuple[str, ...] = (
-    "micro_f1",
-    "macro_f1",
-    "partial_f1",
-    "accuracy",
-    "exact_match",
-    "rouge_1",
-    "rouge_2",
-    "rouge_l",
-    "token_f1",
-    "chrf",
-    "invalid_rate",
-    *RELEASED,
-)
+if TYPE_CHECKING:
+    from ecomgpt.eval.metrics.base import Metric
+
+_METRICS: dict[str, str] = {
+    "micro_f1": "items.MICRO_F1",
+    "macro_f1": "items.MACRO_F1",
+    "partial_f1": "items.PARTIAL_F1",
+    "accuracy": "items.ACCURACY",
+    "exact_match": "items.EXACT_MATCH",
+    "rouge_1": "rouge.ROUGE_1",
+    "rouge_2": "rouge.ROUGE_2",
+    "rouge_l": "rouge.ROUGE_L",
+    "token_f1": "rouge.TOKEN_F1",
+    "chrf": "chrf.CHRF",
+    "invalid_rate": "items.INVALID_RATE",
+    "released_micro_f1": "released.MICRO_F1",
+    "released_macro_f1": "released.MACRO_F1",
+    "released_rouge_l": "released.ROUGE_L",
+}
+METRIC_NAMES = tuple(_METRICS)
+RELEASED = tuple(name for name in METRIC_NAMES if name.startswith("released_"))
 
 LOWER_IS_BETTER = frozenset({"invalid_rate"})
 
@@ -40,3 +48,12 @@ def defaults(kind: str, form: str) -> list[str]:
     """
     valid = _BY_KIND.get(kind, _BY_KIND["Generate"]) if form == "text" else _BY_FORM[form]
     return [*valid, "invalid_rate", *RELEASED]
+
+
+def metric(name: str, kind: str) -> "Metric":
+    """The metric of a name, one of `METRIC_NAMES`, for a task type: the released F1 of NER is another than the rest's."""
+    module, _, attribute = _METRICS[name].partition(".")
+    if kind == "NER" and name in ("released_micro_f1", "released_macro_f1"):
+        module = "released_ner"
+    found: Metric = getattr(import_module(f"ecomgpt.eval.metrics.{module}"), attribute)
+    return found

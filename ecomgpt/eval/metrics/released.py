@@ -15,7 +15,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ecomgpt.eval.metrics import released_ner
 from ecomgpt.eval.metrics.base import Metric, f1, mean, ratio
 from ecomgpt.eval.metrics.released_rouge import rouge_l
 from ecomgpt.eval.rows import Answer
@@ -65,17 +64,7 @@ def _set_macro(sums: np.ndarray) -> np.ndarray:
     return f1(ratio(sums[..., 3], sums[..., 5]), ratio(sums[..., 4], sums[..., 5]))
 
 
-def released_f1(kind: str, average: str) -> Metric:
-    """The released F1 of a task type.
-
-    Args:
-        kind: A key of `ecomgpt.eval.rows.KINDS`.
-        average: ``micro`` or ``macro``.
-    """
-    if kind == "NER":
-        return {"micro": released_ner.MICRO_F1, "macro": released_ner.MACRO_F1}[average]
-    return {"micro": Metric(_set_count, _set_micro), "macro": Metric(_set_count, _set_macro)}[average]
-
-
-RELEASED_ROUGE_L = mean(lambda answer: rouge_l(cleaned(answer), answer.row.target))
+MICRO_F1 = Metric(_set_count, _set_micro)
+MACRO_F1 = Metric(_set_count, _set_macro)
+ROUGE_L = mean(lambda answer: rouge_l(cleaned(answer), answer.row.target))
 """The mean F of ROUGE-L as the PyPI package ``rouge`` 1.0.1 computes it."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ecomgpt.eval.metrics.base import Metric, ratio
+from ecomgpt.eval.metrics.base import Metric, macro_f1, per_class, ratio
 from ecomgpt.eval.rows import Answer
 
 
@@ -71,36 +71,18 @@ def types(answers: Sequence[Answer]) -> list[str]:
     return sorted({type_ for answer in answers for found in _entities(answer) for type_, _, _ in found})
 
 
-def _count(answers: Sequence[Answer], names: Sequence[str]) -> np.ndarray:
-    """(answers, types * 3): for each type, entities matched, given, gold."""
-    index = {name: at for at, name in enumerate(names)}
-    counts = np.zeros((len(answers), len(index), 3))
-    for row, answer in enumerate(answers):
-        given, gold = _entities(answer)
-        for column, found in enumerate((given & gold, given, gold)):
-            for type_, _, _ in found:
-                counts[row, index[type_], column] += 1
-    return counts.reshape(len(answers), 3 * len(index))
+def _found(answer: Answer) -> list[list[str]]:
+    given, gold = _entities(answer)
+    return [[type_ for type_, _, _ in found] for found in (given & gold, given, gold)]
 
 
 def _micro(sums: np.ndarray) -> np.ndarray:
-    matched, given, gold = _parts(sums)
-    return ratio(2 * matched.sum(-1), given.sum(-1) + gold.sum(-1))
+    matched, given, gold = (sums[..., part::3].sum(-1) for part in range(3))
+    return ratio(2 * matched, given + gold)
 
 
-def _macro(sums: np.ndarray) -> np.ndarray:
-    matched, given, gold = _parts(sums)
-    occurring = (given + gold) > 0
-    return ratio(ratio(2 * matched, given + gold).sum(-1), occurring.sum(-1))
-
-
-def _parts(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    by_type = sums.reshape(*sums.shape[:-1], -1, 3)
-    return by_type[..., 0], by_type[..., 1], by_type[..., 2]
-
-
-MICRO_F1 = Metric(_count, _micro, types)
+MICRO_F1 = Metric(per_class(_found), _micro, types)
 """F1 over all entities."""
 
-MACRO_F1 = Metric(_count, _macro, types)
+MACRO_F1 = Metric(per_class(_found), macro_f1, types)
 """The mean over the types that occur of each type's F1."""

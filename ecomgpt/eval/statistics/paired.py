@@ -30,8 +30,7 @@ import numpy as np
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import read_json
-from ecomgpt.eval.metrics.names import defaults
-from ecomgpt.eval.metrics.table import metric
+from ecomgpt.eval.metrics.names import defaults, metric
 from ecomgpt.eval.predictions import read_answers
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.statistics.bootstrap import draws, interval

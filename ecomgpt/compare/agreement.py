@@ -42,15 +42,10 @@ class Kappa:
 
 
 def agreement(given: Mapping[str, Mapping[str, str]]) -> list[Kappa]:
-    """Among all annotators, and for more than two among each two of them as well.
-
-    Args:
-        given: Annotator to verdicts by row.
-    """
+    """Among all annotators, and for more than two among each two of them as well; from annotator to verdicts by row."""
     names = sorted(given)
-    groups: list[tuple[str, ...]] = [tuple(names)] if len(names) > 1 else []
-    if len(names) > 2:
-        groups += itertools.combinations(names, 2)
+    sizes = {2, len(names)} if len(names) > 1 else set()
+    groups = [group for size in sorted(sizes, reverse=True) for group in itertools.combinations(names, size)]
     return [kappa(group, [given[name] for name in group]) for group in groups]
 
 
@@ -60,7 +55,13 @@ def kappa(names: Sequence[str], given: Sequence[Mapping[str, str]]) -> Kappa:
     if not shared:
         return Kappa(tuple(names), 0, math.nan, math.nan, math.nan, math.nan)
     votes = np.array([[VERDICTS.index(one[row]) for one in given] for row in shared])
-    columns, formula = (_cohen_columns(votes), cohen) if len(given) == 2 else (_fleiss_columns(votes), fleiss)
+    raters, formula = len(given), cohen if len(given) == 2 else fleiss
+    if raters == 2:
+        columns = np.eye(len(VERDICTS) ** 2)[votes[:, 0] * len(VERDICTS) + votes[:, 1]]
+    else:
+        counts = np.eye(len(VERDICTS))[votes].sum(1)
+        agreed = ((counts**2).sum(1) - raters) / (raters * (raters - 1))
+        columns = np.column_stack([np.ones(len(votes)), agreed, counts])
     observed, value = formula(columns.sum(0)[None])
     drawn = formula(resample(columns, SAMPLES, "kappa"))[1]
     drawn = drawn[np.isfinite(drawn)]
@@ -95,14 +96,3 @@ def _beyond_chance(observed: np.ndarray, chance: np.ndarray) -> np.ndarray:
     # Sums of shares may miss 1 by a rounding error; kappa has no meaning there.
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(chance < 1 - 1e-12, (observed - chance) / (1 - chance), np.nan)
-
-
-def _cohen_columns(votes: np.ndarray) -> np.ndarray:
-    return np.eye(len(VERDICTS) ** 2)[votes[:, 0] * len(VERDICTS) + votes[:, 1]]
-
-
-def _fleiss_columns(votes: np.ndarray) -> np.ndarray:
-    counts = np.eye(len(VERDICTS))[votes].sum(1)
-    raters = votes.shape[1]
-    agreed = ((counts**2).sum(1) - raters) / (raters * (raters - 1))
-    return np.column_stack([np.ones(len(votes)), agreed, counts])

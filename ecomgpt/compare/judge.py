@@ -49,20 +49,16 @@ class Wording(Declaration):
 
     def request(self, pair: Pair, order: str, reference: bool, longest: int) -> Request:
         """The question about a pair; texts are put in once, so that nothing in them is read as a slot."""
-        language = pair.a.row.language
-        target = _fill(self.reference[language], {"target": pair.a.row.target}) if reference else ""
+        row, language = pair.a.row, pair.a.row.language
         answers = {"a": clip(pair.a.text, longest), "b": clip(pair.b.text, longest)}
         texts = {
-            "question": clip(pair.a.row.prompt.text, longest),
+            "question": clip(row.prompt.text, longest),
             "first": answers[order[0]],
             "second": answers[order[1]],
-            "reference": target,
+            "reference": _fill(self.reference[language], {"target": row.target}) if reference else "",
         }
-        messages = (
-            ("system", self.instruction[language].strip()),
-            ("user", _fill(self.question[language], texts).strip()),
-        )
-        return Request(messages, self.max_tokens, SHAPE.schema(CHOICES))
+        system, user = self.instruction[language].strip(), _fill(self.question[language], texts).strip()
+        return Request((("system", system), ("user", user)), self.max_tokens, SHAPE.schema(CHOICES))
 
 
 @dataclass(frozen=True)
@@ -82,25 +78,17 @@ class Judged:
     @property
     def consistent(self) -> bool:
         """True if both orders give the same verdict."""
-        return len(self._verdicts()) == 1
+        return len({MEANING.get(item, "tie") for item in self.said.items()}) == 1
 
     @property
     def verdict(self) -> str:
         """The verdict of ``run_a`` that both orders give, else a tie."""
-        return self._verdicts().pop() if self.consistent else "tie"
-
-    def _verdicts(self) -> set[str]:
-        return {MEANING.get((order, word), "tie") for order, word in self.said.items()}
+        return MEANING.get(("ab", self.said["ab"]), "tie") if self.consistent else "tie"
 
     def to_json(self) -> dict[str, Any]:
         """One line of ``judge.jsonl``."""
-        return {
-            "row": self.pair.key,
-            "answers": self.pair.digest,
-            "verdict": self.verdict,
-            "said": self.said,
-            "reasons": self.reasons,
-        }
+        own = {"row": self.pair.key, "answers": self.pair.digest, "verdict": self.verdict}
+        return own | {"said": self.said, "reasons": self.reasons}
 
 
 @dataclass(frozen=True)
@@ -159,18 +147,17 @@ def judge(chat: Chat, requests: Sequence[Request], pairs: Sequence[Pair]) -> tup
         UserError: If no request can succeed, or the budget is spent; answers that came by then are in the cache.
     """
     rejected: Counter[str] = Counter()
-    answers: dict[int, dict[str, dict[str, str]]] = {}
+    answers: list[dict[str, dict[str, str]]] = [{} for _ in pairs]
     for index, reply in track(chat.ask(requests), "judge", len(requests), chat.ledger.line):
-        number, order = index // len(ORDERS), ORDERS[index % len(ORDERS)]
         try:
-            answers.setdefault(number, {})[order] = SHAPE.items(reply, CHOICES)[0]
+            answers[index // len(ORDERS)][ORDERS[index % len(ORDERS)]] = SHAPE.items(reply, CHOICES)[0]
         except Rejected as error:
             rejected[error.reason] += 1
     judged = []
-    for number, by_order in sorted(answers.items()):
+    for pair, by_order in zip(pairs, answers, strict=True):
         if len(by_order) == len(ORDERS):
             said, reasons = ({order: by_order[order][key] for order in ORDERS} for key in ("verdict", "reason"))
-            judged.append(Judged(pairs[number], said, reasons))
+            judged.append(Judged(pair, said, reasons))
     return judged, rejected
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecomgpt.common.files import write_json, write_text
 from ecomgpt.compare.agreement import Kappa, agreement, kappa
 from ecomgpt.compare.judge import Bias, Judged, bias
 from ecomgpt.compare.pairs import Pair
-from ecomgpt.compare.results import Tallies, Tally, tallies
+from ecomgpt.compare.results import Tallies, Tally, rounded, tallies
 from ecomgpt.reporting import drawing, wins
 from ecomgpt.reporting.text import NONE, markdown, points, visible
 from ecomgpt.runtime.directory import Run
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 PEOPLE, JUDGE = "people", "the judge"
+FIGURES = {PEOPLE: "wins", JUDGE: "wins_judge"}
+HEAD = ("task", "rows", "win", "tie", "loss", "surplus", "95 % interval")
 
 
 @dataclass(frozen=True)
@@ -28,29 +30,21 @@ class Outcome:
 
     Attributes:
         names: Of ``run_a`` and ``run_b``.
-        pairs: The sample.
-        people: What people said; its ``whole`` is None where nobody judged.
-        kappas: How far they agree.
-        judge: What the automatic judge said, or None where it was not asked.
-        bias: How far the place decided for it.
+        pairs: The sample, in its order.
+        arms: Who judged anything, `PEOPLE` or `JUDGE`, and what they said.
+        kappas: How far people agree.
+        bias: How far the place decided for the judge.
         beside: How far the judge agrees with people, on rows that both judged, equal answers left out.
         notes: What was left out.
     """
 
     names: tuple[str, str]
     pairs: Sequence[Pair]
-    people: Tallies
+    arms: list[tuple[str, Tallies, Tally]]
     kappas: list[Kappa]
-    judge: Tallies | None = None
-    bias: Bias | None = None
-    beside: Kappa | None = None
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def arms(self) -> list[tuple[str, Tallies, Tally]]:
-        """Who judged anything."""
-        found = ((PEOPLE, self.people), (JUDGE, self.judge))
-        return [(name, one, one.whole) for name, one in found if one is not None and one.whole is not None]
+    bias: Bias | None
+    beside: Kappa | None
+    notes: Sequence[str]
 
 
 def outcome(
@@ -60,33 +54,23 @@ def outcome(
     judged: Sequence[Judged] | None,
     notes: Sequence[str],
 ) -> Outcome:
-    """Adds everything up.
-
-    Args:
-        names: Of the runs.
-        pairs: The sample, in its order.
-        given: Annotator to verdicts by row.
-        judged: What the judge said; None where it was not asked.
-        notes: What was left out so far.
-    """
+    """Adds everything up: annotator to verdicts by row, and what the judge said; None where it was not asked."""
     people = tallies(pairs, given)
-    if judged is None:
-        return Outcome(names, pairs, people, agreement(given), notes=list(notes))
-    verdicts = {one.pair.key: one.verdict for one in judged}
+    verdicts = {one.pair.key: one.verdict for one in judged or ()}
+    found = {PEOPLE: people, JUDGE: tallies(pairs, {JUDGE: verdicts})} if judged is not None else {PEOPLE: people}
+    arms = [(name, one, one.whole) for name, one in found.items() if one.whole is not None]
     asked = {pair.key: people.verdicts[pair.key] for pair in pairs if not pair.same and pair.key in people.verdicts}
-    both = kappa((PEOPLE, JUDGE), (asked, verdicts)) if asked and verdicts else None
-    return Outcome(
-        names, pairs, people, agreement(given), tallies(pairs, {JUDGE: verdicts}), bias(judged), both, list(notes)
-    )
+    beside = kappa((PEOPLE, JUDGE), (asked, verdicts)) if asked and verdicts else None
+    return Outcome(names, pairs, arms, agreement(given), bias(judged or ()), beside, notes)
 
 
 def write(found: Outcome, folder: Run) -> None:
     """Writes ``results.json``, ``report.md`` and ``figures/``; a figure that no longer has anything to show goes."""
     write_json(folder.path / "results.json", _json(found))
-    for name, file in ((PEOPLE, "wins"), (JUDGE, "wins_judge")):
-        arm = next((one for who, one, _ in found.arms if who == name), None)
+    arms = {name: arm for name, arm, _ in found.arms}
+    for name, file in FIGURES.items():
         with drawing.style():
-            figure = wins.wins([*arm.tasks.values(), *_all(arm)], *found.names) if arm else None
+            figure = wins.wins(_rows(arms[name]), *found.names) if name in arms else None
             drawing.save(figure, folder.path / "figures", file)
     write_text(folder.path / "report.md", "\n".join(_markdown(found)) + "\n")
 
@@ -111,17 +95,14 @@ def show(found: Outcome) -> Iterator[RenderableType]:
     yield from (Text(visible(line)) for line in _lines(found))
 
 
-HEAD = ("task", "rows", "win", "tie", "loss", "surplus", "95 % interval")
-
-
 def _cells(one: Tally) -> tuple[str, ...]:
     shares = (points(count / one.n) for count in (one.win, one.tie, one.loss))
     interval = NONE if math.isnan(one.low) else f"[{points(one.low, True)}, {points(one.high, True)}]"
     return (one.title, f"{one.n:,}", *shares, points(one.surplus, True), interval)
 
 
-def _all(arm: Tallies) -> list[Tally]:
-    return [arm.whole] if arm.whole and len(arm.tasks) > 1 else []
+def _rows(arm: Tallies) -> list[Tally]:
+    return [*arm.tasks.values(), *([arm.whole] if arm.whole and len(arm.tasks) > 1 else [])]
 
 
 def _lines(found: Outcome) -> Iterator[str]:
@@ -135,7 +116,9 @@ def _lines(found: Outcome) -> Iterator[str]:
             yield f"By {name}, {whole.n:,} rows are decided so far."
         if whole.split:
             yield f"On {whole.split:,} rows most annotators agreed on nothing, which counts as a tie."
-    yield from (f"Agreement of {_names(one.between)}: {_kappa(one)}" for one in found.kappas)
+    for kappa_ in found.kappas:
+        *others, last = kappa_.between
+        yield f"Agreement of {', '.join(others)} and {last}: {_kappa(kappa_)}"
     if found.bias:
         one = found.bias
         share = ""
@@ -161,19 +144,14 @@ def _kappa(one: Kappa) -> str:
     return f"{one.method}'s kappa {value}{interval}; equal verdicts {points(one.observed)} %; {one.n:,} rows"
 
 
-def _names(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _markdown(found: Outcome) -> Iterator[str]:
     yield f"# {markdown(found.names[0])} against {markdown(found.names[1])}\n"
     if not found.arms:
         yield "Nobody has judged anything yet.\n"
     for name, arm, _ in found.arms:
-        file = "wins" if name == PEOPLE else "wins_judge"
-        yield f"## By {name}\n\n![Win, tie and loss by task](figures/{file}.png)\n"
+        yield f"## By {name}\n\n![Win, tie and loss by task](figures/{FIGURES[name]}.png)\n"
         yield "| " + " | ".join(HEAD) + " |\n| - |" + " -: |" * (len(HEAD) - 1)
-        yield from ("| " + " | ".join(map(markdown, _cells(one))) + " |" for one in (*arm.tasks.values(), *_all(arm)))
+        yield from ("| " + " | ".join(map(markdown, _cells(one))) + " |" for one in _rows(arm))
         yield "\nIn percent of rows; the surplus is wins less losses, with a 95 % bootstrap interval over rows.\n"
     yield from (f"- {markdown(line)}" for line in _lines(found))
 
@@ -199,6 +177,5 @@ def _json(found: Outcome) -> dict[str, Any]:
 
 
 def _plain(one: Kappa) -> dict[str, Any]:
-    numbers = {key: getattr(one, key) for key in ("observed", "value", "low", "high")}
-    known = {key: None if math.isnan(number) else round(number, 6) for key, number in numbers.items()}
-    return {"between": list(one.between), "method": one.method, "n": one.n, **known}
+    numbers = rounded(observed=one.observed, value=one.value, low=one.low, high=one.high)
+    return {"between": list(one.between), "method": one.method, "n": one.n, **numbers}

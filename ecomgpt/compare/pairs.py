@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import NamedTuple
 
 from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.common.files import read_json
@@ -54,14 +53,8 @@ class Pair:
         return "ab"[int(_hash("first", str(seed), self.key, annotator.casefold()), 16) % 2]
 
 
-@dataclass(frozen=True)
-class Sample:
-    """The pairs to compare.
-
-    Attributes:
-        pairs: In the order in which they are shown.
-        notes: What was left out and why, one sentence each.
-    """
+class Sample(NamedTuple):
+    """The pairs to compare, in the order in which they are shown, and what was left out and why, a sentence each."""
 
     pairs: list[Pair]
     notes: list[str]
@@ -76,30 +69,37 @@ def find(a: Run, b: Run, settings: CompareConfig, seed: int) -> Sample:
     Raises:
         UserError: If they answered no task in common, or different questions under the same ids.
     """
-    shared = _tasks(a, b, settings.tasks)
     titles = read_json(a.metrics_file).get("tasks", {})
     pairs: list[Pair] = []
     notes: list[str] = []
     problems: list[str] = []
-    for task in shared:
+
+    def rank(pair: Pair) -> str:
+        return _hash("order", str(seed), pair.key)
+
+    for task in _tasks(a, b, settings.tasks):
         first, second = ({one.row.id: one for one in read_answers(run.predictions / f"{task}.jsonl")} for run in (a, b))
-        both = [
-            Pair(first[name], second[name], titles.get(task, {}).get("title") or task)
-            for name in first
-            if name in second
-        ]
+        title = titles.get(task, {}).get("title") or task
+        both = [Pair(first[name], second[name], title) for name in first if name in second]
         lost = len(first) + len(second) - 2 * len(both)
         if lost:
             notes.append(f"{task}: {lost:,} rows that only one of the runs answered are left out")
-        problems += _different(task, both, a.path, b.path)
-        pairs += sorted(both, key=lambda pair: _rank(seed, pair))[: settings.limit]
+        # The cause of different questions is mostly one setting for all, so that the first example is enough.
+        different = [pair.a.row.id for pair in both if pair.a.row.prompt.text != pair.b.row.prompt.text]
+        if different:
+            problems.append(
+                f"{task}: {len(different):,} of {len(both):,} rows ask different questions in '{a.path}' and "
+                f"'{b.path}' under the same id, the first is {different[0]}; evaluate both with the same suite, "
+                "eval.candidates and data"
+            )
+        pairs += sorted(both, key=rank)[: settings.limit]
+    if not pairs and not problems:
+        problems = [
+            f"run_b: '{b.path}' and '{a.path}' have no row in common; evaluate both with the same eval settings"
+        ]
     if problems:
         raise UserError(*problems)
-    if not pairs:
-        raise UserError(
-            f"run_b: '{b.path}' and '{a.path}' have no row in common; evaluate both with the same eval settings"
-        )
-    return Sample(sorted(pairs, key=lambda pair: _rank(seed, pair)), notes)
+    return Sample(sorted(pairs, key=rank), notes)
 
 
 def _tasks(a: Run, b: Run, wanted: list[str] | None) -> list[str]:
@@ -116,20 +116,6 @@ def _tasks(a: Run, b: Run, wanted: list[str] | None) -> list[str]:
             *(f"compare.tasks: '{name}' is no task that both runs answered{suggestion(name, both)}" for name in unknown)
         )
     return [name for name in both if wanted is None or name in wanted]
-
-
-def _different(task: str, pairs: list[Pair], a: Path, b: Path) -> Iterator[str]:
-    """Reports rows that can't be compared, with the first example: the cause is mostly one setting for all."""
-    different = [pair for pair in pairs if pair.a.row.prompt.text != pair.b.row.prompt.text]
-    if different:
-        yield (
-            f"{task}: {len(different):,} of {len(pairs):,} rows ask different questions in '{a}' and '{b}' under the "
-            f"same id, the first is {different[0].a.row.id}; evaluate both with the same suite, eval.candidates and data"
-        )
-
-
-def _rank(seed: int, pair: Pair) -> str:
-    return _hash("order", str(seed), pair.key)
 
 
 def _hash(*parts: str) -> str:

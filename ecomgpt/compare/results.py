@@ -51,10 +51,12 @@ class Tally:
     def to_json(self) -> dict[str, Any]:
         """As files hold it."""
         counts = {name: getattr(self, name) for name in ("title", "n", "win", "tie", "loss", "same", "split")}
-        surplus = {"value": self.surplus, "low": self.low, "high": self.high}
-        return counts | {
-            "surplus": {name: None if math.isnan(value) else round(value, 6) for name, value in surplus.items()}
-        }
+        return counts | {"surplus": rounded(value=self.surplus, low=self.low, high=self.high)}
+
+
+def rounded(**numbers: float) -> dict[str, float | None]:
+    """Numbers as files hold them; None for NaN."""
+    return {name: None if math.isnan(number) else round(number, 6) for name, number in numbers.items()}
 
 
 @dataclass(frozen=True)
@@ -70,32 +72,27 @@ class Tallies:
 def tallies(pairs: Sequence[Pair], given: Mapping[str, Mapping[str, str]]) -> Tallies:
     """Combines the verdicts of several annotators by majority; a row without a majority is a tie.
 
-    Rows come in a random order, and equal answers count as ties only as far as the annotators have come; counting all of
-    them at once would fill an evaluation that has only begun with ties.
+    Rows come in a random order, and equal answers count as ties only as far as the annotators have come; counting all
+    of them at once would fill an evaluation that has only begun with ties.
 
     Args:
         pairs: In the order in which they are shown.
         given: Annotator to verdicts by row.
     """
     votes = {pair.key: [one[pair.key] for one in given.values() if pair.key in one] for pair in pairs}
-    reached = _reached(pairs, votes)
+    asked = [index for index, pair in enumerate(pairs) if not pair.same]
+    judged = [index for index in asked if votes[pairs[index].key]]
+    reached = len(pairs) if judged == asked else judged[-1] + 1 if judged else 0
     decided: dict[str, tuple[str, bool]] = {}
-    for pair in pairs[:reached]:
-        if pair.same:
-            decided[pair.key] = ("tie", False)
-        elif votes[pair.key]:
-            decided[pair.key] = majority(votes[pair.key])
     by_task: dict[str, list[Pair]] = {}
     for pair in pairs[:reached]:
-        if pair.key in decided:
+        if pair.same or votes[pair.key]:
+            decided[pair.key] = ("tie", False) if pair.same else majority(votes[pair.key])
             by_task.setdefault(pair.task, []).append(pair)
     tasks = {task: _tally(some[0].title, some, decided) for task, some in sorted(by_task.items())}
     every = [pair for some in by_task.values() for pair in some]
-    return Tallies(
-        tasks,
-        _tally("all rows", every, decided) if every else None,
-        {key: verdict for key, (verdict, _) in decided.items()},
-    )
+    whole = _tally("all rows", every, decided) if every else None
+    return Tallies(tasks, whole, {key: verdict for key, (verdict, _) in decided.items()})
 
 
 def majority(votes: Iterable[str]) -> tuple[str, bool]:
@@ -103,15 +100,6 @@ def majority(votes: Iterable[str]) -> tuple[str, bool]:
     counts = Counter(votes)
     best, number = counts.most_common(1)[0]
     return (best, False) if number * 2 > counts.total() else ("tie", True)
-
-
-def _reached(pairs: Sequence[Pair], votes: Mapping[str, Sequence[str]]) -> int:
-    """How many pairs, from the first, people have come past."""
-    asked = [index for index, pair in enumerate(pairs) if not pair.same]
-    judged = [index for index in asked if votes[pairs[index].key]]
-    if len(judged) == len(asked):
-        return len(pairs)
-    return judged[-1] + 1 if judged else 0
 
 
 def _tally(title: str, pairs: Sequence[Pair], decided: Mapping[str, tuple[str, bool]]) -> Tally:

@@ -1,8 +1,8 @@
 """The page on which people judge: a few plain forms, served on loopback.
 
 The page works by keyboard alone, shows any text literally and loads nothing from a network. Every verdict is a form
-answered by a redirect, so that a reload, the back button or a second tab can neither repeat nor lose one, and the browser
-holds nothing that a restart could forget. aiohttp is installed anyway: `datasets` and `lightning` need it.
+answered by a redirect, so that a reload, the back button or a second tab can neither repeat nor lose one, and the
+browser holds nothing that a restart could forget. aiohttp is installed anyway: `datasets` and `lightning` need it.
 """
 
 from __future__ import annotations
@@ -74,15 +74,16 @@ class Page:
             app.router.add_get(f"{root}{name}", static)
         return app
 
-    async def start(self, request: web.Request) -> web.Response:
+    async def start(self, request: web.Request, wrong: str = "") -> web.Response:
         """Asks for a name, and offers those that are known."""
-        return self._start()
+        known = [(name, self._done(name)) for name in self.verdicts.annotators]
+        return self._page("start", 400 if wrong else 200, known=known, total=len(self.pairs), wrong=wrong)
 
     async def judge(self, request: web.Request) -> web.Response:
         """The first row that the annotator has not judged."""
         annotator = self._annotator(request.query.get("name", ""))
         if annotator is None:
-            return self._start("A name has 1 to 60 visible characters.")
+            return await self.start(request, "A name has 1 to 60 visible characters.")
         given = self.verdicts.of(annotator)
         pair = next((pair for pair in self.pairs if pair.key not in given), None)
         state: dict[str, Any] = {"annotator": annotator, "done": self._done(annotator), "total": len(self.pairs)}
@@ -108,9 +109,8 @@ class Page:
         annotator, better = self._annotator(str(form.get("name", ""))), form.get("better")
         pair = next((pair for pair in self.pairs if pair.key == form.get("row")), None)
         if annotator is None or pair is None or better not in CHOICES:
-            raise web.HTTPBadRequest(
-                text="This is no verdict on a row of this comparison. Go back and reload the page."
-            )
+            text = "This is no verdict on a row of this comparison. Go back and reload the page."
+            raise web.HTTPBadRequest(text=text)
         first = pair.first(self.seed, annotator)
         verdict = "tie" if better == "tie" else "win" if (better == "first") == (first == "a") else "loss"
         self.verdicts.add(annotator, pair, first, verdict)
@@ -123,10 +123,6 @@ class Page:
             raise web.HTTPBadRequest(text="No name was given. Go back and reload the page.")
         self.verdicts.undo(annotator)
         raise self._next(annotator)
-
-    def _start(self, wrong: str = "") -> web.Response:
-        known = [(name, self._done(name)) for name in self.verdicts.annotators]
-        return self._page("start", 400 if wrong else 200, known=known, total=len(self.pairs), wrong=wrong)
 
     def _annotator(self, name: str) -> str | None:
         clean = clean_name(name)
@@ -194,13 +190,9 @@ def serve(page: Page, port: int | None) -> None:
     Raises:
         UserError: If the port is taken.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((LOOPBACK, port or 0))
-        listener.listen()  # From now on a browser waits for us, however early it is.
+        listener = socket.create_server((LOOPBACK, port or 0))  # From now on a browser waits for us.
     except OSError as error:
-        listener.close()
         raise UserError(
             f"compare.port: cannot listen on port {port} ({error.strerror}); give another, or null for a free one"
         ) from None

@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.jsonl import append_line, read_lines
@@ -66,7 +65,6 @@ class Verdicts:
                 f"name: another process shows '{path.parent}'; end it first, or give another name="
             ) from None
         self.path = path
-        self.notes: list[str] = []
         self._digests = {pair.key: pair.digest for pair in pairs}
         self._of: dict[str, dict[str, Verdict]] = {}
         self._names: dict[str, str] = {}
@@ -75,9 +73,7 @@ class Verdicts:
     def __enter__(self) -> Verdicts:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._lock.release()
 
     @property
@@ -115,37 +111,32 @@ class Verdicts:
             given[one.row] = one
 
     def _read(self) -> None:
-        broken: list[int] = []
+        broken: list[str] = []
         stale = elsewhere = 0
         for number, line in read_lines(self.path):
             one = _decode(line)
             if one is None:
-                broken.append(number)
+                broken.append(str(number))
             elif one.row not in self._digests:
                 elsewhere += 1
             elif one.answers != self._digests[one.row]:
                 stale += 1
             else:
                 self._take(one)
-        if broken:
-            lines = ", ".join(map(str, broken[:10])) + (" ..." if len(broken) > 10 else "")
-            self.notes.append(f"{self.path}: not counted, because torn or no verdict: line {lines}")
-        if stale:
-            self.notes.append(
-                f"{self.path}: {stale:,} verdicts are on answers that have changed since; they are not counted"
-            )
-        if elsewhere:
-            self.notes.append(
-                f"{self.path}: {elsewhere:,} verdicts are on rows outside compare.tasks and compare.limit; not counted"
-            )
+        lines = ", ".join(broken[:10]) + (" ..." if len(broken) > 10 else "")
+        notes = [
+            (len(broken), f"not counted, because torn or no verdict: line {lines}"),
+            (stale, f"{stale:,} verdicts are on answers that have changed since; they are not counted"),
+            (elsewhere, f"{elsewhere:,} verdicts are on rows outside compare.tasks and compare.limit; not counted"),
+        ]
+        self.notes = [f"{self.path}: {note}" for count, note in notes if count]
 
 
 def clean_name(name: str) -> str | None:
     """An annotator's name as it is kept, or None for one that can't be shown on one line."""
     name = " ".join(unicodedata.normalize("NFC", name).split())
-    shown = all(
-        unicodedata.category(letter)[0] != "C" for letter in name
-    )  # No control, format or surrogate characters.
+    # No control, format or surrogate characters.
+    shown = all(unicodedata.category(letter)[0] != "C" for letter in name)
     return name if name and shown and len(name) <= LONGEST_NAME else None
 
 

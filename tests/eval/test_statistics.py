@@ -66,11 +66,12 @@ def test_resampling_equals_scoring_resampled_rows() -> None:
 
 
 def test_scores_are_json_and_the_same_each_time() -> None:
-    first = score(task("t"), answers(0.6), 200).as_json()
-    assert first == score(task("t"), answers(0.6), 200).as_json() == json.loads(json.dumps(first))
-    assert first["n"] == 40 and first["primary"] == "micro_f1"
-    for name, one in first["metrics"].items():
-        assert one["low"] <= one["value"] <= one["high"], name
+    first = score(task("t"), answers(0.6), 200)
+    written = {name: vars(one) for name, one in first.metrics.items()}
+    assert first.metrics == score(task("t"), answers(0.6), 200).metrics
+    assert written == json.loads(json.dumps(written)) and first.n == 40 and first.primary == "micro_f1"
+    for name, one in first.metrics.items():
+        assert one.low <= one.value <= one.high, name
     with pytest.raises(ValueError, match="no answers"):
         score(task("t"), [])
 
@@ -101,7 +102,7 @@ def test_averages_by_hand() -> None:
     accuracy = found["all"]["metrics"]["accuracy"]
     assert accuracy["value"] == pytest.approx(np.mean(values), abs=1e-6)
     assert accuracy["low"] < accuracy["value"] < accuracy["high"]
-    alone = scores["y"].as_json()["metrics"]["accuracy"]
+    alone = vars(scores["y"].metrics["accuracy"])
     assert accuracy["high"] - accuracy["low"] < alone["high"] - alone["low"]
     assert "cross_task" not in averages(tasks, scores)
 

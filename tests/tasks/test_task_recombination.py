@@ -1,7 +1,6 @@
 """Recombined tasks are balanced, their distractors are real, and none of them is true by accident."""
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -172,7 +171,7 @@ def test_chinese_queries_that_share_a_word_are_no_distractors() -> None:
         for query in queries
     ]
     labels = {**STORE.labels, "relevance.zh": {"相关": "相关", "不相关": "不相关"}}
-    dataset = replace(STORE, labels=labels)
+    dataset = STORE.model_copy(update={"labels": labels})
     rows = {
         row.id.split("/")[1]: row.candidates
         for row in instructions(dataset, records, [TASKS["product_among_others"]], 0, {})

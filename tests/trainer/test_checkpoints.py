@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,8 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from ecomgpt.runtime.process_group import PARENT
-from ecomgpt.runtime.signals import PREEMPTION
+from ecomgpt.runtime.signals import PREEMPTION, when_parent_ends
 from ecomgpt.trainer.checkpoints import Checkpoints
 from ecomgpt.trainer.interrupt import Interrupted, Interruption
 from ecomgpt.trainer.stored import checkpoints, newest_readable
@@ -94,15 +94,8 @@ def test_a_signal_waits_for_the_end_of_the_step(number: signal.Signals) -> None:
     assert signal.getsignal(number) is before
 
 
-def test_a_group_stops_when_its_parent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    saver = Saver()
-    monkeypatch.setenv(PARENT, str(os.getppid()))
-    Interruption(saver).after_step(at(4))
-    process = os.fork()
-    if process == 0:
-        os._exit(0)
-    os.waitpid(process, 0)
-    monkeypatch.setenv(PARENT, str(process))
-    with pytest.raises(Interrupted):
-        Interruption(saver).after_step(at(4))
-    assert saver.saved == [4]
+def test_what_follows_the_end_of_the_parent_waits_for_it() -> None:
+    alive, gone = threading.Event(), threading.Event()
+    when_parent_ends(os.getppid(), alive.set)
+    when_parent_ends(-1, gone.set)
+    assert gone.wait(10) and not alive.is_set()

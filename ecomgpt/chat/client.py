@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from types import TracebackType
 
 from ecomgpt.chat.cache import Cache, cache_file
 from ecomgpt.chat.endpoint import Endpoint, Refused, Transient
@@ -48,9 +47,7 @@ class Chat:
     def __enter__(self) -> "Chat":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._stop.set()
         if kind is KeyboardInterrupt:
             print("\nWaiting for the answers that are on their way; they are paid for.", file=sys.stderr, flush=True)
@@ -109,18 +106,15 @@ class Chat:
                     continue
                 failed = failed + 1 if reply.failure else 0
                 if failed >= self.settings.give_up and error is None:
-                    error = self._given_up(failed, reply.failure)
+                    error = UserError(
+                        f"chat: {failed} requests to {self.settings.base_url} failed in a row, the last with: "
+                        f"{reply.failure}. What is paid for is kept; the same command goes on from there"
+                    )
                     self._stop.set()
                 for index in askers.pop(key):
                     yield index, reply
         if error is not None:
             raise error
-
-    def _given_up(self, failed: int, last: str) -> UserError:
-        return UserError(
-            f"chat: {failed} requests to {self.settings.base_url} failed in a row, the last with: {last}. "
-            "What is paid for is kept; the same command goes on from there"
-        )
 
     def _answer(self, key: str, request: Request) -> ChatReply:
         """One answer, after as many tries as it takes; kept in the cache before anybody sees it."""

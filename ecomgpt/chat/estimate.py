@@ -1,7 +1,7 @@
 """The cost of requests, estimated before any is sent."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from ecomgpt.chat.cache import Cache
 from ecomgpt.chat.ledger import price
@@ -27,12 +27,7 @@ class CostEstimate:
 
     def plus(self, other: "CostEstimate") -> "CostEstimate":
         """Both together."""
-        return CostEstimate(
-            self.questions + other.questions,
-            self.known + other.known,
-            self.prompt_tokens + other.prompt_tokens,
-            self.answer_tokens + other.answer_tokens,
-        )
+        return CostEstimate(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
     def line(self, settings: ChatConfig) -> str:
         """For people."""

@@ -60,9 +60,9 @@ class Ledger:
             while budget is not None and self.cost + self.uncertain + self._reserved + most > budget:
                 if not self._reserved:
                     raise OverBudget(
-                        f"chat.budget: {self.cost + self.uncertain:.4f} of {budget:g} USD are spent, and the next request "
-                        f"may cost {most:.4f}. What is paid for is kept: the same command goes on from there with as much "
-                        "again, or give a larger chat.budget"
+                        f"chat.budget: {self.cost + self.uncertain:.4f} of {budget:g} USD are spent, and the next "
+                        f"request may cost {most:.4f}. What is paid for is kept: the same command goes on from there "
+                        "with as much again, or give a larger chat.budget"
                     )
                 self._changed.wait(0.1)
                 if stop.is_set():

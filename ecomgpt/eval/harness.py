@@ -4,7 +4,6 @@ Prompts are written out in full, wordings and candidates included, so that the h
 holds the limits of the answers and the decoding. Rows lie beside the YAML, so the folder can be moved.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +43,8 @@ _README = """# {name}: tasks for lm-evaluation-harness
       --tasks {group} --log_samples --output_path <folder>
 
 {count} tasks, {rows} rows. The prompts are whole: use no chat template and no few-shot examples. {cut}
-Answers are decoded greedily, or with the beams that the YAML names; `max_gen_toks` of each YAML limits them. The harness
-itself computes exact match alone.
+Answers are decoded greedily, or with the beams that the YAML names; `max_gen_toks` of each YAML limits them. The
+harness itself computes exact match alone.
 """
 
 
@@ -122,8 +121,7 @@ def _row(row: EvalRow, tokenizer: "PreTrainedTokenizerFast | None", most: int) -
             raise UserError(f"{row.id}: {error}; raise eval.max_prompt_tokens or offer fewer candidates") from None
         if cut:
             prompt = str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-    candidates: Sequence[str] = row.candidates
-    return {"id": row.id, "prompt": prompt, "target": row.target, "candidates": list(candidates), "cut_tokens": cut}
+    return {"id": row.id, "prompt": prompt, "target": row.target, "candidates": row.candidates, "cut_tokens": cut}
 
 
 def _yaml(value: dict[str, Any]) -> str:

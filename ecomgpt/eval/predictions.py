@@ -1,4 +1,4 @@
-"""Answers on disk: JSON Lines that are written as they come, continued after an interruption and scored without a model.
+"""Answers on disk: JSON Lines, written as they come, continued after an interruption and scored without a model.
 
 While a task is decoded its answers stand in ``<task>.jsonl.part<process>`` in the order in which they come; once all
 are there they become ``<task>.jsonl`` in the order of the rows.

@@ -78,9 +78,8 @@ def from_instruction(instruction: Instruction, task: str, kind: str | None = Non
         kind: A key of `KINDS`; None takes what fits the answer's form. A choice among texts of the input is to answer
             with words of the input, as the released product selection is.
     """
-    among_texts = instruction.form == "label" and not all(
-        one in instruction.prompt.after for one in instruction.candidates
-    )
+    offered = all(one in instruction.prompt.after for one in instruction.candidates)
+    among_texts = instruction.form == "label" and not offered
     return EvalRow(
         id=instruction.id,
         task=task,

@@ -81,7 +81,7 @@ class Shape:
             text = value[name]
             if not isinstance(text, str) or not text or text != text.strip():
                 raise Rejected("an empty or padded field", f"'{name}' is {text!r}"[:200])
-            if not _encodable(text):
+            if any("\ud800" <= sign <= "\udfff" for sign in text):  # Lone surrogates, which UTF-8 cannot hold.
                 raise Rejected("characters that are no text", f"'{name}' is {text!r}"[:200])
             if axis is not None and text not in axes[axis]:
                 raise Rejected("a label that was not offered", f"'{text}' is no {name}"[:200])
@@ -113,14 +113,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice in an object")
     return found
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ecomgpt.chat.messages import ChatReply, Request
+from ecomgpt.common.hashing import value_hash
 from ecomgpt.config.declarations import Declaration, OneOf, Strict, load, load_all
 from ecomgpt.pseudo.answer import Axes, Rejected
 from ecomgpt.pseudo.forms import FORMS, Form, Text
@@ -94,11 +95,8 @@ class Labelling(Declaration):
 
     def digest(self) -> str:
         """Names everything that is said to the model besides the text: another prompt, another name."""
-        from ecomgpt.common.hashing import value_hash
-
-        return value_hash(
-            [[self.request("", language).messages, self.request("", language).schema] for language in LANGUAGES]
-        )
+        requests = [self.request("", language) for language in LANGUAGES]
+        return value_hash([[one.messages, one.schema] for one in requests])
 
 
 def _axes(dataset: Dataset) -> set[str]:
@@ -130,18 +128,13 @@ def title_and_description(record: Record) -> str:
     return f"{record.title}\n{record.description}".strip()
 
 
-def _query(record: Record) -> str:
-    assert isinstance(record, Search)
-    return record.query
-
-
 VIEWS: dict[str, Callable[[Record], str]] = {
     "text": lambda record: getattr(record, "text", ""),
     "title": lambda record: getattr(record, "title", ""),
     "description": lambda record: getattr(record, "description", ""),
     "title_and_description": title_and_description,
     "context": lambda record: getattr(record, "context", ""),
-    "query": _query,
+    "query": lambda record: getattr(record, "query", ""),
     "turns": turns,
     "opening": opening,
 }

@@ -61,13 +61,10 @@ class Form:
 def entities(text: Text, items: Items) -> Record:
     """Typed spans of a text; where a term occurs several times, its first occurrence."""
     types = _one_each(items, "term", "type")
-    spans = [
-        Entity(type_, _place(term, text.text), _place(term, text.text) + len(term), term)
-        for term, type_ in types.items()
-    ]
-    return EntityText(
-        **text.head(), text=text.text, entities=tuple(sorted(spans, key=lambda span: (span.start, span.end)))
-    )
+    places = {term: _place(term, text.text) for term in types}
+    spans = [Entity(types[term], start, start + len(term), term) for term, start in places.items()]
+    ordered = sorted(spans, key=lambda span: (span.start, span.end))
+    return EntityText(**text.head(), text=text.text, entities=tuple(ordered))
 
 
 def attributes(text: Text, items: Items) -> Record:

@@ -53,10 +53,8 @@ class OpenAI:
                 else:
                     yield Reply(index, reply.text)
         if refused:
-            print(
-                f"  {task.name}: {len(refused)} requests were not taken and count as invalid ({refused[-1]})",
-                flush=True,
-            )
+            note = f"{len(refused)} requests were not taken and count as invalid ({refused[-1]})"
+            print(f"  {task.name}: {note}", flush=True)
         log.info("%s: %s", self.name, self.ledger.line())
         if failures:
             raise UserError(

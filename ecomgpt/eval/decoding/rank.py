@@ -106,9 +106,7 @@ def _log_probabilities(store: Store, hidden: Tensor, asked: list[tuple[int, int]
             for number, (place, token) in enumerate(asked)
             if start <= place < start + len(logits)
         ]
-        places, tokens = (
-            torch.tensor([one[i] for one in here], device=logits.device, dtype=torch.long) for i in (1, 2)
-        )
+        places, tokens = torch.tensor([one[1:] for one in here], device=logits.device).reshape(-1, 2).long().T
         for (number, _, _), value in zip(here, (logits[places, tokens] - sums[places]).tolist(), strict=True):
             wanted[number] = value
     return wanted

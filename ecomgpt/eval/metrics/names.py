@@ -51,7 +51,7 @@ def defaults(kind: str, form: str) -> list[str]:
 
 
 def metric(name: str, kind: str) -> "Metric":
-    """The metric of a name, one of `METRIC_NAMES`, for a task type: the released F1 of NER is another than the rest's."""
+    """The metric of a name, one of `METRIC_NAMES`, for a task type; the released F1 of NER differs from the others'."""
     module, _, attribute = _METRICS[name].partition(".")
     if kind == "NER" and name in ("released_micro_f1", "released_macro_f1"):
         module = "released_ner"

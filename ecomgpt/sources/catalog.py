@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from ecomgpt.common.errors import UserError
@@ -47,15 +48,12 @@ def locate(dataset: Dataset, data_root: Path) -> list[tuple[str, Path]]:
     if dataset.reader == "demo":
         return [("", Path("demo"))]
     root = folder(dataset, data_root)
-    found: list[tuple[str, Path]] = []
-    seen: set[Path] = set()
+    found: dict[Path, str] = {}
     for split in sorted(dataset.files, key=SPLITS.index):
         for pattern in dataset.files[split]:
             for path in sorted(root.glob(pattern)):
-                if path not in seen:
-                    seen.add(path)
-                    found.append((split, path))
-    return found
+                found.setdefault(path, split)
+    return [(split, path) for path, split in found.items()]
 
 
 def expected(dataset: Dataset) -> int | None:
@@ -99,7 +97,8 @@ def read(dataset: Dataset, data_root: Path, counts: ReadCounts, max_bad_rows: in
     groups, conflicts = Groups(), Conflicts()
     connect, contrary = dataset.options.get("connect"), dataset.options.get("conflicts") == "drop"
     if connect or contrary:
-        for item in _items(dataset, data_root, files):
+        everything = (_file_items(dataset, data_root, *file) for file in files)
+        for item in chain.from_iterable(everything):
             for record in item.records:
                 if connect:
                     groups.tie(record.group, group_of(text_of(record)))
@@ -122,11 +121,6 @@ def _generated(dataset: Dataset, counts: ReadCounts) -> Iterator[Record]:
         counts.kept += 1
         counts.records[type(record).__name__] += 1
         yield record
-
-
-def _items(dataset: Dataset, data_root: Path, files: list[tuple[str, Path]]) -> Iterator[Item]:
-    for split, path in files:
-        yield from _file_items(dataset, data_root, split, path)
 
 
 def _file_items(dataset: Dataset, data_root: Path, split: str, path: Path) -> Iterator[Item]:

@@ -13,34 +13,9 @@ from ecomgpt.sources.readers.cells import AXES
 from ecomgpt.sources.records import KINDS
 
 FIELDS = (
-    "id",
-    "group",
-    "language",
-    *AXES,
-    "text",
-    "title",
-    "description",
-    "attributes",
-    "brand",
-    "cluster",
-    "product",
-    "question",
-    "context",
-    "answers",
-    "relevance",
-    "left",
-    "right",
-    "relation",
-    "source",
-    "target",
-    "entities",
-    "aspects",
-    "query",
-    "dialogue",
-    "speaker",
-    "turns",
-    "turn.text",
-    "turn.speaker",
+    *("id", "group", "language", *AXES, "text", "title", "description", "attributes", "brand", "cluster", "product"),
+    *("question", "context", "answers", "relevance", "left", "right", "relation", "source", "target", "entities"),
+    *("aspects", "query", "dialogue", "speaker", "turns", "turn.text", "turn.speaker"),
     *(f"turn.{axis}" for axis in AXES),
 )
 """What ``columns`` may fill."""
@@ -52,11 +27,6 @@ MAPPINGS = ("attributes", "drop", "drop_marks", "extract", "keep", "local", "mul
 
 def problems(dataset: Dataset) -> Iterator[str]:
     """Sentences on what the declaration's types can't say."""
-    yield from _names(dataset)
-    yield from _options(dataset)
-
-
-def _names(dataset: Dataset) -> Iterator[str]:
     for kind in dataset.records:
         if kind not in KINDS:
             yield f"there is no record kind '{kind}'{suggestion(kind, list(KINDS))}"
@@ -74,6 +44,7 @@ def _names(dataset: Dataset) -> Iterator[str]:
             yield f"'labels' names '{axis}', which is no axis{suggestion(name, LABEL_AXES)}"
         elif dot and language not in ("en", "zh"):
             yield f"'labels.{axis}': '{language}' is no language; known: en, zh"
+    yield from _options(dataset)
 
 
 def _options(dataset: Dataset) -> Iterator[str]:

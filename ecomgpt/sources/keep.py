@@ -128,21 +128,15 @@ class Keeper:
 
     def _reason(self, record: Record, item: Item, path: Path) -> str:
         """Why a record is left out; empty where it is kept."""
-        content = repr(
-            [
-                getattr(record, one.name)
-                for one in dataclasses.fields(record)
-                if one.name not in ("id", "group", "split")
-            ]
-        )
+        names = [one.name for one in dataclasses.fields(record) if one.name not in ("id", "group", "split")]
+        content = repr([getattr(record, name) for name in names])
         if "\ufffd" in content or spoiled(text_of(record)):
             return LOST
         if "id" in self.dataset.columns:
             digest = number(record.id)
             if digest in self.ids:
-                self._spoiled(
-                    Item(item.line, rows=item.rows, bad=f"the id '{record.id}' stands in an earlier row too"), path
-                )
+                bad = f"the id '{record.id}' stands in an earlier row too"
+                self._spoiled(Item(item.line, rows=item.rows, bad=bad), path)
                 return _BAD
             self.ids.add(digest)
         if record in self.conflicts:

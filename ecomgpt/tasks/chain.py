@@ -19,37 +19,18 @@ def sort_of(task: Task) -> str:
     return "pseudo" if task.label == "pseudo" else str(task.operation)
 
 
-def edges(tasks: Iterable[Task]) -> list[tuple[Task, str]]:
-    """The graph: (atomic task, final family that it serves), sorted by family and task."""
-    found = [(task, family) for task in tasks if task.kind == "atomic" for family in task.serves]
-    return sorted(found, key=lambda edge: (edge[1], edge[0].name))
-
-
 def as_csv(tasks: Iterable[Task], examples: dict[str, int], datasets: dict[str, int]) -> str:
     """The graph as CSV: a row an edge, from an atomic task to a family that it feeds; raw tasks feed their own family.
 
-    Args:
-        tasks: The declarations.
-        examples: Training examples by declaration.
-        datasets: How many datasets give the task, by declaration.
+    ``examples`` (of the training split) and ``datasets`` (that give the task) are numbers by declaration.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["task", "made_by", "label", "record", "own_family", "feeds", "datasets", "examples"])
     for task in sorted(tasks, key=lambda task: (SORTS.index(sort_of(task)), task.family, task.name)):
         for family in task.serves or [task.family]:
-            writer.writerow(
-                [
-                    task.name,
-                    sort_of(task),
-                    task.label,
-                    task.record,
-                    task.family,
-                    family,
-                    datasets[task.name],
-                    examples[task.name],
-                ]
-            )
+            numbers = datasets[task.name], examples[task.name]
+            writer.writerow([task.name, sort_of(task), task.label, task.record, task.family, family, *numbers])
     return stream.getvalue()
 
 
@@ -68,9 +49,8 @@ def as_markdown(tasks: Iterable[Task]) -> str:
         "records and labels gives one task of the mixture, `<dataset>.<task>`; `job=build` draws the chain of those that were found.",
     ]
     for family, meaning in FAMILIES.items():
-        own = sorted(
-            (task for task in known if task.family == family), key=lambda task: (SORTS.index(sort_of(task)), task.name)
-        )
+        own = [task for task in known if task.family == family]
+        own.sort(key=lambda task: (SORTS.index(sort_of(task)), task.name))
         if own:
             lines += ["", f"## {family.replace('_', ' ').capitalize()}", "", f"To {meaning}.", ""]
             lines += ["| task | made by | from | answer | feeds |", "| - | - | - | - | - |"]

@@ -53,19 +53,14 @@ class Context:
     random: Random
     pool: Pool
 
-    def name(self, english: str) -> str:
-        """A field's name in the wording's language."""
-        return FIELDS[english] if self.chinese else english
-
     def fields(self, **values: str) -> str:
         """``Title: ...`` and so on, one line a field; underscores in names become blanks."""
-        colon = "：" if self.chinese else ": "
         lines = []
         for key, value in values.items():
+            name = key.replace("_", " ")
             # A list begins on its own line; no blank is left at the end of the first.
-            lines.append(
-                self.name(key.replace("_", " ")) + (colon.rstrip() if value.startswith("\n") else colon) + value
-            )
+            blank = "" if self.chinese or value.startswith("\n") else " "
+            lines.append(f"{FIELDS[name]}：{value}" if self.chinese else f"{name}:{blank}{value}")
         return "\n".join(lines)
 
     def coin(self) -> bool:
@@ -149,7 +144,7 @@ FIELDS: dict[str, str] = {
     "Intent": "意图",
     "Facts": "要点",
 }
-"""The names of fields in inputs; a language's other half of `Context.name`."""
+"""The Chinese names of fields in inputs."""
 
 
 CHOICES = 4
@@ -159,8 +154,6 @@ LONGEST_CHOICE = 300
 """Characters of a text to choose from: several long ones would not fit a prompt, and a cut one can't be chosen."""
 
 TOO_COMMON = "balance: other records of the block have this answer already"
-
-TOO_LONG = "the text is too long to choose from"
 
 
 def listed(items: Sequence[str]) -> str:
@@ -179,7 +172,7 @@ def pick(context: Context, right: str, wrong: Sequence[str], field_name: str, **
         **given: Fields that stand before the list, and decide.
     """
     if len(right) > LONGEST_CHOICE:
-        return TOO_LONG
+        return "the text is too long to choose from"
     right = one_line(right)
     texts = list(dict.fromkeys([right, *(one_line(text) for text in wrong if len(text) <= LONGEST_CHOICE)]))
     if len(texts) < 2:

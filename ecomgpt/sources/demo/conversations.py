@@ -49,15 +49,13 @@ def _exchange(item: DemoItem, random: Random, intent: Intent, reply: Phrases, op
 
 def _say(item: DemoItem, random: Random, wording: Phrases, opens: bool) -> str:
     """A customer's message; where it opens a conversation, at times with a greeting or a sentence beside the point."""
-    vocabulary = item.vocabulary
+    vocabulary, talk = item.vocabulary, item.vocabulary.talk["dialogue"]
     writer = Writer(random, vocabulary.lexicon)
     slots = item.slots | {"order": f"{pick(random, 'ABCD')}{int(random() * 90000 + 10000)}"}
     if opens and random() < 0.3:
-        writer.sentence(
-            pick(random, vocabulary.talk["dialogue"]["greeting"]), slots, vocabulary.style["after_greeting"]
-        )
+        writer.sentence(pick(random, talk["greeting"]), slots, vocabulary.style["after_greeting"])
     if opens and random() < 0.35:
-        writer.sentence(pick(random, vocabulary.talk["dialogue"]["prefix"]), slots, vocabulary.style["gap"])
+        writer.sentence(pick(random, talk["prefix"]), slots, vocabulary.style["gap"])
     start = len(writer.parts)
     writer.write(pick(random, wording), slots)
     if random() < 0.85:
@@ -66,5 +64,5 @@ def _say(item: DemoItem, random: Random, wording: Phrases, opens: bool) -> str:
         writer.add(vocabulary.style["stop"].strip())
     if opens and random() < 0.25:
         writer.add(vocabulary.style["gap"])
-        writer.sentence(pick(random, vocabulary.talk["dialogue"]["suffix"]), slots)
+        writer.sentence(pick(random, talk["suffix"]), slots)
     return noisy(writer.text, writer.spans, random, vocabulary.language)

@@ -91,7 +91,7 @@ class Writer:
         value = slots[name] if name in slots else self.lexicon[name]
         if isinstance(value, str):
             if article:
-                self.add("an " if value[0] in "aeiouAEIOU" else "a ")
+                self.add(with_article(value).removesuffix(value))
             self.add(value, name)
         elif isinstance(value, tuple):
             self.write(self.choose(value), slots)

@@ -26,7 +26,6 @@ class DemoItem:
 
     @property
     def language(self) -> str:
-        """Its shop's language."""
         return self.vocabulary.language
 
     def shared(self, name: str) -> dict[str, Any]:
@@ -129,14 +128,7 @@ def pieces(
 
 
 def title(item: DemoItem, random: Random, show: Collection[str] = (), more: int = 3) -> tuple[str, list[Span]]:
-    """A shop's title of a product, with the spans of brand, noun and attributes.
-
-    Args:
-        item: The product.
-        random: Where the wording comes from.
-        show: Attributes that it must show.
-        more: How many attributes it shows at most, on top of ``show``.
-    """
+    """A shop's title of a product that shows the attributes ``show`` and at most ``more`` others; with all spans."""
     attributes = item.category.attributes
     shown = [a for a in attributes if a.name in show]
     rest = [a for a in attributes if a.name not in show]
@@ -164,14 +156,11 @@ def tell(item: DemoItem, attributes: Sequence[Attribute], writer: Writer) -> Non
 
 def describe(item: DemoItem, random: Random, attributes: list[Attribute], closing: bool = True) -> str:
     """A description that tells the given attributes and no others."""
-    text = item.vocabulary.talk["text"]
-    stop = item.vocabulary.style["stop"]
+    text, style = item.vocabulary.talk["text"], item.vocabulary.style
     writer = Writer(random, item.vocabulary.lexicon)
-    opening = pick(random, text["opening"])
-    writer.sentence(opening, item.slots)
-    writer.add("" if writer.text.endswith(("?", "？")) else stop.strip())
-    gap = item.vocabulary.style["gap"]
-    writer.add(gap)
+    writer.sentence(pick(random, text["opening"]), item.slots)
+    writer.add("" if writer.text.endswith(("?", "？")) else style["stop"].strip())
+    writer.add(style["gap"])
     tell(item, attributes, writer)
     if closing and random() < 0.6:
         writer.sentence(pick(random, text["closing"]), item.slots)

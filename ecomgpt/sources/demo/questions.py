@@ -18,14 +18,9 @@ def questions(item: DemoItem, random: Random, product: str) -> Iterator[Question
         told = sample(random, item.category.attributes, 2 + int(random() * 2))
         asked = told[0]
         context = _context(item, random, sample(random, told, len(told)), asked)
-        answers = (item.values[asked.name].plain,)
+        facts = {"context": context, "answers": (item.values[asked.name].plain,), "product": product}
         yield Question(
-            **item.shared(f"question-{number}"),
-            question=_ask(item, random, asked),
-            context=context,
-            answers=answers,
-            product=product,
-            extractive=True,
+            **item.shared(f"question-{number}"), **facts, question=_ask(item, random, asked), extractive=True
         )
     asked = pick(random, [a for a in item.category.attributes if a.kind not in _SOFT])
     told = sample(random, [a for a in item.category.attributes if a is not asked], 2)

@@ -1,9 +1,9 @@
 """Reviews whose rating, polarities, terms and offsets all follow from one plan."""
 
-from collections.abc import Callable
+from functools import partial
 
 from ecomgpt.sources.demo.noise import noisy
-from ecomgpt.sources.demo.phrases import Phrase, Writer
+from ecomgpt.sources.demo.phrases import Writer
 from ecomgpt.sources.demo.products import DemoItem, Random, pick, sample
 from ecomgpt.sources.demo.vocabulary import AspectWords
 from ecomgpt.sources.records import Aspect, LabelledText, Review
@@ -70,21 +70,19 @@ def _choose_aspects(item: DemoItem, random: Random, polarities: tuple[str, ...])
     taken: set[str] = set()
     ordered = sample(random, polarities, len(polarities))
     for words, polarity in zip(sample(random, item.category.aspects, len(ordered)), ordered, strict=True):
-        free = [term for term in words.terms if term not in taken]
-        term = pick(random, free)
+        term = pick(random, [term for term in words.terms if term not in taken])
         taken.add(term)
         chosen.append((words, term, polarity))
     return chosen
 
 
-def _clause(item: DemoItem, frame: Phrase, words: AspectWords, term: str) -> Callable[[Writer], None]:
-    return lambda writer: writer.write(frame, item.slots | words.slots | {"t": term})
-
-
 def _write_clauses(item: DemoItem, writer: Writer, plan: list[tuple[AspectWords, str, str]]) -> None:
     """All opinions as one or two sentences; ``but`` joins what differs, ``and`` what agrees."""
     frames, style = item.vocabulary.frames, item.vocabulary.style
-    clauses = [_clause(item, writer.choose(frames[polarity]), words, term) for words, term, polarity in plan]
+    clauses = [
+        partial(Writer.write, phrase=writer.choose(frames[polarity]), slots=item.slots | words.slots | {"t": term})
+        for words, term, polarity in plan
+    ]
     for first in range(0, len(plan), 2):
         if first:
             writer.add(style["gap"])

@@ -56,9 +56,8 @@ def _all(cells: Cells, value: Any) -> list[tuple[str, str]]:
         try:
             found = [(str(one["name"]), str(one["value"])) for one in value]
         except _OTHER_SHAPE as error:
-            raise Malformed(
-                f"the attributes {str(value)[:60]!r} are not a list of {{name: ..., value: ...}}"
-            ) from error
+            said = f"the attributes {str(value)[:60]!r} are not a list of {{name: ..., value: ...}}"
+            raise Malformed(said) from error
     elif isinstance(value, dict):
         # An object as a value lists {value: score} in the form of scores; elsewhere a text can't state it.
         listed = [(name, one) for name, values in value.items() for one in _listed(values, form) if one is not None]
@@ -93,17 +92,14 @@ def occurrences(cells: Cells, text: str) -> tuple[Entity, ...]:
         try:
             return tuple(_given(one, text) for one in cells.raw("entities"))
         except _OTHER_SHAPE as error:
-            raise Malformed(
-                f"the entities {str(cells.raw('entities'))[:60]!r} are not a list of {{start, end, label}}"
-            ) from error
+            said = f"the entities {str(cells.raw('entities'))[:60]!r} are not a list of {{start, end, label}}"
+            raise Malformed(said) from error
     found = []
     for name, value in attributes_of(cells, cells.raw("attributes")):
         whole = re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text)
         start = whole.start() if whole else text.find(value)
         if start < 0:
-            cells.notes["attribute value that does not occur in the text"] = (
-                cells.notes.get("attribute value that does not occur in the text", 0) + 1
-            )
+            cells.note("attribute value that does not occur in the text")
             continue
         found.append(Entity(name, start, start + len(value), value))
     return tuple(sorted(found, key=lambda one: (one.start, one.end, one.type)))
@@ -159,9 +155,8 @@ def tagged_entities(tagged: str) -> tuple[str, tuple[Entity, ...]]:
         at = tag.end()
         closing, name = bool(tag.group(1)), tag.group(2)
         if closing != bool(open_tag) or (closing and name != open_tag):
-            raise Malformed(
-                f"the tag {tag.group()!r} does not fit: {'<' + open_tag + '> is open' if open_tag else 'none is open'}"
-            )
+            state = f"<{open_tag}> is open" if open_tag else "none is open"
+            raise Malformed(f"the tag {tag.group()!r} does not fit: {state}")
         if closing and len(text) > begun:
             found.append(Entity(name, begun, len(text), text[begun:]))
         open_tag, begun = ("" if closing else name), len(text)

@@ -8,17 +8,8 @@ from ecomgpt.common.errors import suggestion
 from ecomgpt.sources.readers.item import Malformed, SourceFile, clean, label_text, unescaped
 
 AXES = (
-    "sentiment",
-    "category",
-    "coarse_category",
-    "intent",
-    "rating",
-    "subjectivity",
-    "goal",
-    "topic",
-    "subject",
-    "flow",
-    "subflow",
+    *("sentiment", "category", "coarse_category", "intent", "rating", "subjectivity"),
+    *("goal", "topic", "subject", "flow", "subflow"),
 )
 """The axes on which texts, dialogues and turns carry labels."""
 
@@ -115,13 +106,8 @@ class Cells:
 
     def axes(self, language: str) -> dict[str, tuple[str, ...]]:
         """The labels on every axis that the dataset declares a column for and the row fills."""
-        found = {}
-        for axis in AXES:
-            if self.has(axis):
-                value = self.raw(axis)
-                if value is not None:
-                    found[axis] = self.labels(axis, value, language)
-        return found
+        values = {axis: self.raw(axis) for axis in AXES if self.has(axis)}
+        return {axis: self.labels(axis, value, language) for axis, value in values.items() if value is not None}
 
 
 def _number(score: Any, axis: str) -> float:

@@ -40,13 +40,14 @@ def gathered(source: SourceFile, rows: Iterable[RawRow]) -> Iterator[Item]:
 
 def _closed(source: SourceFile, kind: str, key: str, run: list[Cells]) -> Iterator[Item]:
     good: list[tuple[str, str]] = []
-    kept = 0
     language = run[0].text("language")[:2] or source.language(key if kind == "Search" else run[0].text("text"))
     language = LOCALES.get(language, language)
     for cells in run:
         try:
-            good.append(_search_row(cells, language) if kind == "Search" else _turn_row(cells, language))
-            kept += 1
+            if kind == "Search":
+                good.append((cells.text("title"), cells.source.label("relevance", cells.raw("relevance"), language)))
+            else:
+                good.append((cells.source.label("speaker", cells.raw("speaker"), language), cells.text("text")))
         except Malformed as error:
             yield Item(cells.row.line, bad=str(error))
     usable = [pair for pair in good if pair[0] and pair[1]]
@@ -55,19 +56,9 @@ def _closed(source: SourceFile, kind: str, key: str, run: list[Cells]) -> Iterat
     if not usable:
         return
     first = run[0].row.line
+    head = source.head(first, key, language)
     if kind == "Search":
-        record: Search | Dialogue = Search(
-            **source.head(first, key, language), query=key, results=tuple(dict.fromkeys(usable))
-        )
+        record: Search | Dialogue = Search(**head, query=key, results=tuple(dict.fromkeys(usable)))
     else:
-        turns = tuple(Turn(speaker, text) for speaker, text in usable)
-        record = Dialogue(**source.head(first, key, language), turns=turns)
+        record = Dialogue(**head, turns=tuple(Turn(*said) for said in usable))
     yield Item(first, (record,), rows=len(usable))
-
-
-def _search_row(cells: Cells, language: str) -> tuple[str, str]:
-    return cells.text("title"), cells.source.label("relevance", cells.raw("relevance"), language)
-
-
-def _turn_row(cells: Cells, language: str) -> tuple[str, str]:
-    return cells.source.label("speaker", cells.raw("speaker"), language), cells.text("text")

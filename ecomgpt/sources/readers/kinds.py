@@ -1,7 +1,6 @@
 """One builder a record kind: it takes a row's cells and returns the record, or the reason why there is none."""
 
 import ast
-from typing import Any
 
 from ecomgpt.sources.readers.attributes import (
     absent_attributes,
@@ -11,7 +10,7 @@ from ecomgpt.sources.readers.attributes import (
     tagged_entities,
 )
 from ecomgpt.sources.readers.cells import Cells, reach
-from ecomgpt.sources.readers.item import Malformed, joined
+from ecomgpt.sources.readers.item import Malformed, group_of, joined
 from ecomgpt.sources.readers.pseudo_json import PSEUDO_JSON, parse_pseudo_json
 from ecomgpt.sources.readers.turn_lists import dialogue
 from ecomgpt.sources.records import (
@@ -37,7 +36,7 @@ def labelled_text(cells: Cells, kind: str) -> Record | str:
         return EMPTY
     head = cells.head(kind, text)
     if kind:
-        head = {**head, "group": cells.source.head(0, text, "")["group"]}
+        head["group"] = group_of(text)
     return LabelledText(**head, text=text, labels=cells.axes(head["language"]))
 
 
@@ -46,9 +45,8 @@ def text_pair(cells: Cells, kind: str) -> Record | str:
     if not left or not right:
         return EMPTY
     head = cells.head(kind, left)
-    return TextPair(
-        **head, left=left, right=right, relation=cells.source.label("relation", cells.raw("relation"), head["language"])
-    )
+    relation = cells.source.label("relation", cells.raw("relation"), head["language"])
+    return TextPair(**head, left=left, right=right, relation=relation)
 
 
 def _side(cells: Cells, name: str) -> str:
@@ -72,9 +70,9 @@ def question(cells: Cells, kind: str) -> Record | str:
         if not context:
             return "attribute without a value"
     head = cells.head(kind, context or text)
-    relevance = (
-        cells.source.label("relevance", cells.raw("relevance"), head["language"]) if cells.has("relevance") else ""
-    )
+    relevance = ""
+    if cells.has("relevance"):
+        relevance = cells.source.label("relevance", cells.raw("relevance"), head["language"])
     extractive = bool(answers) and bool(context) and all(answer in context for answer in answers)
     return Question(
         **head,
@@ -150,13 +148,9 @@ def product(cells: Cells, kind: str) -> Record | str:
 
 def _category(cells: Cells, language: str) -> tuple[str, ...]:
     """The path, coarsest first: from ``coarse_category`` and ``category``, either a list or one name."""
-    path: list[str] = []
-    for axis in ("coarse_category", "category"):
-        if cells.has(axis):
-            value = cells.raw(axis)
-            if value is not None:
-                path += [label for label in cells.labels(axis, value, language) if label]
-    return tuple(path)
+    values = {axis: cells.raw(axis) for axis in ("coarse_category", "category") if cells.has(axis)}
+    found = (cells.labels(axis, value, language) for axis, value in values.items() if value is not None)
+    return tuple(label for labels in found for label in labels if label)
 
 
 def entity_text(cells: Cells, kind: str) -> Record | str:
@@ -187,15 +181,14 @@ def review(cells: Cells, kind: str) -> Record | str:
     if not text:
         return EMPTY
     head = cells.head(kind, text)
-    rating = None
-    if cells.has("rating") and cells.raw("rating") is not None:
-        rating = _rating(cells.raw("rating"))
-    return Review(
-        **head, text=text, aspects=_aspects(cells, head["language"]), rating=rating, product=cells.text("product")
-    )
+    rating, aspects = _rating(cells), _aspects(cells, head["language"])
+    return Review(**head, text=text, aspects=aspects, rating=rating, product=cells.text("product"))
 
 
-def _rating(raw: Any) -> int:
+def _rating(cells: Cells) -> int | None:
+    raw = cells.raw("rating") if cells.has("rating") else None
+    if raw is None:
+        return None
     try:
         stars = float(raw)
     except (TypeError, ValueError) as error:

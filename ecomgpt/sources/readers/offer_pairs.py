@@ -96,21 +96,17 @@ def web_text(text: str) -> str:
 
 def _pair(source: SourceFile, line: int, left: list[tuple[str, str]], right: list[tuple[str, str]], label: str) -> Item:
     texts = []
+    names, fix = source.option("names", {}), web_text if source.option("web_text") else clean
     for side in (left, right):
-        names = source.option("names", {})
-        fix = web_text if source.option("web_text") else clean
-        filled = [(names.get(name, name), fix(value)) for name, value in side if fix(value)]
+        filled = [(names.get(name, name), fixed) for name, value in side if (fixed := fix(value))]
         # A single column needs no name; of several, the names say what is what.
-        texts.append(
-            joined(filled, source.dataset.language) if len(side) > 1 else "".join(value for _, value in filled)
-        )
+        several = len(side) > 1
+        texts.append(joined(filled, source.dataset.language) if several else "".join(value for _, value in filled))
     if not texts[0] or not texts[1]:
         return Item(line, dropped="empty text")
     language = source.language(texts[0])
     # The same offer counts as the same wherever its values stand ("dirty" copies move them between columns).
     words = sorted(word for _, value in left for word in value.lower().split())
     relation = source.label("relation", label, language)
-    return Item(
-        line,
-        (TextPair(**source.head(line, " ".join(words), language), left=texts[0], right=texts[1], relation=relation),),
-    )
+    head = source.head(line, " ".join(words), language)
+    return Item(line, (TextPair(**head, left=texts[0], right=texts[1], relation=relation),))

@@ -68,18 +68,9 @@ def items(source: SourceFile, rows: Iterable[RawRow]) -> Iterator[Item]:
 
 
 def _item(source: SourceFile, row: RawRow, builders: list[Callable[[Cells, str], Record | str]]) -> Item:
-    reason = declared_drop(source, row)
-    if reason:
+    if reason := declared_drop(source, row):
         return Item(row.line, dropped=reason)
     cells = Cells(source, row)
-    records: list[Record] = []
-    reasons: list[str] = []
-    for place, builder in enumerate(builders):
-        built = builder(cells, source.dataset.records[place] if place else "")
-        if isinstance(built, str):
-            reasons.append(built)
-        else:
-            records.append(built)
-    if not records:
-        return Item(row.line, dropped=reasons[0])
-    return Item(row.line, tuple(records), notes=cells.notes)
+    built = [builder(cells, source.dataset.records[at] if at else "") for at, builder in enumerate(builders)]
+    records = tuple(one for one in built if isinstance(one, Record))
+    return Item(row.line, records, notes=cells.notes) if records else Item(row.line, dropped=str(built[0]))

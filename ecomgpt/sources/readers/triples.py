@@ -106,8 +106,8 @@ def _review(source: SourceFile, sentence: _Sentence) -> Iterator[Item]:
         for (first, last), polarity in zip(places, polarities, strict=False):
             start, end = solid[first], solid[last - 1] + 1
             aspect = Aspect(polarity, text[start:end], "", start, end)
-            known = aspects.setdefault((start, end), aspect)
-            kept, repeated = (kept + 1, repeated) if known is aspect else (kept, repeated + 1)
+            new = aspects.setdefault((start, end), aspect) is aspect
+            kept, repeated = kept + new, repeated + (not new)
         repeated += max(0, len(polarities) - len(places))
     if repeated:
         yield Item(sentence.line, rows=repeated, dropped="exact repeat")
@@ -116,8 +116,5 @@ def _review(source: SourceFile, sentence: _Sentence) -> Iterator[Item]:
     if aspects:
         language = source.language(text)
         ordered = tuple(aspects[place] for place in sorted(aspects))
-        yield Item(
-            sentence.line,
-            (Review(**source.head(sentence.line, text, language), text=text, aspects=ordered),),
-            rows=kept,
-        )
+        review = Review(**source.head(sentence.line, text, language), text=text, aspects=ordered)
+        yield Item(sentence.line, (review,), rows=kept)

@@ -10,11 +10,8 @@ from ecomgpt.sources.readers.item import SourceFile
 from ecomgpt.sources.readers.lines import MAX_LINE, open_bytes
 
 CHUNK = 2**16
-CUT_OFF = {
-    etree.ErrorTypes.ERR_DOCUMENT_EMPTY,
-    etree.ErrorTypes.ERR_DOCUMENT_END,
-    etree.ErrorTypes.ERR_TAG_NOT_FINISHED,
-}
+_TYPES = etree.ErrorTypes
+CUT_OFF = {_TYPES.ERR_DOCUMENT_EMPTY, _TYPES.ERR_DOCUMENT_END, _TYPES.ERR_TAG_NOT_FINISHED}
 
 
 def elements(source: SourceFile, tag: str) -> Iterator[Any]:
@@ -43,11 +40,8 @@ def elements(source: SourceFile, tag: str) -> Iterator[Any]:
                     raise UserError(f"{source.path}:{line}: <{tag}> is longer than {MAX_LINE / 2**20:g} MB")
             parser.close()
         except etree.XMLSyntaxError as error:
-            what = (
-                "is empty or cut off"
-                if error.code in CUT_OFF or "no element found" in str(error)
-                else f"broken XML: {error.msg}"
-            )
+            cut_off = error.code in CUT_OFF or "no element found" in str(error)
+            what = "is empty or cut off" if cut_off else f"broken XML: {error.msg}"
             raise UserError(f"{source.path}:{error.lineno or 1}: {what}") from error
     if not found:
         raise UserError(f"{source.path}: holds no <{tag}> element; is this the right file and reader?")

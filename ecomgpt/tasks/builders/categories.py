@@ -82,13 +82,10 @@ def _wrong_categories(record: Product, context: Context) -> list[str]:
     """Categories that are not on the product's path; in half of the rows those beside its own, as they are harder."""
     wrong = [name for name in _categories(record, context) if name not in record.category]
     if len(record.category) > 1 and context.options.get("level") != "coarse" and context.coin():
-        siblings = {other.category[-1] for other in _same_parent(record, context)}
+        same_parent = context.pool.same(record, "parent category", lambda other: other.category[:-1])
+        siblings = {other.category[-1] for other in same_parent}
         return [name for name in wrong if name in siblings] or wrong
     return wrong
-
-
-def _same_parent(record: Product, context: Context) -> list[Product]:
-    return context.pool.same(record, "parent category", lambda other: other.category[:-1])
 
 
 def _by_category(record: Product, context: Context) -> list[Product]:

@@ -7,6 +7,7 @@ import re
 
 from ecomgpt.common.text import HAN
 from ecomgpt.sources.records import Dialogue, Turn
+from ecomgpt.tasks.builders.labelled import label_of, labels_of
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, one_line, pick
 
 CUSTOMERS = ("Customer", "顾客")
@@ -18,14 +19,14 @@ HISTORY = 8
 
 def classify(record: Dialogue, context: Context) -> Built:
     """The label of the whole conversation."""
-    label = _label(record, context)
-    return Draft(_shown(record.turns), (label,), _candidates(record, context)) if label else _UNLABELLED
+    label = label_of(record, context)
+    return Draft(_shown(record.turns), (label,), labels_of(record, context)) if label else _UNLABELLED
 
 
 def is_label(record: Dialogue, context: Context) -> Built:
     """Whether a given label of the conversation is right. Slot: label."""
-    label = _label(record, context)
-    wrong = [name for name in _candidates(record, context) if name != label]
+    label = label_of(record, context)
+    wrong = [name for name in labels_of(record, context) if name != label]
     if not label or not wrong:
         return _UNLABELLED
     holds = context.coin()
@@ -35,14 +36,14 @@ def is_label(record: Dialogue, context: Context) -> Built:
 
 def first_message(record: Dialogue, context: Context) -> Built:
     """The label of the conversation, from the customer's first words alone."""
-    label = _label(record, context)
+    label = label_of(record, context)
     first = next((turn for turn in record.turns[:6] if turn.speaker in CUSTOMERS and _says_something(turn)), None)
-    return Draft(_shown((first,)), (label,), _candidates(record, context)) if label and first else _UNLABELLED
+    return Draft(_shown((first,)), (label,), labels_of(record, context)) if label and first else _UNLABELLED
 
 
 def turn_labels(record: Dialogue, context: Context) -> Built:
     """The labels of single utterances, with what was said before."""
-    names = _candidates(record, context)
+    names = labels_of(record, context)
     drafts = [
         Draft(_shown(record.turns[max(0, at - HISTORY) : at + 1]), found, names)
         for at, found in _labelled_turns(record, context)
@@ -58,7 +59,7 @@ def turn_label(record: Dialogue, context: Context) -> Built:
 
 def turn_is_label(record: Dialogue, context: Context) -> Built:
     """Whether the last utterance has a given label. Slot: label."""
-    names = _candidates(record, context)
+    names = labels_of(record, context)
     drafts = []
     for at, found in _labelled_turns(record, context):
         wrong = [name for name in names if name not in found]
@@ -158,15 +159,6 @@ _WORDS = re.compile(f"[{HAN}]|[A-Za-z']+")
 _UNLABELLED = "no single label on this axis"
 _SHORT = "the conversation is too short"
 _NO_OTHER = "no utterance of another conversation that certainly does not fit"
-
-
-def _label(record: Dialogue, context: Context) -> str:
-    labels = record.labels.get(context.options["axis"], ())
-    return labels[0] if len(labels) == 1 else ""
-
-
-def _candidates(record: Dialogue, context: Context) -> tuple[str, ...]:
-    return context.labels(context.options["axis"], record.language)
 
 
 def _labelled_turns(record: Dialogue, context: Context) -> list[tuple[int, tuple[str, ...]]]:

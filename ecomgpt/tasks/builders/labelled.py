@@ -1,19 +1,19 @@
 """Tasks on labelled texts; the option ``axis`` says which labels: sentiment, category, intent and so on."""
 
-from ecomgpt.sources.records import LabelledText
+from ecomgpt.sources.records import Dialogue, LabelledText
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, listed, one_line, pick
 
 
 def classify(record: LabelledText, context: Context) -> Built:
     """The label among all of the axis."""
-    label = _label(record, context)
-    return Draft(record.text, (label,), _candidates(record, context)) if label else _UNLABELLED
+    label = label_of(record, context)
+    return Draft(record.text, (label,), labels_of(record, context)) if label else _UNLABELLED
 
 
 def is_label(record: LabelledText, context: Context) -> Built:
     """Whether a given label holds. Slot: label."""
-    label = _label(record, context)
-    wrong = [other for other in _candidates(record, context) if other != label]
+    label = label_of(record, context)
+    wrong = [other for other in labels_of(record, context) if other != label]
     if not label or not wrong:
         return _UNLABELLED
     holds = context.coin()
@@ -23,8 +23,8 @@ def is_label(record: LabelledText, context: Context) -> Built:
 
 def either(record: LabelledText, context: Context) -> Built:
     """The right one of two labels."""
-    label = _label(record, context)
-    wrong = [other for other in _candidates(record, context) if other != label]
+    label = label_of(record, context)
+    wrong = [other for other in labels_of(record, context) if other != label]
     if not label or len(wrong) < 2:
         return "the axis has two labels or fewer" if label else _UNLABELLED
     return Draft(record.text, (label,), (label, context.random.choice(wrong)))
@@ -32,17 +32,19 @@ def either(record: LabelledText, context: Context) -> Built:
 
 def text_from_label(record: LabelledText, context: Context) -> Built:
     """A text that has the label."""
-    label = _label(record, context)
+    label = label_of(record, context)
     return Draft(context.fields(Label=label), (record.text.strip(),)) if label else _UNLABELLED
 
 
 def same_label(record: LabelledText, context: Context) -> Built:
     """Whether two texts share their label."""
-    label = _label(record, context)
+    label = label_of(record, context)
     if not label:
         return _UNLABELLED
-    like = context.draw(_by_label(record, context, label), lambda other: other.text != record.text)
-    unlike = context.others(record, lambda other: _label(other, context) not in ("", label))
+    axis = context.options["axis"]
+    same = context.pool.same(record, f"labels of {axis}", lambda other: other.labels.get(axis, ()))
+    like = context.draw(same, lambda other: other.text != record.text)
+    unlike = context.others(record, lambda other: label_of(other, context) not in ("", label))
     if not like or not unlike:
         return "no other text of the same or of another label"
     holds = context.coin()
@@ -53,10 +55,10 @@ def same_label(record: LabelledText, context: Context) -> Built:
 
 def pick_text(record: LabelledText, context: Context) -> Built:
     """Which of several texts has the label. Slot: label."""
-    label = _label(record, context)
+    label = label_of(record, context)
     if not label:
         return _UNLABELLED
-    others = context.others(record, lambda other: _label(other, context) not in ("", label), CHOICES - 1)
+    others = context.others(record, lambda other: label_of(other, context) not in ("", label), CHOICES - 1)
     draft = pick(context, record.text, [other.text for other in others], "Texts")
     if isinstance(draft, Draft):
         draft.slots["label"] = label
@@ -65,26 +67,22 @@ def pick_text(record: LabelledText, context: Context) -> Built:
 
 def coarse_of_fine(record: LabelledText, context: Context) -> Built:
     """The label of the axis, when that of a finer axis (option ``given``) is known. Slot: given."""
-    label = _label(record, context)
+    label = label_of(record, context)
     given = record.labels.get(context.options["given"], ())
     if not label or len(given) != 1:
         return _UNLABELLED
-    return Draft(record.text, (label,), _candidates(record, context), {"given": given[0]})
+    return Draft(record.text, (label,), labels_of(record, context), {"given": given[0]})
 
 
 _UNLABELLED = "the text has not exactly one label on this axis"
 
 
-def _label(record: LabelledText, context: Context) -> str:
+def label_of(record: LabelledText | Dialogue, context: Context) -> str:
     """The only label of the axis, or nothing."""
     labels = record.labels.get(context.options["axis"], ())
     return labels[0] if len(labels) == 1 else ""
 
 
-def _candidates(record: LabelledText, context: Context) -> tuple[str, ...]:
+def labels_of(record: LabelledText | Dialogue, context: Context) -> tuple[str, ...]:
+    """All labels of the axis."""
     return context.labels(context.options["axis"], record.language)
-
-
-def _by_label(record: LabelledText, context: Context, label: str) -> list[LabelledText]:
-    axis = context.options["axis"]
-    return context.pool.same(record, f"labels of {axis}", lambda other: other.labels.get(axis, ()))

@@ -224,11 +224,9 @@ def _others(record: Product, context: Context, fits: Callable[[Product], bool], 
 
     near = context.pool.same(record, "category path", lambda other: other.category)
     found = context.draw(near, differs, count)
-    return (
-        found
-        if len(found) == count
-        else found + [other for other in context.others(record, differs, count - len(found)) if other not in found]
-    )
+    if len(found) < count:
+        found += [other for other in context.others(record, differs, count - len(found)) if other not in found]
+    return found
 
 
 def _contradicts(source: Product, other: Product) -> bool:

@@ -119,7 +119,7 @@ def pick_context(record: Question, context: Context) -> Built:
     # What people judged irrelevant for this very question is the hardest distractor.
     judged = [
         other.context
-        for other in _same_question(record, context)
+        for other in context.pool.same(record, "question", lambda other: other.question)
         if _answers(other, context) is False and not any(text in other.context for text in record.answers)
     ]
     others = _foreign(record, context, lambda other: _irrelevant(other.context, record))
@@ -181,10 +181,6 @@ def _told(text: str, record: Question) -> bool:
     known = f"{record.product} {record.question}"
     invented = set(re.findall(r"\d+", text)) - set(re.findall(r"\d+", known))
     return states(record.product, text) or (overlap(text, known) >= 0.75 and not invented)
-
-
-def _same_question(record: Question, context: Context) -> list[Question]:
-    return context.pool.same(record, "question", lambda other: other.question)
 
 
 def _foreign(

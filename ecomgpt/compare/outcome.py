@@ -70,7 +70,9 @@ def write(found: Outcome, folder: Run) -> None:
     arms = {name: arm for name, arm, _ in found.arms}
     for name, file in FIGURES.items():
         with drawing.style():
-            figure = wins.wins(_rows(arms[name]), *found.names) if name in arms else None
+            tallied = _rows(arms[name]) if name in arms else []
+            bars = [(one.title, one.win, one.tie, one.loss) for one in tallied]
+            figure = wins.wins(bars, *found.names) if bars else None
             drawing.save(figure, folder.path / "figures", file)
     write_text(folder.path / "report.md", "\n".join(_markdown(found)) + "\n")
 

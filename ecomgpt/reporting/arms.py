@@ -9,6 +9,7 @@ from typing import Any
 
 from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.flat import differing, distinguishing_keys
+from ecomgpt.eval.metrics_file import TaskResult
 from ecomgpt.reporting.gather import Member
 from ecomgpt.reporting.load import sequence
 
@@ -40,6 +41,11 @@ class Arm:
     @property
     def config(self) -> dict[str, Any]:
         return self.members[0].config
+
+    def results(self, task: str) -> list[TaskResult]:
+        """What its runs hold of a task."""
+        held = [one.run.untrained if self.untrained else one.run.tasks for one in self.members]
+        return [tasks[task] for tasks in held if task in tasks]
 
 
 def arms_of(members: Sequence[Member], each: bool = False) -> list[Arm]:

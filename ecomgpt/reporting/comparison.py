@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.common.progress import track
 from ecomgpt.eval.analysis import row_scores
 from ecomgpt.eval.metrics.names import LOWER_IS_BETTER, METRIC_NAMES
-from ecomgpt.eval.metrics_file import Score, TaskResult
+from ecomgpt.eval.metrics_file import Score
 from ecomgpt.eval.predictions import read_answers
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.statistics.paired import (
@@ -30,27 +30,13 @@ from ecomgpt.eval.statistics.paired import (
 )
 from ecomgpt.eval.task import GENERAL
 from ecomgpt.reporting.arms import TRAINED, Arm, arms_of, choose_reference, untrained_arms
-from ecomgpt.reporting.gather import Gathered, Member
+from ecomgpt.reporting.gather import Gathered
 from ecomgpt.reporting.study import Change, Comparison, Study
 
 MANY, FEW_SAMPLES = 1000, 2_000
 """From so many pairs of run and task on, so many resamples do."""
 UNSEEN = ("cross_task", "cross_dataset", "held_out_task")
 """What training has seen least, the farthest first: what the answer is about (see `ecomgpt.eval.trained.RELATIONS`)."""
-
-
-@dataclass(frozen=True)
-class KeptAnswers:
-    """The answers to one task.
-
-    Attributes:
-        keys: For every arm the keys of its runs' answers. Equal files share one, as those of one untrained model in
-            several runs do, and are read once.
-        by_key: The answers, all in the same order of rows.
-    """
-
-    keys: dict[str, list[str]] = field(default_factory=dict)
-    by_key: dict[str, list[Answer]] = field(default_factory=dict)
 
 
 def compare(gathered: Gathered, reference: str | None = None) -> Study:
@@ -91,7 +77,7 @@ def compare(gathered: Gathered, reference: str | None = None) -> Study:
 
 def _unpaired(name: str, arms: Sequence[Arm]) -> Comparison:
     """One task by the scores that the runs stored: means over seeds, with an interval where there is only one."""
-    known = {arm.label: [result for one in arm.members if (result := _result(one, arm, name))] for arm in arms}
+    known = {arm.label: arm.results(name) for arm in arms}
     first = next(result for arm in reversed(arms) for result in known[arm.label])
     relations = {result.relation for arm in arms if not arm.untrained for result in known[arm.label]}
     relation = relations.pop() if len(relations) == 1 else "mixed"
@@ -99,8 +85,7 @@ def _unpaired(name: str, arms: Sequence[Arm]) -> Comparison:
     for arm in arms:
         scores = [result.score(first.primary) for result in known[arm.label]]
         if len(scores) == len(arm.members):
-            value = math.fsum(score.value for score in scores) / len(scores)
-            task.scores[arm.label] = scores[0] if len(scores) == 1 else Score(value)
+            task.scores[arm.label] = scores[0] if len(scores) == 1 else Score(fmean(score.value for score in scores))
     return task
 
 
@@ -116,15 +101,14 @@ def _pair(task: Comparison, arms: Sequence[Arm], reference: Arm | None, samples:
     holders = [arm for arm in arms if arm.label in task.scores]
     if not holders:
         raise UserError("no arm has it with all its seeds")
-    answers = _answers(task.name, holders)
+    keys, answers = _answers(task.name, holders)
     if task.metric not in METRIC_NAMES:
         raise UserError(f"no known metric of record ('{task.metric}')")
-    texts = list(answers.by_key)
-    scored = dict(zip(texts, seeded([answers.by_key[key] for key in texts], task.metric, samples), strict=True))
-    rows = {key: np.array(row_scores(answers.by_key[key])) for key in texts}
+    scored = dict(zip(answers, seeded(list(answers.values()), task.metric, samples), strict=True))
+    rows = {key: np.array(row_scores(of_run)) for key, of_run in answers.items()}
     drawn = {}
     for arm in holders:
-        values, resampled = zip(*(scored[key] for key in answers.keys[arm.label]), strict=True)
+        values, resampled = zip(*(scored[key] for key in keys[arm.label]), strict=True)
         drawn[arm.label] = Seeded(arm.seeds, np.array(values), np.stack(resampled))
         if len(values) > 1:
             task.scores[arm.label] = _share(estimate(drawn[arm.label]))
@@ -132,16 +116,16 @@ def _pair(task: Comparison, arms: Sequence[Arm], reference: Arm | None, samples:
         for arm in (one for one in holders if one is not reference):
             found = difference(drawn[arm.label], drawn[reference.label])
             task.changes[arm.label] = _change(found, task.metric)
-            keys = (answers.keys[one.label] for one in (arm, reference))
-            task.verdicts[arm.label] = _row_verdicts(*([rows[key] for key in of_arm] for of_arm in keys))
+            own, base = ([rows[key] for key in keys[one.label]] for one in (arm, reference))
+            task.verdicts[arm.label] = _row_verdicts(own, base)
     return drawn
 
 
-def _result(member: Member, arm: Arm, task: str) -> TaskResult | None:
-    return (member.run.untrained if arm.untrained else member.run.tasks).get(task)
+def _answers(task: str, arms: Sequence[Arm]) -> tuple[dict[str, list[str]], dict[str, list[Answer]]]:
+    """The keys of every arm's answers, and the answers by key, all in the same order of rows.
 
-
-def _answers(task: str, arms: Sequence[Arm]) -> KeptAnswers:
+    Equal files share a key, as those of one untrained model in several runs do, and are read once.
+    """
     keys: dict[str, list[str]] = {}
     read: dict[str, list[Answer]] = {}
     for arm in arms:
@@ -155,7 +139,7 @@ def _answers(task: str, arms: Sequence[Arm]) -> KeptAnswers:
             if key not in read:
                 read[key] = read_answers(path)
             keys.setdefault(arm.label, []).append(key)
-    return KeptAnswers(keys, aligned(read))
+    return keys, aligned(read)
 
 
 def _share(score: IntervalEstimate) -> Score:
@@ -207,10 +191,7 @@ def _groups(
     shared = [task for task in shared if all(task.scores[arm.label].known for arm in arms)]
     shared = [task for task in shared if task.name not in uncompared] or shared
     own = [task for task in shared if task.task and task.task.family != GENERAL]
-    found: dict[str, list[Comparison]] = {}
-    for relation in UNSEEN:
-        found[relation] = [task for task in own if task.relation == relation]
-    found["all"] = own
+    found = {relation: [task for task in own if task.relation == relation] for relation in UNSEEN} | {"all": own}
     for task in own:
         if task.relation and task.relation not in UNSEEN:
             found.setdefault(task.relation, []).append(task)
@@ -248,7 +229,7 @@ def _group(
         if arm.label in means:
             group.scores[arm.label] = _share(estimate(means[arm.label]))
         elif all(arm.label in task.scores for task in tasks):
-            group.scores[arm.label] = Score(math.fsum(task.scores[arm.label].value for task in tasks) / len(tasks))
+            group.scores[arm.label] = Score(fmean(task.scores[arm.label].value for task in tasks))
     if reference is not None and reference.label in means:
         base = means[reference.label]
         found = {label: difference(one, base) for label, one in means.items() if label != reference.label}

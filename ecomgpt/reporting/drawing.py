@@ -7,7 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,14 +25,8 @@ WIDTH = 5.0  # inches; narrow, so that a point of text is about a pixel on a pho
 # dark variant under the same name.
 COLOURS = {
     **{"ink": "#1c1d1f", "muted": "#6a6d73", "grid": "#e1e2e5", "paper": "#ffffff", "grey": "#a3a6ac"},
-    **{
-        "blue": "#0072b2",
-        "orange": "#e69f00",
-        "pink": "#cc79a7",
-        "green": "#009e73",
-        "sky": "#56b4e9",
-        "red": "#d55e00",
-    },
+    **{"blue": "#0072b2", "orange": "#e69f00", "pink": "#cc79a7"},
+    **{"green": "#009e73", "sky": "#56b4e9", "red": "#d55e00"},
 }
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -55,24 +49,15 @@ LEAST_LABELLED = 6.0
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart before it is saved; title and caption are for the page and hold no text from data."""
+    """A chart; title and caption are for the page and hold no text from data."""
 
     canvas: Figure
     title: str
     caption: str
     wide: bool = False
     """Whether it needs more room than a phone's width."""
-
-
-@dataclass(frozen=True)
-class SavedFigure:
-    """A finished figure: ``svg`` is safe to put into a page, all text in it is drawn as outlines."""
-
-    name: str
-    title: str
-    caption: str
-    svg: str
-    wide: bool = False
+    svg: str = ""
+    """Once it is saved; safe to put into a page, all text in it is drawn as outlines."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +69,7 @@ class Series:
     scores: Mapping[str, Score]
 
 
-def draw(subject: T, folder: Path, wanted: Mapping[str, Callable[[T], Drawn | None]]) -> dict[str, SavedFigure]:
+def draw(subject: T, folder: Path, wanted: Mapping[str, Callable[[T], Drawn | None]]) -> dict[str, Drawn]:
     """Draws what there are data for into ``folder``.
 
     Returns:
@@ -96,8 +81,7 @@ def draw(subject: T, folder: Path, wanted: Mapping[str, Callable[[T], Drawn | No
             drawn = chart(subject)
             svg = save(drawn.canvas if drawn else None, folder, name)
             if drawn is not None:
-                element = _element(svg, name, drawn.title)
-                found[name] = SavedFigure(name, drawn.title, drawn.caption, element, drawn.wide)
+                found[name] = replace(drawn, svg=_element(svg, name, drawn.title))
     return found
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ecomgpt.common.files import read_json, write_json, write_text
 from ecomgpt.common.hashing import code_hash, file_hash, value_hash
 from ecomgpt.config.roots import PACKAGE
-from ecomgpt.reporting import charts, curves, exports, findings, tables, text
+from ecomgpt.reporting import charts, curves, exports, findings, latex, tables, text
 from ecomgpt.reporting.charts import Chart
 from ecomgpt.reporting.comparison import compare
 from ecomgpt.reporting.drawing import draw
@@ -21,7 +21,6 @@ from ecomgpt.reporting.notes import notes
 from ecomgpt.reporting.readings import read
 from ecomgpt.reporting.results_csv import as_csv
 from ecomgpt.reporting.study import Study
-from ecomgpt.reporting.training_data import dropped_rows
 from ecomgpt.runtime.directory import overrides_of
 
 RECORD = "report.json"
@@ -52,9 +51,12 @@ def write(
     write_text(folder / "report.md", _markdown().get_template("report.md.j2").render(content))
     runs = [(one.name, " ".join(overrides_of(one.run.path)), one.run) for one in gathered.members]
     write_text(folder / "results.csv", as_csv(runs))
-    write_text(folder / "table.tex", exports.as_latex(study))
+    write_text(folder / "table.tex", _latex().get_template("table.tex.j2").render(content))
     write_json(folder / "comparison.json", exports.as_json(study))
-    write_text(folder / "report.html", _html().get_template("report.html.j2").render(content))
+    write_text(
+        folder / "report.html",
+        _environment(text.visible, autoescape=True).get_template("report.html.j2").render(content),
+    )
     if record:
         write_json(folder / RECORD, {"answer": content["headline"], "made_from": made_from(gathered, reference)})
     return study
@@ -94,8 +96,8 @@ def _content(study: Study, example_rows: int) -> dict[str, Any]:
         "absent": findings.absent(study),
         "notes": notes(study, readings),
         "labels": labels,
-        "tasks": tables.score_rows(study, study.tasks),
-        "groups": tables.score_rows(study, study.groups),
+        "tasks": [tables.score_row(study, task) for task in study.tasks],
+        "groups": [tables.score_row(study, group) for group in study.groups],
         "changes": [
             (arm.label, task, task.changes[arm.label])
             for arm in (challengers if study.reference else [])
@@ -103,13 +105,13 @@ def _content(study: Study, example_rows: int) -> dict[str, Any]:
             if arm.label in task.changes
         ],
         "paper": tables.paper_rows(study),
-        "baselines": exports.has_baselines(study),
+        "baselines": any(one.run.baselines for one in study.gathered.members[:1]),
         "pooled": any(len(arm.seeds) > 1 for arm in study.arms),
         "cost": tables.cost_rows(study),
         "differing": tables.differing_rows(study) if len(labels) > 1 else [],
         "origins": tables.origin_rows(study),
         "facts": tables.origin_facts(study),
-        "dropped": dropped_rows(run.manifest) if run else [],
+        "dropped": tables.dropped_rows(run.manifest) if run else [],
         "metrics": {name: tables.metric_rows(run, task) for name, task in run.tasks.items()} if run else {},
         "metric_columns": [*(["untrained"] if run.untrained else []), *labels, *run.baselines] if run else [],
         "readings": readings,
@@ -124,6 +126,7 @@ def _environment(escape: Callable[[str], str], **options: Any) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         finalize=lambda value: escape(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
         **options,
     )
@@ -139,12 +142,17 @@ def _environment(escape: Callable[[str], str], **options: Any) -> Environment:
     return environment
 
 
-def _html() -> Environment:
-    return _environment(text.visible, autoescape=True)
-
-
 def _markdown() -> Environment:
-    environment = _environment(text.markdown, keep_trailing_newline=True)
+    environment = _environment(text.markdown)
     environment.filters["interval"] = lambda score: Markup(text.interval(score))  # its brackets make no link
     environment.filters["code"] = lambda value: Markup(text.code_block(value))
+    return environment
+
+
+def _latex() -> Environment:
+    delimiters = dict(zip(("block_start_string", "block_end_string"), ("((*", "*))"), strict=True))
+    delimiters |= dict(zip(("variable_start_string", "variable_end_string"), ("(((", ")))"), strict=True))
+    environment = _environment(latex.escape, **delimiters)
+    environment.filters["mark"] = lambda change: Markup(latex.MARKS.get(change.verdict, "") if change else "")
+    environment.filters["printable"] = latex.printable
     return environment

@@ -33,11 +33,11 @@ class CatalogueEntry:
     @property
     def fetchable(self) -> bool:
         """Whether ``sources.fetch=true`` downloads it: it is missing, on the hub, and needs no registration."""
-        return (
-            self.state == "missing"
-            and self.dataset.hub is not None
-            and bool(self.dataset.options.get("download", True))
-        )
+        return self.state == "missing" and _downloads(self.dataset)
+
+
+def _downloads(dataset: Dataset) -> bool:
+    return bool(dataset.hub and dataset.options.get("download", True))
 
 
 def sources_of(
@@ -54,28 +54,15 @@ def sources_of(
     reasons = dict(line.split(": ", 1) for line in excluded)
     listed = []
     for dataset in datasets:
-        if dataset.name in found:
-            listed.append(CatalogueEntry(dataset, "found"))
-        elif dataset.name in reasons:
-            listed.append(
-                CatalogueEntry(
-                    dataset,
-                    "left out",
-                    reasons[dataset.name] + f"; sources.include_excluded=[{dataset.name}] takes it in",
-                )
-            )
-        else:
+        state, note = "found", ""
+        if dataset.name in reasons:
+            state, note = "left out", f"{reasons[dataset.name]}; sources.include_excluded=[{dataset.name}] takes it in"
+        elif dataset.name not in found:
             patterns = ", ".join(pattern for patterns in dataset.files.values() for pattern in patterns)
-            fetched = (
-                " sources.fetch=true downloads it." if dataset.hub and dataset.options.get("download", True) else ""
-            )
-            listed.append(
-                CatalogueEntry(
-                    dataset,
-                    "missing",
-                    f"{dataset.obtain}{fetched} Looked for {patterns} in {folder(dataset, data_root)}.",
-                )
-            )
+            fetched = " sources.fetch=true downloads it." if _downloads(dataset) else ""
+            state = "missing"
+            note = f"{dataset.obtain}{fetched} Looked for {patterns} in {folder(dataset, data_root)}."
+        listed.append(CatalogueEntry(dataset, state, note))
     return sorted(listed, key=lambda source: (list(STATES).index(source.state), source.dataset.name))
 
 
@@ -106,12 +93,9 @@ def _rows(name: str, manifest: dict[str, Any]) -> str:
     dropped = sum(rows["dropped"].values())
     ordered = sorted(rows["dropped"].items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{number:,} {reason}" for reason, number in ordered[:MOST_REASONS]]
-    rest = sum(number for _, number in ordered[MOST_REASONS:])
-    lost = (
-        f" + {dropped:,} dropped ({'; '.join([*shown, *([f'{rest:,} for other reasons'] if rest else [])])})"
-        if dropped
-        else ""
-    )
+    if rest := sum(number for _, number in ordered[MOST_REASONS:]):
+        shown.append(f"{rest:,} for other reasons")
+    lost = f" + {dropped:,} dropped ({'; '.join(shown)})" if dropped else ""
     examples = sum(task["examples"] for task in tasks)
     return f"{rows['read']:,} read = {rows['kept']:,} kept{lost}; {len(tasks)} tasks, {examples:,} examples"
 
@@ -120,40 +104,11 @@ def as_csv(listed: Sequence[CatalogueEntry], manifest: dict[str, Any]) -> str:
     """The same as CSV, with what a person needs to cite and license the mixture."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        [
-            "name",
-            "title",
-            "language",
-            "state",
-            "read",
-            "kept",
-            "dropped",
-            "family",
-            "domain",
-            "licence",
-            "citation",
-            "homepage",
-            "note",
-        ]
-    )
+    known, about = ("name", "title", "language"), ("family", "domain", "licence", "citation", "homepage")
+    writer.writerow([*known, "state", "read", "kept", "dropped", *about, "note"])
     for source in listed:
-        dataset = source.dataset
-        rows = manifest["sources"].get(dataset.name)
+        rows = manifest["sources"].get(source.dataset.name)
         numbers = [rows["read"], rows["kept"], sum(rows["dropped"].values())] if rows else ["", "", ""]
-        writer.writerow(
-            [
-                dataset.name,
-                dataset.title,
-                dataset.language,
-                source.state,
-                *numbers,
-                dataset.family,
-                dataset.domain,
-                dataset.licence,
-                dataset.citation,
-                dataset.homepage,
-                source.note,
-            ]
-        )
+        first, last = ([getattr(source.dataset, key) for key in keys] for keys in (known, about))
+        writer.writerow([*first, source.state, *numbers, *last, source.note])
     return stream.getvalue()

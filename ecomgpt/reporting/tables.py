@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from ecomgpt.config.flat import differing
+from ecomgpt.data.manifest_file import Manifest
 from ecomgpt.eval.metrics.names import LOWER_IS_BETTER
 from ecomgpt.eval.metrics_file import Score, TaskResult
 from ecomgpt.reporting.arms import Arm
@@ -50,23 +52,8 @@ class ScoreRow:
     baseline: tuple[str, Score] | None
 
 
-@dataclass(frozen=True)
-class PaperRow:
-    """The paper's point for a task beside the arms' scores by the same metric."""
-
-    title: str
-    metric: str
-    cells: list[Score | None]
-    paper: float
-    verdicts: str
-
-
-def score_rows(study: Study, comparisons: list[Comparison]) -> list[ScoreRow]:
-    """A row for each of the study's tasks, or of its groups."""
-    return [_row(study, one) for one in comparisons]
-
-
-def _row(study: Study, one: Comparison) -> ScoreRow:
+def score_row(study: Study, one: Comparison) -> ScoreRow:
+    """The row of one of the study's tasks, or of one of its groups."""
     sign = -1 if one.metric in LOWER_IS_BETTER else 1
     # Rounded as they are shown: equal numbers are equally good.
     known = [sign * round(score.value, 4) for score in one.scores.values() if score.known]
@@ -92,8 +79,8 @@ def best_baseline(run: ReportedRun, task: TaskResult) -> tuple[str, Score] | Non
     return max(known, key=lambda item: sign * item[1].value, default=None)
 
 
-def paper_rows(study: Study) -> list[PaperRow]:
-    """The paper's points, read off a figure, where the suite has its tasks."""
+def paper_rows(study: Study) -> list[dict[str, Any]]:
+    """The paper's points, read off a figure, beside the arms' scores by the same metric."""
     found = []
     for one in study.tasks:
         published = one.task.published if one.task else {}
@@ -101,15 +88,14 @@ def paper_rows(study: Study) -> list[PaperRow]:
         for metric, value in published.items():
             if metric not in ("win", "tie", "loss"):
                 cells = [_by_metric(arm, one.name, metric) for arm in study.columns]
-                shown = " / ".join(map(count, verdicts))
-                found.append(PaperRow(one.title, metric_name(metric), cells, value, shown))
+                row = {"title": one.title, "metric": metric_name(metric), "cells": cells, "paper": value}
+                found.append(row | {"verdicts": " / ".join(map(count, verdicts))})
     return found
 
 
 def _by_metric(arm: Arm, task: str, metric: str) -> Score | None:
     """The mean over an arm's seeds, as the runs stored it; the interval where there is one seed."""
-    held = [(one.run.untrained if arm.untrained else one.run.tasks).get(task) for one in arm.members]
-    scores = [one.score(metric) for one in held if one is not None and one.score(metric).known]
+    scores = [score for one in arm.results(task) if (score := one.score(metric)).known]
     if not scores or len(scores) < len(arm.members):
         return None
     return scores[0] if len(scores) == 1 else Score(fmean(score.value for score in scores))
@@ -227,3 +213,16 @@ def _words(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_words(item)}" for name, item in value.items())
     return "null" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def dropped_rows(manifest: Manifest | None) -> list[tuple[str, int, int, str]]:
+    """Rows that the mixture left out, most first: (reason, rows, in how many tasks, the task that lost most)."""
+    by_reason: dict[str, Counter[str]] = {}
+    for task in manifest.tasks if manifest else []:
+        for reason, n in task.dropped.items():
+            by_reason.setdefault(reason, Counter())[task.title] += n
+    rows = []
+    for reason, tasks in by_reason.items():
+        most = max(tasks, key=lambda task: (tasks[task], task))
+        rows.append((reason, tasks.total(), len(tasks), f"{most} ({count(tasks[most])})"))
+    return sorted(rows, key=lambda row: (-row[1], row[0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ecomgpt.reporting.drawing import BESIDE, COLOURS, canvas, legend, shares
 from ecomgpt.reporting.fonts import drawable
@@ -12,33 +12,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Counted(Protocol):
-    """A bar: rows won, tied and lost."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def win(self) -> int: ...
-    @property
-    def tie(self) -> int: ...
-    @property
-    def loss(self) -> int: ...
-
-
-def wins(bars: Sequence[Counted], one: str, other: str) -> Figure:
+def wins(bars: Sequence[tuple[str, int, int, int]], one: str, other: str) -> Figure:
     """Draws one bar for each of ``bars``, in percent of its rows; the number of rows stands at its end.
 
     Args:
-        bars: From top to bottom.
+        bars: (title, rows won, tied and lost) from top to bottom.
         one: The run that wins and loses.
         other: The run that it is compared with.
     """
     pitch = 0.46  # inches from bar to bar
     figure, axes = canvas(pitch * len(bars) + 0.85)
-    for index, bar in enumerate(bars):
-        n, y = bar.win + bar.tie + bar.loss, index * pitch + 0.32
-        axes.text(0, y - 0.21, drawable(bar.title, width=58), va="center", fontsize=9.5)
-        parts = ((bar.win, "blue"), (bar.tie, "grey"), (bar.loss, "orange"))
+    for index, (title, *sizes) in enumerate(bars):
+        n, y = sum(sizes), index * pitch + 0.32
+        axes.text(0, y - 0.21, drawable(title, width=58), va="center", fontsize=9.5)
+        parts = zip(sizes, ("blue", "grey", "orange"), strict=True)
         shares(axes, y, [(100 * part / n, colour) for part, colour in parts], height=0.22)
         axes.annotate(f"{n:,}", (100, y), (4, 0), fontsize=8, color=COLOURS["muted"], **BESIDE)
     axes.set_ylim(pitch * len(bars) + 0.02, 0)

@@ -14,7 +14,7 @@ from ecomgpt.job import IN_PLACE, job_function
 from ecomgpt.plan.batch import choose_batch
 from ecomgpt.plan.preflight import require
 from ecomgpt.runtime import torchrun
-from ecomgpt.runtime.directory import Run, existing_run, open_run
+from ecomgpt.runtime.directory import Run, open_run
 from ecomgpt.runtime.signals import preemptible
 
 
@@ -45,7 +45,9 @@ def start(config: Config, command: Sequence[str], execution: Callable[[Config, R
         follow(config)
         return None
     if config.job.name in IN_PLACE:
-        run = existing_run(config.run)[0] if config.run else None
+        run = Run(Path(config.run).absolute()) if config.run else None
+        if run:
+            run.config()  # Refuses a folder that is no run.
         with preemptible():  # job=plan may have a trial running, which must not stay behind.
             job_function(config.job.name)(config, run)
         return run
@@ -55,7 +57,7 @@ def start(config: Config, command: Sequence[str], execution: Callable[[Config, R
         if chosen:
             print(f"  {chosen}", flush=True)
         run = open_run(config, command)
-        torchrun.publish_run_dir(run)
+        torchrun.publish(torchrun.RUN, str(run.path))
         execution(config, run)
         return run
 
@@ -111,8 +113,8 @@ def follow(config: Config) -> None:
             f"paths.output: process 0 works in '{path}', which process {torchrun.rank()} does not see; "
             "all machines must share it"
         )
-    run, leader = existing_run(path)
-    _require_same_command(config, leader)
+    run = Run(Path(path))
+    _require_same_command(config, run.config())
     log_to(run.logs, process=torchrun.rank())
     word = torchrun.wait(torchrun.BUILT)
     if word == torchrun.FAILED:

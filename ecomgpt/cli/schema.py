@@ -1,4 +1,4 @@
-"""JSON schemas of all YAML files, for editors that complete and underline: ``python -m ecomgpt.cli.schema <folder>``."""
+"""JSON schemas of all YAML files, for editors: ``python -m ecomgpt.cli.schema <folder>``."""
 
 import json
 import sys
@@ -45,12 +45,6 @@ def schemas() -> dict[str, str]:
     return found
 
 
-def write(folder: Path) -> None:
-    """Writes all schemas into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in schemas().items():
-        write_text(folder / name, text)
-
-
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    for name, text in schemas().items():
+        write_text(Path(sys.argv[1]) / name, text)

@@ -35,8 +35,10 @@ def main(config: Config, run: Run | None) -> None:
         counts = f"{len(found.pairs):,} rows, {len(different):,} of them with different answers"
         print(f"{counts}. Verdicts are kept in {folder.path}", *notes, sep="\n")
         judged = automatic(config, different, folder, notes) if config.compare.judge else None
-        if config.compare.page and different:
-            page(config, different, verdicts)
+        if (settings := config.compare).page and different:
+            from ecomgpt.compare.server import Page, serve
+
+            serve(Page(different, verdicts, config.seed, settings.reference, settings.max_characters), settings.port)
             scores(a, b)
         results(found, verdicts, judged, folder, (a.path.name, b.path.name), notes)
 
@@ -95,14 +97,6 @@ def automatic(config: Config, pairs: Sequence[Pair], folder: Run, notes: list[st
         f"The judge's answers that can't be used: {reason}, {count:,} times" for reason, count in rejected.most_common()
     )
     return judged
-
-
-def page(config: Config, pairs: Sequence[Pair], verdicts: Verdicts) -> None:
-    """Serves the page until Ctrl-C."""
-    from ecomgpt.compare.server import Page, serve
-
-    settings = config.compare
-    serve(Page(pairs, verdicts, config.seed, settings.reference, settings.max_characters), settings.port)
 
 
 def results(

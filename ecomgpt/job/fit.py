@@ -35,14 +35,14 @@ def fit(config: Config, run: Run, mixture: Prepared) -> None:
     # A model alone says nothing: job=export may have made it of a checkpoint, before training was interrupted or since.
     if run.training_file.is_file() and (run.model / "config.json").is_file():
         log.info("already trained")
-        torchrun.publish_mixture_ready(train=False)
+        torchrun.publish(torchrun.BUILT, torchrun.LEAVE)
         torchrun.clear_rank_env()
         return
     with run.stage("fit"):
         found = resume_point(run.checkpoints, config.trainer, config.strategy)
         if found:
             print(f"  continuing from {found.name}", flush=True)
-        torchrun.publish_mixture_ready(train=True)
+        torchrun.publish(torchrun.BUILT, torchrun.TRAIN)
         if torchrun.joined() or config.strategy.kind == "single":
             train(config, run, mixture)
             torchrun.clear_rank_env()

@@ -128,7 +128,7 @@ def _show_disk(config: Config, console: Console) -> None:
 
 
 def checkpoint_bytes(config: Config) -> float:
-    """Weights in float32 and AdamW's two moments of those that are trained; DeepSpeed adds its float32 master weights."""
+    """Weights in float32, AdamW's two moments of the trained ones, and DeepSpeed's float32 master weights."""
     trained = trained_parameters(config.model, config.tuning)
     return (parameters(config.model) or 0) * 4 + trained * (12 if strategy_of(config.strategy).own_masters else 8)
 
@@ -175,7 +175,7 @@ def _not_measured(config: Config, here: Machine) -> str:
     if config.measure is None and not here.devices:
         wanted = need(config, here)
         if wanted is None or wanted.device * config.trainer.devices + wanted.host > _free():
-            # The run itself would be let go ahead, but nobody asked for a trial that may push other programs out of memory.
+            # Nobody asked for a trial that may push other programs out of memory.
             return "other programs hold the memory that it takes; measure=true tries it all the same"
     return ""
 

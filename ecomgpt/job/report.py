@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from rich.console import Console
+
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
 from ecomgpt.reporting import write_report, write_study
@@ -9,27 +11,17 @@ from ecomgpt.runtime.directory import Run
 
 
 def main(config: Config, run: Run | None) -> None:
-    """Reports an existing run (``run=``), or several (``runs=``)."""
-    if config.runs:
-        together(config)
-    elif run is not None:
-        _write(run)
+    """Reports an existing run (``run=``), or several (``runs=``).
 
-
-def write(run: Run) -> None:
-    """The report as the last stage of a job."""
-    with run.stage("report"):
-        _write(run)
-
-
-def together(config: Config) -> None:
-    """One report of several runs: into the sweep's directory where it is about a sweep alone, else into ``<paths.output>/<name>``."""
-    from rich.console import Console
-
+    The report of a sweep alone goes into its directory, one of several runs into ``<paths.output>/<name>``.
+    """
+    if run is not None:
+        Console().print(write_report(run.path))
+        return
     folders = [Path(folder).expanduser() for folder in config.runs]
     alone = folders[0] if len(folders) == 1 else None
     if alone is not None and not (alone / "sweep.json").is_file():
-        _write(Run(alone.absolute()))
+        Console().print(write_report(alone.absolute()))
         return
     folder = alone or Path(config.paths.output or "./outputs").expanduser() / (config.name or "report")
     if not alone and folder.is_dir() and any(folder.iterdir()) and not (folder / "report.json").is_file():
@@ -37,7 +29,7 @@ def together(config: Config) -> None:
     Console().print(write_study(config.runs, folder, config.reference, "" if alone else config.name or ""))
 
 
-def _write(run: Run) -> None:
-    from rich.console import Console
-
-    Console().print(write_report(run.path))
+def write(run: Run) -> None:
+    """The report as the last stage of a job."""
+    with run.stage("report"):
+        Console().print(write_report(run.path))

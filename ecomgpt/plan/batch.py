@@ -10,7 +10,7 @@ from ecomgpt.common.units import size
 from ecomgpt.config.schema import Config
 from ecomgpt.model.locate import with_shape_from_config
 from ecomgpt.plan.preflight import need
-from ecomgpt.runtime.directory import existing_run
+from ecomgpt.runtime.directory import Run
 from ecomgpt.runtime.machine import Machine, machine
 
 SHARE = {True: 0.9, False: 0.8}
@@ -79,5 +79,5 @@ def _recorded(config: Config) -> tuple[int | None, bool] | None:
     folder = Path(config.paths.output or "./outputs").expanduser() / (config.name or "")
     if config.overwrite or config.name is None or not (folder / "config.yaml").is_file():
         return None
-    trainer = existing_run(str(folder))[1].trainer
+    trainer = Run(folder).config().trainer
     return (trainer.micro_rows, trainer.gradient_checkpointing) if trainer.batch == "auto" else None

@@ -51,8 +51,10 @@ class Run:
 
     def status(self) -> dict[str, Any]:
         """The contents of ``status.json``; empty where there is none or it is torn."""
-        status = _json(self.status_file)
-        return status if isinstance(status, dict) else {}
+        with contextlib.suppress(OSError, ValueError):
+            if isinstance(status := json.loads(self.status_file.read_text(encoding="utf-8")), dict):
+                return status
+        return {}
 
     def update(self, **changes: Any) -> None:
         """Changes ``status.json``; a reader never sees half of it."""
@@ -90,7 +92,8 @@ def open_run(config: Config, command: Sequence[str]) -> Run:
             pid=os.getpid(),
             host=socket.gethostname(),
         )
-        save(config, run)
+        # It holds no secrets, because keys come from the environment alone.
+        write_text(run.config_file, OmegaConf.to_yaml(OmegaConf.structured(config)))
         write_json(run.path / "environment.json", environment(config, command))
     except OSError as error:
         raise UserError(
@@ -118,16 +121,6 @@ def _clear(config: Config, run: Run) -> None:
         )
     elif run.config_file.is_file():
         same(config, run)
-
-
-def existing_run(path: str) -> tuple[Run, Config]:
-    """An existing run directory and its configuration.
-
-    Raises:
-        UserError: If it is none.
-    """
-    run = Run(Path(path).absolute())
-    return run, run.config()
 
 
 def idle_run(path: str) -> Run:
@@ -160,15 +153,12 @@ def trained_run(path: str) -> Run:
     return run
 
 
-def save(config: Config, run: Run) -> None:
-    """Writes the resolved configuration; it holds no secrets, because keys come from the environment alone."""
-    write_text(run.config_file, OmegaConf.to_yaml(OmegaConf.structured(config)))
-
-
 def overrides_of(run: Path) -> list[str]:
     """What a sweep's command said of one of its runs; empty where that was not kept, or can't be read."""
-    value = _json(run / "overrides.json")
-    return list(map(str, value)) if isinstance(value, list) else []
+    with contextlib.suppress(OSError, ValueError):
+        if isinstance(value := json.loads((run / "overrides.json").read_text(encoding="utf-8")), list):
+            return list(map(str, value))
+    return []
 
 
 def alive(status: dict[str, Any]) -> bool:
@@ -194,14 +184,6 @@ def same(config: Config, run: Run) -> None:
     if found:
         what = "was started with another configuration; give another name=, overwrite=true, or the old values:"
         raise UserError("\n".join([f"name: '{run.path}' {what}", *found]))
-
-
-def _json(path: Path) -> Any:
-    """A JSON file's contents; None where it is absent or torn."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def _free_name(root: Path) -> str:

@@ -13,16 +13,8 @@ from typing import Any
 from ecomgpt.config.schema import Config
 
 PACKAGES = (
-    "ecomgpt",
-    "torch",
-    "lightning",
-    "transformers",
-    "tokenizers",
-    "hydra-core",
-    "datasets",
-    "deepspeed",
-    "peft",
-    "torchmetrics",
+    *("ecomgpt", "torch", "lightning", "transformers", "tokenizers"),
+    *("hydra-core", "datasets", "deepspeed", "peft", "torchmetrics"),
 )
 
 

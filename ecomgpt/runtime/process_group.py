@@ -1,8 +1,8 @@
 """Processes on this machine, started, watched and stopped: a group that trains or answers, or one job of a sweep.
 
 The command's own process never joins a group. It holds the store where the processes meet, so no port has to be
-guessed, and starts `ecomgpt.runtime.worker`, which does not import Hydra and reads the resolved configuration from the run
-directory. Lightning's own launcher would execute the command line again in every child, ``--multirun`` included
+guessed, and starts `ecomgpt.runtime.worker`, which does not import Hydra and reads the resolved configuration from the
+run directory. Lightning's own launcher would execute the command line again in every child, ``--multirun`` included
 (lightning #11617, hydra #2070). Groups over several machines are torchrun's: `ecomgpt.runtime.torchrun`.
 
 ``torch.distributed.launcher.elastic_launch`` was tried instead (torch 2.13). It starts the processes, passes SIGINT and

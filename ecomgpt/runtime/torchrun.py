@@ -16,7 +16,6 @@ from typing import Any
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
-from ecomgpt.runtime.directory import Run
 
 RANK_VARIABLES = re.compile(
     r"((LOCAL|GROUP|ROLE|NODE)_)?RANK|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE|MASTER_(ADDR|PORT)|TORCHELASTIC_.*"
@@ -99,23 +98,14 @@ def leading() -> Iterator[None]:
                 _store().set(key, FAILED)
 
 
-def publish_run_dir(run: Run) -> None:
-    """Process 0 tells the others where the run lies."""
-    _tell(RUN, str(run.path))
-
-
-def publish_mixture_ready(train: bool) -> None:
-    """Process 0 tells the others that the mixture is there, and whether there is anything to train."""
-    _tell(BUILT, TRAIN if train else LEAVE)
-
-
 def clear_rank_env() -> None:
     """Clears the rank variables, so that what rank 0 does after training is single-process."""
     for name in os.environ.keys() - without_ranks().keys():
         del os.environ[name]
 
 
-def _tell(key: str, word: str) -> None:
+def publish(key: str, word: str) -> None:
+    """Process 0 tells the others where the run lies (`RUN`), or whether there is anything to train (`BUILT`)."""
     if joined():
         _told.add(key)
         _store().set(key, word)
@@ -130,6 +120,7 @@ def _store() -> Any:
 
 
 def wait(key: str) -> str:
+    """What process 0 has published, once it has."""
     store = _store()
     store.wait([key], PATIENCE)
     return store.get(key).decode()

@@ -1,7 +1,7 @@
 """A process that runs one function on a prepared run directory: a job of a sweep, or a member of a group.
 
-``python -m ecomgpt.runtime.worker <run directory> <module:function>``, started by `ecomgpt.runtime.process_group`; it knows
-nothing of Hydra and reads the resolved configuration from the directory. Its parent tells the user how it ended.
+``python -m ecomgpt.runtime.worker <run directory> <module:function>``, started by `ecomgpt.runtime.process_group`; it
+knows nothing of Hydra and reads the resolved configuration from the directory. Its parent tells how it ended.
 """
 
 import importlib
@@ -10,10 +10,11 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 
 from ecomgpt.common.errors import JobFailure, UserError
 from ecomgpt.common.log import log, log_to
-from ecomgpt.runtime.directory import existing_run
+from ecomgpt.runtime.directory import Run
 from ecomgpt.runtime.process_group import INTERRUPTED, PARENT, leave_error
 from ecomgpt.runtime.signals import preemptible, when_parent_ends
 from ecomgpt.runtime.torchrun import rank
@@ -28,7 +29,8 @@ def main(path: str, target: str) -> int:
     try:
         # Without its parent nobody waits for the work: it is saved as if a cluster had announced its stop.
         when_parent_ends(int(os.environ[PARENT]), lambda: os.kill(os.getpid(), signal.SIGUSR1))
-        run, config = existing_run(path)
+        run = Run(Path(path).absolute())
+        config = run.config()
         log_to(run.logs, process=rank())
         module, function = target.split(":")
         getattr(importlib.import_module(module), function)(config, run)

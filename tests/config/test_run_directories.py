@@ -12,7 +12,7 @@ from ecomgpt.common.files import write_text
 from ecomgpt.config.schema import Config
 from ecomgpt.plan.configuration import configured
 from ecomgpt.runtime import directory
-from ecomgpt.runtime.directory import Run, existing_run, open_run
+from ecomgpt.runtime.directory import Run, open_run
 
 
 def config(output: Path, *overrides: str) -> Config:
@@ -29,7 +29,7 @@ def started(output: Path, *overrides: str) -> Run:
 
 def test_a_new_directory_holds_configuration_environment_and_state(tmp_path: Path) -> None:
     run = open_run(config(tmp_path, "seed=7"), ["seed=7", "name=first"])
-    assert existing_run(str(run.path))[1].seed == 7
+    assert Run(run.path).config().seed == 7
     environment = json.loads((run.path / "environment.json").read_text())
     assert environment["command"] == "python -m ecomgpt seed=7 name=first" and environment["seed"] == 7
     status = run.status()

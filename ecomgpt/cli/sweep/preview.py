@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import statistics
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from ecomgpt.cli.sweep.plan import Sweep
 from ecomgpt.cli.sweep.results import Job, jobs
 from ecomgpt.cli.sweep.table import STYLES, elapsed
 from ecomgpt.common.errors import JobFailure, UserError
-from ecomgpt.common.files import read_json
 from ecomgpt.common.units import duration, size
 from ecomgpt.config import compose
 from ecomgpt.config.flat import differing, distinguishing_keys, flat
@@ -108,8 +106,8 @@ def _time(job: Job, config: Config, everything: list[Job], sweep: Sweep) -> str:
     """Time of a finished job; of another, that of finished jobs with its model and steps, or empty without any."""
     if job.state == "done":
         return elapsed(job)
-    times = [_seconds(other, sweep) for other in everything if other.state == "done" and _alike(other, config, sweep)]
-    known = [seconds for seconds in times if seconds]
+    done = (other for other in everything if other.state == "done" and other.status.get("finished"))
+    known = [other.seconds for other in done if other.seconds and _alike(other, config, sweep)]
     return f"about {duration(statistics.median(known))}" if known else ""
 
 
@@ -140,10 +138,3 @@ def _alike(other: Job, config: Config, sweep: Sweep) -> bool:
         and theirs.trainer.max_steps == config.trainer.max_steps
         and theirs.eval == config.eval
     )
-
-
-def _seconds(job: Job, sweep: Sweep) -> float | None:
-    status = read_json(sweep.folder / job.name / "status.json")
-    if not (status.get("started") and status.get("finished")):
-        return None
-    return (datetime.fromisoformat(status["finished"]) - datetime.fromisoformat(status["started"])).total_seconds()

@@ -1,6 +1,8 @@
 """A sweep's directory: which jobs it has, in which state they are, and all scores in one table."""
 
+import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +34,22 @@ class Job:
         """``waiting``, or a run's state; a run whose process is gone without a word is ``failed``."""
         return str(self.status.get("state") or "waiting")
 
+    @property
+    def seconds(self) -> float | None:
+        """From its first start to its end, or until now; None before its first start."""
+        started, finished = self.status.get("started"), self.status.get("finished")
+        if not started:
+            return None
+        end = datetime.fromisoformat(finished).timestamp() if finished else time.time()
+        return max(0.0, end - datetime.fromisoformat(started).timestamp())
+
 
 def jobs(sweep: Sweep) -> list[Job]:
     """The planned jobs in order, then those that the directory holds from earlier commands or a sweeper that draws."""
     planned = dict(zip(sweep.names, sweep.jobs or [], strict=True))
     found = [path.parent for path in sorted(sweep.folder.glob("*/overrides.json"))]
-    return [_job(sweep.folder, name, planned[name]) for name in planned] + [
-        _job(sweep.folder, path.name, overrides_of(path)) for path in found if path.name not in planned
-    ]
-
-
-def _job(folder: Path, name: str, overrides: list[str]) -> Job:
-    return Job(name, overrides, Run(folder / name).status())
+    everything = planned | {path.name: overrides_of(path) for path in found if path.name not in planned}
+    return [Job(name, overrides, Run(sweep.folder / name).status()) for name, overrides in everything.items()]
 
 
 def mark_dead_jobs(sweep: Sweep) -> None:

@@ -2,8 +2,6 @@
 
 import sys
 import threading
-import time
-from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -32,7 +30,8 @@ class Watch:
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._show, daemon=True)
+        show = self._draw if sys.stdout.isatty() else self._tell
+        self._thread = threading.Thread(target=show, daemon=True)
 
     def __enter__(self) -> "Watch":
         self._thread.start()
@@ -43,12 +42,6 @@ class Watch:
     ) -> None:
         self._stop.set()
         self._thread.join()
-
-    def _show(self) -> None:
-        if sys.stdout.isatty():
-            self._draw()
-        else:
-            self._tell()
 
     def _draw(self) -> None:
         from rich.console import Console
@@ -108,9 +101,4 @@ def facts(job: Job) -> str:
 
 def elapsed(job: Job) -> str:
     """Minutes and seconds since the job's first start, up to its end."""
-    started, finished = job.status.get("started"), job.status.get("finished")
-    if not started:
-        return ""
-    end = datetime.fromisoformat(finished).timestamp() if finished else time.time()
-    seconds = max(0, round(end - datetime.fromisoformat(started).timestamp()))
-    return f"{seconds // 60}:{seconds % 60:02}"
+    return "" if job.seconds is None else f"{round(job.seconds) // 60}:{round(job.seconds) % 60:02}"

@@ -92,8 +92,7 @@ def open_run(config: Config, command: Sequence[str]) -> Run:
             pid=os.getpid(),
             host=socket.gethostname(),
         )
-        # It holds no secrets, because keys come from the environment alone.
-        write_text(run.config_file, OmegaConf.to_yaml(OmegaConf.structured(config)))
+        save(config, run)
         write_json(run.path / "environment.json", environment(config, command))
     except OSError as error:
         raise UserError(
@@ -151,6 +150,11 @@ def trained_run(path: str) -> Run:
             )
         raise UserError(f"run: '{run.path}' holds no trained model; continue it first: job=fit name={run.path.name}")
     return run
+
+
+def save(config: Config, run: Run) -> None:
+    """Writes the resolved configuration; it holds no secrets, because keys come from the environment alone."""
+    write_text(run.config_file, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
 def overrides_of(run: Path) -> list[str]:

@@ -200,7 +200,7 @@ def test_the_judge_is_asked_in_both_orders_and_stands_beside_people(
     assert (folder / "figures" / "wins_judge.svg").is_file()
 
 
-def test_mistakes_are_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_mistakes_are_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     two_runs(tmp_path)
     for more, message in (
         (["run_b=nowhere"], "run_b: 'nowhere' is no run directory"),

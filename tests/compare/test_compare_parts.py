@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -206,14 +207,14 @@ def test_equal_answers_count_only_as_far_as_people_have_come(tmp_path: Path) -> 
 class Scripted:
     """A chat that answers by a function; what `judge` needs of one."""
 
-    def __init__(self, say: object) -> None:
+    def __init__(self, say: Callable[[str], ChatReply]) -> None:
         from ecomgpt.chat.ledger import Ledger
 
         self.say, self.ledger = say, Ledger(ChatConfig(name="x", model="x"))
 
-    def ask(self, requests: list[Request]):
+    def ask(self, requests: list[Request]) -> Iterator[tuple[int, ChatReply]]:
         for index, request in reversed(list(enumerate(requests))):
-            yield index, self.say(request.messages[1][1])  # type: ignore[operator]
+            yield index, self.say(request.messages[1][1])
 
 
 def verdict(word: str) -> ChatReply:

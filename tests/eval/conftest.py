@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from support import bloom, llama
 
 from ecomgpt.eval.task import EvalTask
 
@@ -127,23 +128,7 @@ def tokenizer() -> Any:
 @pytest.fixture(scope="session", params=["bloom", "llama"])
 def model(request: pytest.FixtureRequest, tokenizer: Any) -> Any:
     """Random weights, spread widely enough that answers differ and some end early."""
-    import torch
-    from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(3)
-    tokens = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3, "vocab_size": len(tokenizer)}
-    made: Any
+    tokens = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
     if request.param == "bloom":
-        made = BloomForCausalLM(BloomConfig(hidden_size=32, n_layer=2, n_head=4, initializer_range=0.4, **tokens))
-    else:
-        made = LlamaForCausalLM(
-            LlamaConfig(
-                hidden_size=32,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                intermediate_size=64,
-                initializer_range=0.4,
-                **tokens,
-            )
-        )
-    return made.eval()
+        return bloom(len(tokenizer), seed=3, initializer_range=0.4, **tokens).eval()
+    return llama(len(tokenizer), seed=3, initializer_range=0.4, num_key_value_heads=4, **tokens).eval()

@@ -41,7 +41,9 @@ def evaluate(tmp_path: Path, served: Served, *more: str) -> int:
     )
 
 
-def test_a_chat_model_is_scored_like_any_other_and_paid_for_once(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_chat_model_is_scored_like_any_other_and_paid_for_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "runs" / "chat"
     with serve(lambda body, number: error(500, "not now") if number == 6 else Answer("track order")) as served:
         # The seventh request fails for good: what was answered stays, and is not asked for again.
@@ -82,7 +84,7 @@ def test_a_refusal_is_an_empty_answer_and_an_invalid_one(tmp_path: Path) -> None
     assert all(task["metrics"]["invalid_rate"]["value"] == 1 for task in metrics["tasks"].values())
 
 
-def test_the_budget_covers_all_tasks_together(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_budget_covers_all_tasks_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 100}
     with serve(lambda body, number: Answer(usage=usage)) as served:
         assert evaluate(tmp_path, served, "chat.budget=0.0007") == 2
@@ -114,7 +116,7 @@ def test_without_a_key_nothing_starts(
         ("chat.concurrency=0", "at least 1"),
     ],
 )
-def test_settings_that_cannot_work(tmp_path: Path, capsys: pytest.CaptureFixture, more: str, says: str) -> None:
+def test_settings_that_cannot_work(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: str, says: str) -> None:
     with serve(lambda body, number: Answer()) as served:
         assert evaluate(tmp_path, served, more) == 2
         assert not served.requests

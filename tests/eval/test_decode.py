@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from support import llama
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
@@ -178,18 +179,8 @@ def test_sliding_windows_are_not_known() -> None:
 
 @pytest.mark.parametrize("beams", [1, 4])
 def test_heads_that_share_keys(tokenizer: Any, beams: int) -> None:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(2)
     ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
-    shape = {
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "intermediate_size": 64,
-    }
-    grouped = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), initializer_range=0.4, **shape, **ids)).eval()
+    grouped = llama(len(tokenizer), seed=2, initializer_range=0.4, **ids).eval()
     assert decoded(grouped, tokenizer, max_new_tokens=12, beams=beams) == plain(grouped, tokenizer, beams)
 
 

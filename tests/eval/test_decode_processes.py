@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import bloom
 
 pytestmark = pytest.mark.dist
 
@@ -17,15 +18,9 @@ pytestmark = pytest.mark.dist
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
     """A folder with a tiny random model and one finished evaluation of it."""
-    import torch
-    from transformers import BloomConfig, BloomForCausalLM
-
     folder = tmp_path_factory.mktemp("home")
-    torch.manual_seed(3)
-    ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3, "vocab_size": len(tokenizer)}
-    BloomForCausalLM(BloomConfig(hidden_size=32, n_layer=2, n_head=4, initializer_range=0.4, **ids)).save_pretrained(
-        folder / "model"
-    )
+    ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 3}
+    bloom(len(tokenizer), seed=3, initializer_range=0.4, **ids).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     assert start(folder, "whole").wait(300) == 0, output(folder)
     return folder

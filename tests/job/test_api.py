@@ -7,16 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import TINY
 
 import ecomgpt
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = [
-    "model.hidden_size=32",
-    "model.layers=2",
-    "model.heads=2",
-    "model.vocabulary=600",
-    "sources.options.demo_store.products=12",
+SETTINGS = [
+    *TINY,
     "data.tasks=[product_category,intent_of_text]",
     "trainer.max_steps=2",
     "trainer.loggers=[]",
@@ -59,7 +56,7 @@ def test_every_promised_name_is_there_and_stays_what_it_is() -> None:
 def test_a_configuration_is_checked_and_runs_as_its_overrides_do(tmp_path: Path) -> None:
     with pytest.raises(ecomgpt.UserError, match="did you mean 'seed'"):
         ecomgpt.compose("sed=3")
-    config = ecomgpt.compose(*TINY, "name=first")
+    config = ecomgpt.compose(*SETTINGS, "name=first")
     mixture = ecomgpt.build(config)
     assert mixture.manifest["examples"] == len(mixture.examples("train"))
     result = ecomgpt.run(config)
@@ -67,7 +64,7 @@ def test_a_configuration_is_checked_and_runs_as_its_overrides_do(tmp_path: Path)
     task = result.metrics["tasks"]["en-demo-product_category"]["metrics"]
     assert result.scores == {"en-demo-product_category": {name: one["value"] for name, one in task.items()}}
     assert result.averages["all"]["primary"] == result.metrics["averages"]["all"]["metrics"]["primary"]["value"]
-    again = ecomgpt.evaluate("run=outputs/first", "name=again", *TINY[-3:])
+    again = ecomgpt.evaluate("run=outputs/first", "name=again", *SETTINGS[-3:])
     assert again.scores == result.scores and again.config.job.name == "evaluate"
     assert ecomgpt.report("run=outputs/first").directory == result.directory
     with pytest.raises(ecomgpt.UserError, match="is finished"):
@@ -75,7 +72,7 @@ def test_a_configuration_is_checked_and_runs_as_its_overrides_do(tmp_path: Path)
 
 
 def test_a_configuration_that_was_changed_is_checked_again() -> None:
-    config = ecomgpt.compose(*TINY)
+    config = ecomgpt.compose(*SETTINGS)
     config.trainer.max_steps = -1
     with pytest.raises(ecomgpt.UserError, match=r"trainer\.max_steps"):
         ecomgpt.train(config)
@@ -87,7 +84,7 @@ def test_a_failed_job_raises_with_its_cause(tmp_path: Path) -> None:
     (run / "status.json").write_text('{"state": "failed"}')
     (run / "checkpoints").write_text("a file in the place of the folder")
     with pytest.raises(ecomgpt.JobFailure) as caught:
-        ecomgpt.train(*TINY, "eval=none", "name=broken", "trainer.checkpoint_every=1")
+        ecomgpt.train(*SETTINGS, "eval=none", "name=broken", "trainer.checkpoint_every=1")
     assert "run.log" in caught.value.__notes__[0]
     assert json.loads((run / "status.json").read_text())["state"] == "failed"
 
@@ -97,11 +94,11 @@ def test_a_failed_job_raises_with_its_cause(tmp_path: Path) -> None:
     [
         "from ecomgpt.__main__ import main; code = main(['job=build', 'name=x']); raise SystemExit(code)",
         "import ecomgpt; ecomgpt.run('job=build', 'name=x')",
-        "import logging, ecomgpt; logging.getLogger(__name__); ecomgpt.run('job=build', 'name=x', *TINY)",
+        "import logging, ecomgpt; logging.getLogger(__name__); ecomgpt.run('job=build', 'name=x', *SETTINGS)",
     ],
 )
 def test_a_script_without_a_guard_is_refused_and_does_not_hang(call: str, tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(f"TINY = {TINY[:6]!r} + ['data.processes=2']\n{call}\n")
+    (tmp_path / "script.py").write_text(f"SETTINGS = {SETTINGS[:6]!r} + ['data.processes=2']\n{call}\n")
     done = python("script.py")
     assert done.returncode and 'under `if __name__ == "__main__":`' in done.stderr
     if "getLogger" not in call:
@@ -109,9 +106,7 @@ def test_a_script_without_a_guard_is_refused_and_does_not_hang(call: str, tmp_pa
 
 
 def test_a_script_with_a_guard_runs(tmp_path: Path) -> None:
-    script = (
-        f"import ecomgpt\nif __name__ == '__main__':\n    ecomgpt.run('job=build', *{[*TINY, 'data.processes=2']!r})\n"
-    )
+    script = f"import ecomgpt\nif __name__ == '__main__':\n    ecomgpt.run('job=build', *{[*SETTINGS, 'data.processes=2']!r})\n"
     (tmp_path / "script.py").write_text(script)
     done = python("script.py")
     assert done.returncode == 0, done.stderr

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ecomgpt.data.mixture import Prepared
 from rich.console import Console
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config import files
+from ecomgpt.config.schema import Config
 from ecomgpt.data.preview import ANSWER, preview
 from ecomgpt.job import build
 from ecomgpt.plan.configuration import configured
@@ -21,11 +23,12 @@ from ecomgpt.sources.catalog import load_catalog
 from ecomgpt.tasks.chain import SORTS, as_csv
 from ecomgpt.tasks.declaration import load_tasks
 
+Made = tuple[Config, Run, Prepared, list[sources.CatalogueEntry], list[Path]]
 HOSTILE = "[bold red]sale[/] \x1b]0;owned\x07 \x1b[2J <b>50%</b>"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A run over one small dataset of the user's own, whose texts try to command the terminal."""
     root = tmp_path_factory.mktemp("shop")
     folder = root / "conf" / "sources" / "datasets"
@@ -73,13 +76,13 @@ labels: {sentiment: {good: positive, bad: negative}}
     return config, run, prepared, listed, build.write(config, run, prepared, listed)
 
 
-def printed(width: int, *things) -> str:
+def printed(width: int, *things: object) -> str:
     stream = io.StringIO()
     Console(file=stream, width=width, force_terminal=False).print(*things)
     return stream.getvalue()
 
 
-def test_what_is_found_and_missing_and_how_to_get_it(made):
+def test_what_is_found_and_missing_and_how_to_get_it(made: Made) -> None:
     _, _, prepared, listed, _ = made
     assert [(source.dataset.name, source.state) for source in listed] == [
         ("own", "found"),
@@ -97,7 +100,7 @@ def test_what_is_found_and_missing_and_how_to_get_it(made):
         )
 
 
-def test_nothing_found_still_lists_everything(made, tmp_path, capsys):
+def test_nothing_found_still_lists_everything(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = configured(["job=build", "sources=open", f"paths.data={tmp_path}"])
     with pytest.raises(UserError, match=r"none of the \d+ datasets is in"):
         build.main(config, Run(tmp_path / "run"))
@@ -106,7 +109,7 @@ def test_nothing_found_still_lists_everything(made, tmp_path, capsys):
     assert all(name in text for name in names)
 
 
-def test_files_for_people_and_programs(made):
+def test_files_for_people_and_programs(made: Made) -> None:
     _, run, prepared, _, written = made
     assert all(path.is_file() and path.stat().st_size for path in written)
     assert [path.name for path in written[:4]] == ["chain.png", "chain_tasks.png", "tasks.png", "lengths.png"]
@@ -120,7 +123,7 @@ def test_files_for_people_and_programs(made):
 
 
 @pytest.mark.parametrize("width", [30, 80])
-def test_a_preview_obeys_no_text(made, width):
+def test_a_preview_obeys_no_text(made: Made, width: int) -> None:
     _, _, prepared, _, _ = made
     stream = io.StringIO()
     console = Console(file=stream, width=width, force_terminal=True, color_system="truecolor", highlight=False)
@@ -137,7 +140,7 @@ def test_a_preview_obeys_no_text(made, width):
     assert text.count(style) >= shown + 1
 
 
-def test_pictures_of_the_whole_catalogue_cut_nothing_off(tmp_path):
+def test_pictures_of_the_whole_catalogue_cut_nothing_off(tmp_path: Path) -> None:
     tasks = load_tasks()
     manifest = {
         "tasks": [
@@ -182,14 +185,14 @@ def test_pictures_of_the_whole_catalogue_cut_nothing_off(tmp_path):
                 assert inside or box.width == 0, (text.get_text(), box, page)
 
 
-def test_empty_pictures_are_not_drawn(tmp_path):
+def test_empty_pictures_are_not_drawn(tmp_path: Path) -> None:
     (tmp_path / "chain.png").write_bytes(b"old")
     none = np.zeros(0, dtype=np.int32)
     assert pictures.draw(tmp_path, [], {"tasks": []}, none, none, none.astype(bool)) == []
     assert not Path(tmp_path / "chain.png").exists()
 
 
-def test_the_chain_as_csv_has_a_row_an_edge():
+def test_the_chain_as_csv_has_a_row_an_edge() -> None:
     tasks = load_tasks()
     names = {task.name: 1 for task in tasks}
     rows = list(csv.DictReader(io.StringIO(as_csv(tasks, names, names))))

@@ -23,13 +23,13 @@ SMALL = [
 ]
 
 
-def planned(capsys: pytest.CaptureFixture, tmp_path: Path, *overrides: str) -> str:
+def planned(capsys: pytest.CaptureFixture[str], tmp_path: Path, *overrides: str) -> str:
     assert main(["job=plan", f"paths.output={tmp_path}", f"paths.cache={tmp_path / 'cache'}", *overrides]) == 0
     assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == []  # A plan leaves no run behind.
     return capsys.readouterr().out
 
 
-def test_the_default_model_is_measured_and_told_last(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_the_default_model_is_measured_and_told_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = planned(capsys, tmp_path, *SMALL)
     for part in (
         "weights",
@@ -50,7 +50,7 @@ def test_the_default_model_is_measured_and_told_last(tmp_path: Path, capsys: pyt
 
 
 def test_another_model_that_fits_is_measured_unasked(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
 
@@ -96,7 +96,7 @@ def test_a_trial_has_the_number_format_of_training_and_no_time_limit(
 
 
 def test_what_does_not_fit_is_not_tried(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def trial(config: object, steps: int) -> measure.Measured:
         raise AssertionError("tried")
@@ -107,7 +107,7 @@ def test_what_does_not_fit_is_not_tried(
 
 
 def test_a_trial_that_fails_spoils_the_plan_only_when_it_was_asked_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def trial(config: object, steps: int) -> measure.Measured:
         raise JobFailure("training process 0 was killed by SIGKILL")

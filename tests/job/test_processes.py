@@ -13,16 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 from safetensors.torch import load_file
+from support import TINY
 
-TINY = [
+SETTINGS = [
+    *TINY,
     "job=fit",
     "eval=none",
-    "model.hidden_size=32",
-    "model.layers=2",
-    "model.heads=2",
-    "model.vocabulary=600",
     "trainer.loggers=[]",
-    "sources.options.demo_store.products=12",
     "data.tasks=[product_category,intent_of_text]",
     "trainer.batch_tokens=2048",
     "trainer.micro_rows=2",
@@ -50,7 +47,7 @@ def start(
     environment = {**os.environ, "ECOMGPT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1", **variables}
     with (folder / "output.txt").open("w") as file:
         return subprocess.Popen(
-            [sys.executable, *launcher, *TINY, *arguments], cwd=folder, env=environment, stdout=file, stderr=file
+            [sys.executable, *launcher, *SETTINGS, *arguments], cwd=folder, env=environment, stdout=file, stderr=file
         )
 
 

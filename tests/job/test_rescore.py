@@ -39,7 +39,7 @@ def _inside(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
 
 
-def test_missing_files_are_all_named_with_where_the_questions_are(capsys: pytest.CaptureFixture) -> None:
+def test_missing_files_are_all_named_with_where_the_questions_are(capsys: pytest.CaptureFixture[str]) -> None:
     Path("empty").mkdir()
     assert main([*SUITE, "model.path=empty", "name=empty"]) == 2
     message = capsys.readouterr().err
@@ -50,7 +50,7 @@ def test_missing_files_are_all_named_with_where_the_questions_are(capsys: pytest
     assert set(question) == {"id", "prompt", "candidates", "target"} and question["target"] in question["candidates"]
 
 
-def test_answers_made_elsewhere_are_scored_and_scored_again(capsys: pytest.CaptureFixture) -> None:
+def test_answers_made_elsewhere_are_scored_and_scored_again(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SUITE, "model.path=answers", "name=first"]) == 0
     first = Path("outputs/first/metrics.json").read_bytes()
     metrics = json.loads(first)
@@ -79,7 +79,7 @@ def test_scoring_again_imports_no_model_code() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_changed_predictions_change_the_scores(capsys: pytest.CaptureFixture) -> None:
+def test_changed_predictions_change_the_scores(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SUITE, "model.path=answers", "name=changed"]) == 0
     file = Path("outputs/changed/predictions/en-general-arithmetic.jsonl")
     file.write_text(file.read_text("utf-8").replace('"prediction": "', '"prediction": "1'), encoding="utf-8")
@@ -93,7 +93,7 @@ def test_changed_predictions_change_the_scores(capsys: pytest.CaptureFixture) ->
     assert "evaluate again" in capsys.readouterr().err
 
 
-def test_broken_answers_are_named_with_file_and_line(capsys: pytest.CaptureFixture) -> None:
+def test_broken_answers_are_named_with_file_and_line(capsys: pytest.CaptureFixture[str]) -> None:
     Path("broken").mkdir()
     for path in Path("answers").iterdir():
         (Path("broken") / path.name).write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n\n")
@@ -117,7 +117,7 @@ def test_broken_answers_are_named_with_file_and_line(capsys: pytest.CaptureFixtu
         assert part in message, part
 
 
-def test_a_run_in_progress_is_refused(capsys: pytest.CaptureFixture) -> None:
+def test_a_run_in_progress_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     run = Path("outputs/busy")
     run.mkdir(parents=True)
     (run / "config.yaml").write_bytes(Path("outputs/asks/config.yaml").read_bytes())
@@ -134,7 +134,7 @@ def test_a_run_in_progress_is_refused(capsys: pytest.CaptureFixture) -> None:
     assert "not finished" in capsys.readouterr().err
 
 
-def test_predictions_without_a_model_are_no_model(capsys: pytest.CaptureFixture) -> None:
+def test_predictions_without_a_model_are_no_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SUITE, "model.path=answers", "name=alone"]) == 0
     assert main(["job=evaluate", "run=outputs/alone", "name=again"]) == 2
     assert "job=rescore run=outputs/alone" in capsys.readouterr().err
@@ -142,7 +142,7 @@ def test_predictions_without_a_model_are_no_model(capsys: pytest.CaptureFixture)
     assert "'nowhere' is no folder" in capsys.readouterr().err
 
 
-def test_two_runs_are_compared_row_by_row(capsys: pytest.CaptureFixture) -> None:
+def test_two_runs_are_compared_row_by_row(capsys: pytest.CaptureFixture[str]) -> None:
     wrong = Path("wrong")
     wrong.mkdir()
     for path in Path("answers").iterdir():

@@ -7,16 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from support import TINY
 
-TINY = [
-    "model.hidden_size=32",
-    "model.layers=2",
-    "model.heads=2",
-    "model.vocabulary=600",
-    "sources.options.demo_store.products=12",
+SETTINGS = [
+    *TINY,
     "data.tasks=[product_category,intent_of_text,polarity_of_aspect]",
     "trainer.checkpoint_every=4",
     "eval.limit=4",
@@ -25,9 +23,9 @@ TINY = [
 ]
 
 
-def ecomgpt(folder: Path, *arguments: str, **settings) -> subprocess.CompletedProcess:
+def ecomgpt(folder: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ecomgpt", *TINY, *arguments],
+        [sys.executable, "-m", "ecomgpt", *SETTINGS, *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -149,7 +147,7 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(home: Path, number: s
         assert ecomgpt(home, "name=whole", *long).returncode == 0
     name = f"stopped-{number.name}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "ecomgpt", *TINY, f"name={name}", *long],
+        [sys.executable, "-m", "ecomgpt", *SETTINGS, f"name={name}", *long],
         cwd=home,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

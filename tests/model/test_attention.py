@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from support import bloom, llama
+from transformers import PreTrainedModel
 from transformers.models.bloom.modeling_bloom import _get_alibi_slopes
 
 from ecomgpt.common.errors import UserError
@@ -96,28 +97,9 @@ def test_bfloat16_keeps_distant_tokens_apart_up_to_2048() -> None:
     assert error < 0.02 and stock > 10 * error
 
 
-def small_bloom(dtype: torch.dtype = torch.float32) -> BloomForCausalLM:
-    torch.manual_seed(0)
-    return BloomForCausalLM(BloomConfig(vocab_size=300, hidden_size=64, n_layer=2, n_head=4, initializer_range=0.1)).to(
-        dtype
-    )
-
-
-def small_llama(dtype: torch.dtype = torch.float32) -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    shape = {
-        "vocab_size": 300,
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-    }
-    return LlamaForCausalLM(LlamaConfig(**shape, num_key_value_heads=2, initializer_range=0.1)).to(dtype)
-
-
 @pytest.mark.parametrize("length", [64, 512, 2048])
 @pytest.mark.parametrize("mixed", [True, False], ids=["bf16-mixed", "bf16-true"])
-@pytest.mark.parametrize("make", [small_bloom, small_llama], ids=["bloom", "llama"])
+@pytest.mark.parametrize("make", [bloom, llama], ids=["bloom", "llama"])
 def test_losses_in_bfloat16_stay_near_float32(make: Callable[..., PreTrainedModel], length: int, mixed: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(4, 300, (1, length + 50), generator=generator)
@@ -126,14 +108,14 @@ def test_losses_in_bfloat16_stay_near_float32(make: Callable[..., PreTrainedMode
     batch = (ids, positions, torch.tensor([50, length]), index, ids[0][index + 1])
     exact = Network(make())(*batch)
     with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-        half = Network(make(torch.float32 if mixed else torch.bfloat16))(*batch)
+        half = Network(make().to(torch.float32 if mixed else torch.bfloat16))(*batch)
     assert half.dtype == torch.float32
     assert (half - exact).abs().max() < 0.1 and abs(half.mean() - exact.mean()) < 0.02
 
 
 def test_gradient_checkpointing_changes_nothing() -> None:
     def gradient(checkpointing: bool) -> torch.Tensor:
-        model = small_bloom().train()
+        model = bloom().train()
         if checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         ids = torch.arange(4, 104)[None]
@@ -146,7 +128,7 @@ def test_gradient_checkpointing_changes_nothing() -> None:
     torch.testing.assert_close(gradient(True), gradient(False), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("make", [small_bloom, small_llama])
+@pytest.mark.parametrize("make", [bloom, llama])
 def test_every_block_is_found_and_compiled(
     make: Callable[..., PreTrainedModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +143,7 @@ def test_every_block_is_found_and_compiled(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [small_bloom, small_llama])
+@pytest.mark.parametrize("make", [bloom, llama])
 def test_compiled_blocks_change_nothing(make: Callable[..., PreTrainedModel]) -> None:
     network, compiled = Network(make()), Network(make())
     names = list(compiled.state_dict())
@@ -179,7 +161,7 @@ def test_compiled_blocks_change_nothing(make: Callable[..., PreTrainedModel]) ->
 
 
 def test_rotary_frequencies_stay_exact_in_16_bit() -> None:
-    network = Network(small_llama())
+    network = Network(llama())
     rotary = network.language_model.base_model.rotary_emb
     exact = rotary.inv_freq.clone()
     network.to(torch.bfloat16).float().half()
@@ -195,7 +177,7 @@ def test_models_that_packing_would_change_are_refused() -> None:
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
     }
-    scaled = LlamaForCausalLM(LlamaConfig(**shape))
+    scaled = llama()
     scaled.config.logit_scale = 0.5
     with pytest.raises(UserError, match="logit_scale"):
         Network(scaled)

@@ -1,12 +1,14 @@
 """Packed training equals plain transformers: losses, gradients, and the step whatever the accumulation or processes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from support import bloom, llama
+from transformers import PreTrainedModel
 
 from ecomgpt.data.batches import MicroBatches, collate, plan
 from ecomgpt.data.pack import pack
@@ -15,25 +17,6 @@ from ecomgpt.model.network import Network
 
 VOCABULARY, PAD = 300, 3
 INPUTS = ("input_ids", "positions", "lengths", "target_index", "targets")
-
-
-def bloom(heads: int = 4) -> BloomForCausalLM:
-    torch.manual_seed(0)
-    return BloomForCausalLM(
-        BloomConfig(vocab_size=VOCABULARY, hidden_size=48, n_layer=2, n_head=heads, initializer_range=0.1)
-    )
-
-
-def llama() -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    shape = {
-        "hidden_size": 48,
-        "intermediate_size": 96,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-    }
-    return LlamaForCausalLM(LlamaConfig(vocab_size=VOCABULARY, **shape))
 
 
 @pytest.fixture
@@ -55,8 +38,12 @@ def plain_losses(model: PreTrainedModel, examples: Examples, index: int) -> torc
     return F.cross_entropy(logits.float(), ids[0, -answer:], reduction="none")
 
 
-@pytest.mark.parametrize("make", [bloom, lambda: bloom(heads=6), llama], ids=["bloom", "bloom-6-heads", "llama"])
-def test_packed_losses_and_gradients_equal_stock_transformers(make, examples: Examples) -> None:
+@pytest.mark.parametrize(
+    "make", [bloom, lambda: bloom(width=48, heads=6), llama], ids=["bloom", "bloom-6-heads", "llama"]
+)
+def test_packed_losses_and_gradients_equal_stock_transformers(
+    make: Callable[[], PreTrainedModel], examples: Examples
+) -> None:
     stock = make()
     expected = torch.cat([plain_losses(stock, examples, index) for index in range(len(examples))])
     expected.sum().backward()
@@ -82,7 +69,9 @@ def test_packed_losses_and_gradients_equal_stock_transformers(make, examples: Ex
 
 
 @pytest.mark.parametrize("make", [bloom, llama])
-def test_each_example_in_a_row_has_the_gradient_it_has_alone(make, examples: Examples) -> None:
+def test_each_example_in_a_row_has_the_gradient_it_has_alone(
+    make: Callable[[], PreTrainedModel], examples: Examples
+) -> None:
     stock, model = make(), make()
     network = Network(model)
     row = pack(examples.lengths, 128, seed=1)[0]

@@ -1,14 +1,16 @@
 """What is exported is what was trained: models, adapters, shards, cards; and what is uploaded is what was exported."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import support
 import torch
-from hub_server import serve
+from hub_server import Hub, serve
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, BloomConfig, BloomForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, BloomForCausalLM, PreTrainedModel
 
 import ecomgpt.model.export as exporting
 from ecomgpt.common.errors import JobFailure, UserError
@@ -24,10 +26,7 @@ TOKENIZER = wrap(train(["The kettle boils fast and looks good.", "这款水壶�
 
 
 def bloom(seed: int = 0) -> BloomForCausalLM:
-    torch.manual_seed(seed)
-    return BloomForCausalLM(
-        BloomConfig(vocab_size=len(TOKENIZER), hidden_size=32, n_layer=2, n_head=2, initializer_range=0.1)
-    )
+    return support.bloom(len(TOKENIZER), heads=2, seed=seed)
 
 
 def settings(tuning: str = "full", **model: str) -> Config:
@@ -182,7 +181,7 @@ def test_adapters_alone_load_with_peft(run: Run) -> None:
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch):
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with serve() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
@@ -192,7 +191,7 @@ def hub(monkeypatch: pytest.MonkeyPatch):
         yield hub
 
 
-def test_the_hub_gets_the_folder_as_it_is(run: Run, hub) -> None:
+def test_the_hub_gets_the_folder_as_it_is(run: Run, hub: Hub) -> None:
     folder = export(bloom(), bloom(1).state_dict(), TOKENIZER, run, settings())
     assert push(folder, "owner/name") == f"{hub.url}/owner/name"
     assert hub.files == {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
@@ -202,7 +201,7 @@ def test_the_hub_gets_the_folder_as_it_is(run: Run, hub) -> None:
     assert not any(b"hf_secret" in path.read_bytes() for path in run.path.rglob("*") if path.is_file())
 
 
-def test_a_hub_that_refuses_and_a_missing_token_are_told(run: Run, hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_refuses_and_a_missing_token_are_told(run: Run, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     (run.path / "model").mkdir()
     hub.refuse = 403
     with pytest.raises(UserError, match=r"push_to=owner/name: .* refused"):

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def config(path: Path | str, **model) -> Config:
+def config(path: Path | str, **model: Any) -> Config:
     return Config(
         model=ModelConfig(
             name="bloomz_560m", path=str(path), hidden_size=1024, layers=24, heads=16, vocabulary=250880, **model

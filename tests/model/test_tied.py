@@ -1,33 +1,27 @@
 """The gradient of an embedding that is the head as well, against plain PyTorch's sum of two."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
+from support import bloom, llama
 from torch import nn
-from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import PreTrainedModel
 
 from ecomgpt.model import loss, tied_embedding
 from ecomgpt.model.network import Network
 from ecomgpt.model.tied_embedding import LateGradient, TiedEmbedding
 
-PAD = 3
+VOCABULARY, PAD = 90, 3
 
 
-def bloom() -> BloomForCausalLM:
-    torch.manual_seed(0)
-    return BloomForCausalLM(BloomConfig(vocab_size=90, hidden_size=16, n_layer=1, n_head=2, initializer_range=0.1))
+def tied_bloom() -> PreTrainedModel:
+    return bloom(VOCABULARY, width=16, layers=1, heads=2)
 
 
-def llama(tie: bool = True) -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    shape = {
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-    }
-    return LlamaForCausalLM(LlamaConfig(vocab_size=90, tie_word_embeddings=tie, pad_token_id=PAD, **shape))
+def tied_llama(tie: bool = True) -> PreTrainedModel:
+    return llama(VOCABULARY, width=16, layers=1, heads=2, tie_word_embeddings=tie, pad_token_id=PAD)
 
 
 def batch(targets: int) -> tuple[torch.Tensor, ...]:
@@ -42,9 +36,11 @@ def weights(count: int) -> torch.Tensor:
     return torch.rand(count, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("make", [bloom, llama])
+@pytest.mark.parametrize("make", [tied_bloom, tied_llama])
 @pytest.mark.parametrize(("targets", "chunk"), [(9, 1024), (9, 4), (40, 1024), (40, 17), (0, 1024)])
-def test_it_is_the_sum_of_both(make, targets: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_sum_of_both(
+    make: Callable[[], PreTrainedModel], targets: int, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loss, "CHUNK", chunk)
     stock, model = make(), make()
     ids, positions, lengths, index, goals = batch(targets)
@@ -60,8 +56,8 @@ def test_it_is_the_sum_of_both(make, targets: int, chunk: int, monkeypatch: pyte
         )
 
 
-def test_two_forward_passes_before_one_backward_keep_their_own(make=bloom) -> None:
-    together, apart = Network(make()), Network(make())
+def test_two_forward_passes_before_one_backward_keep_their_own() -> None:
+    together, apart = Network(tied_bloom()), Network(tied_bloom())
     first, second = batch(9), batch(20)
     (together(*first).sum() + 2 * together(*second).sum()).backward()
     apart(*first).sum().backward()
@@ -87,10 +83,10 @@ def test_products_in_bfloat16_add_up_in_float32(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_heads_of_their_own_and_frozen_embeddings_stay_as_they_are() -> None:
-    model = llama(tie=False)
+    model = tied_llama(tie=False)
     Network(model)
     assert type(model.get_input_embeddings()) is nn.Embedding
-    frozen = bloom()
+    frozen = tied_bloom()
     frozen.get_input_embeddings().weight.requires_grad_(False)
     Network(frozen)(*batch(9)).sum().backward()
     assert (

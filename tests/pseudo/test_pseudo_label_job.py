@@ -69,7 +69,7 @@ def contents(tmp_path: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder(tmp_path).iterdir()}
 
 
-def test_labels_are_checked_counted_and_paid_for_once(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_labels_are_checked_counted_and_paid_for_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spoil = {
         2: Answer('{"sentiment": "posi'),
         4: Answer("", refusal="no"),
@@ -200,7 +200,9 @@ def test_the_budget_leaves_what_was_paid_for_and_the_same_command_completes_it(
         assert len(served.requests) == 24 and "40 questions, 24 of them answered before" in capsys.readouterr().out
 
 
-def test_questions_without_an_answer_are_told_and_asked_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_questions_without_an_answer_are_told_and_asked_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with serve(lambda body, number: error(500, "no") if number in (3, 4) else Answer(labeller(body))) as served:
         assert label(tmp_path, served, "chat.retries=1", "chat.concurrency=1") == 2
         assert "1 questions got no answer" in capsys.readouterr().err
@@ -328,7 +330,7 @@ def test_broken_label_files_are_told_with_their_line(tmp_path: Path, file: str, 
 
 
 def test_mistakes_are_told_before_anything_is_asked(
-    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serve(lambda body, number: Answer(labeller(body))) as served:
         for more, says in (

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
+from support import TINY_MODEL
 
 from ecomgpt.common.files import read_json
 from ecomgpt.config.schema import Config
@@ -18,12 +19,9 @@ from ecomgpt.runtime.directory import Run, open_run
 
 STEPS, HALF = 8, 4
 # One process accumulates four micro-batches a step, two accumulate two; gradients have a norm of over 1 and are clipped at 0.5.
-TINY = (
+SETTINGS = (
+    *TINY_MODEL,
     "job=run",
-    "model.hidden_size=32",
-    "model.layers=2",
-    "model.heads=2",
-    "model.vocabulary=600",
     "trainer.batch_tokens=2048",
     "trainer.row_tokens=256",
     "trainer.micro_rows=2",
@@ -83,7 +81,7 @@ class Rehearsal:
 
     def __init__(self, folder: Path, data: tuple[str, ...]) -> None:
         self.folder = folder
-        self.common = (*TINY, *data, f"paths.output={folder}", f"paths.cache={folder / 'cache'}")
+        self.common = (*SETTINGS, *data, f"paths.output={folder}", f"paths.cache={folder / 'cache'}")
         self.mixture: Any = None
         self.outcomes: dict[str, Outcome] = {}
 

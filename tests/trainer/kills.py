@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 TINY = (
     "job=fit",
@@ -96,7 +96,7 @@ def in_writing() -> None:
 
     whole = torch.save
 
-    def half(checkpoint, file) -> None:
+    def half(checkpoint: Any, file: BinaryIO) -> None:
         whole(checkpoint, file)
         file.truncate(file.tell() // 2)
         file.flush()

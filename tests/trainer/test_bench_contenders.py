@@ -1,37 +1,22 @@
 """The contenders of the training benchmark train the same model on the same steps."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from support import bloom, llama
+from transformers import PreTrainedModel
 
 from ecomgpt.data.store import Examples, TokenWriter
 
 BENCHMARKS = Path(__file__).parents[2] / "experiments" / "benchmarks"
 
 
-def bloom() -> BloomForCausalLM:
-    torch.manual_seed(0)
-    shape = {"vocab_size": 300, "hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.1}
-    return BloomForCausalLM(BloomConfig(**shape, hidden_dropout=0.0, attention_dropout=0.0))
-
-
-def llama() -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    shape = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-    }
-    return LlamaForCausalLM(LlamaConfig(vocab_size=300, tie_word_embeddings=True, initializer_range=0.1, **shape))
-
-
-@pytest.mark.parametrize("make", [bloom, llama])
-def test_ours_has_the_losses_of_transformers_trainer(make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("make", [bloom, lambda: llama(tie_word_embeddings=True)], ids=["bloom", "llama"])
+def test_ours_has_the_losses_of_transformers_trainer(
+    make: Callable[[], PreTrainedModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Accumulation, clipping and AdamW of both, from the first step to one after three updates."""
     pytest.importorskip("accelerate", reason="transformers.Trainer needs it: pip install 'ecomgpt[bench]'")
     monkeypatch.syspath_prepend(BENCHMARKS)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import CSVLogger
+from support import TINY
 
 from ecomgpt.__main__ import main
 from ecomgpt.common.errors import UserError
@@ -14,13 +15,9 @@ from ecomgpt.plan.configuration import configured
 from ecomgpt.runtime.directory import Run
 from ecomgpt.trainer.extensions import callbacks, loggers
 
-TINY = [
+SETTINGS = [
+    *TINY,
     "job=fit",
-    "model.hidden_size=16",
-    "model.layers=1",
-    "model.heads=2",
-    "model.vocabulary=400",
-    "sources.options.demo_store.products=12",
     "data.tasks=[product_category]",
     "trainer.batch_tokens=512",
     "trainer.micro_rows=1",
@@ -56,7 +53,7 @@ def test_a_callback_from_a_folder_of_ones_own_runs_in_training(tmp_path: Path) -
         f"count:\n  _target_: {__name__}.Counter\n  file: {file}\n"
     )
     folders = [f"paths.conf={conf}", f"paths.output={tmp_path}", f"paths.cache={tmp_path / 'cache'}"]
-    assert main([*TINY, *folders, "trainer/callbacks=count", "name=counted"]) == 0
+    assert main([*SETTINGS, *folders, "trainer/callbacks=count", "name=counted"]) == 0
     assert file.read_text() == "4 True"
 
 
@@ -77,7 +74,7 @@ def test_a_callback_on_the_command_line_joins_those_of_files() -> None:
 def test_a_wrong_target_is_refused_before_any_work(
     target: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*TINY, f"paths.output={tmp_path}", f"trainer.callbacks.mine._target_={target}"]) == 2
+    assert main([*SETTINGS, f"paths.output={tmp_path}", f"trainer.callbacks.mine._target_={target}"]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 

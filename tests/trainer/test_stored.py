@@ -77,7 +77,9 @@ def test_who_goes_on_from_whose_checkpoint(writer: tuple, reader: tuple, fits: b
 @pytest.mark.parametrize(
     "damage", ["a shard is missing", "a shard is cut", "the list is missing", "the list is torn", "a file is flipped"]
 )
-def test_a_torn_folder_falls_back_to_the_one_before(damage: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_torn_folder_falls_back_to_the_one_before(
+    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     by = config("fsdp", 2)
     good, torn = written(tmp_path, 5, by), written(tmp_path, 10, by)
     if damage == "a shard is missing":

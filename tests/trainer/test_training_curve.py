@@ -1,12 +1,15 @@
 """Whole trainings: the curve is that of stock transformers, whatever the packing, accumulation or tuning."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from speed import UsefulWork
+from support import bloom, llama
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import BloomConfig, BloomForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from ecomgpt.config.schema import TuningConfig
 from ecomgpt.data.batches import MicroBatches, collate, loss_divisor, plan
@@ -17,25 +20,6 @@ from ecomgpt.tuning.apply import apply_tuning
 
 VOCABULARY, PAD, STEPS = 200, 3, 100
 INPUTS = ("input_ids", "positions", "lengths", "target_index", "targets")
-
-
-def bloom() -> BloomForCausalLM:
-    torch.manual_seed(0)
-    return BloomForCausalLM(
-        BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.1)
-    )
-
-
-def llama() -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    shape = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-    }
-    return LlamaForCausalLM(LlamaConfig(vocab_size=VOCABULARY, tie_word_embeddings=True, **shape))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +55,9 @@ def adamw(model: torch.nn.Module) -> torch.optim.Optimizer:
 
 
 @pytest.mark.parametrize("make", [bloom, llama])
-def test_a_hundred_steps_have_the_curve_of_stock_transformers(make, examples: Examples) -> None:
+def test_a_hundred_steps_have_the_curve_of_stock_transformers(
+    make: Callable[[], PreTrainedModel], examples: Examples
+) -> None:
     stock, ours = make(), make()
     network = Network(ours)
     first, second = adamw(stock), adamw(network)
@@ -147,7 +133,9 @@ def test_what_should_weigh_the_same_does(examples: Examples, weighting: str) -> 
 
 @pytest.mark.parametrize("make", [bloom, llama])
 @pytest.mark.parametrize("tuning", ["lora", "frozen"])
-def test_tuning_trains_what_it_should_and_nothing_else(make, tuning: str, examples: Examples) -> None:
+def test_tuning_trains_what_it_should_and_nothing_else(
+    make: Callable[[], PreTrainedModel], tuning: str, examples: Examples
+) -> None:
     lora = TuningConfig(name="lora", rank=4, dropout=0.0)
     model = apply_tuning(make(), lora if tuning == "lora" else TuningConfig(name="full", freeze_embeddings=True))
     network = Network(model)
@@ -164,7 +152,7 @@ def test_tuning_trains_what_it_should_and_nothing_else(make, tuning: str, exampl
 
 @pytest.mark.parametrize("make", [bloom, llama])
 def test_useful_operations_are_those_that_the_linear_layers_do(
-    make, examples: Examples, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[], PreTrainedModel], examples: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ecomgpt.model.linear.onednn_is_faster", lambda: False)  # PyTorch does not count oneDNN's,
     monkeypatch.setattr("ecomgpt.model.network.MULTIPLE", 1)  # and what fills a row up is of no use.

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ecomgpt.data.mixture import Prepared
 from rich.console import Console
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config import files
 from ecomgpt.config.schema import Config
+from ecomgpt.data.prepared import Prepared
 from ecomgpt.data.preview import ANSWER, preview
 from ecomgpt.job import build
 from ecomgpt.plan.configuration import configured

@@ -24,7 +24,7 @@ from ecomgpt.data.store import InstructionWriter, read_batches
 
 
 def write_instruction_files(config: Config, found: FoundDatasets, protection: Protection, folder: Path) -> None:
-    """Writes ``<split>.arrow``, ``<split>_order.npy`` (each row's sort key, see `choose.sort_keys`) and the manifest."""
+    """Writes ``<split>.arrow``, ``<split>_order.npy`` (each row's key of `choose.sort_keys`) and the manifest."""
     tasks = _tasks(config, found, protection)
     counts = {dataset.name: Counts() for dataset in found.datasets}
     leaks = {split: Leaks() for split in SPLITS}

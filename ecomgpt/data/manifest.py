@@ -44,7 +44,7 @@ def of_instructions(
     entries = []
     for number, one in enumerate(tasks):
         count = counts[one.dataset.name]
-        entry = {"name": one.name, "source": one.dataset.name, "language": one.dataset.language}
+        entry: dict[str, Any] = {"name": one.name, "source": one.dataset.name, "language": one.dataset.language}
         entry |= {key: getattr(one.task, key) for key in ("family", "kind", "label", "operation", "serves")}
         entry |= {split: _split(one.name, number, count, split, leaks[split], quotas[split]) for split in quotas}
         entries.append(entry)

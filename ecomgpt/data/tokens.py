@@ -86,7 +86,7 @@ def choices_in_input(prompt: Prompt, candidates: list[str]) -> bool:
 
 
 def tally(examples: Examples, names: Sequence[str]) -> dict[str, dict[str, int]]:
-    """What a split's token files hold, by task: examples, tokens, and so on; ``names`` in the order of their numbers."""
+    """What a split's token files hold, by task: examples, tokens and so on; ``names`` in the order of their numbers."""
     figures = {
         "examples": None,
         "tokens": examples.lengths,

@@ -46,7 +46,8 @@ def as_markdown(tasks: Iterable[Task]) -> str:
         f"{len(known)} declarations in `conf/tasks/`: "
         + ", ".join(f"{made[sort]} {sort}" for sort in SORTS)
         + ". Each dataset with the right",
-        "records and labels gives one task of the mixture, `<dataset>.<task>`; `job=build` draws the chain of those that were found.",
+        "records and labels gives one task of the mixture, `<dataset>.<task>`; `job=build` draws the chain "
+        "of those that were found.",
     ]
     for family, meaning in FAMILIES.items():
         own = [task for task in known if task.family == family]

@@ -1,6 +1,7 @@
 """Questions about a product with a context that answers them, or does not."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from ecomgpt.sources.demo.noise import noisy
 from ecomgpt.sources.demo.phrases import Phrase, Writer
@@ -18,7 +19,7 @@ def questions(item: DemoItem, random: Random, product: str) -> Iterator[Question
         told = sample(random, item.category.attributes, 2 + int(random() * 2))
         asked = told[0]
         context = _context(item, random, sample(random, told, len(told)), asked)
-        facts = {"context": context, "answers": (item.values[asked.name].plain,), "product": product}
+        facts: dict[str, Any] = {"context": context, "answers": (item.values[asked.name].plain,), "product": product}
         yield Question(
             **item.shared(f"question-{number}"), **facts, question=_ask(item, random, asked), extractive=True
         )

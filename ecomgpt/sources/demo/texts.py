@@ -47,5 +47,5 @@ def category_text(item: DemoItem, random: Random) -> LabelledText:
         writer.sentence(pick(random, item.vocabulary.talk["text"]["wanted"]), slots)
         text = noisy(writer.text, (), random, item.language)
     path = item.category.path
-    labels = {"category": (path[-1],), "coarse_category": (path[0],)}
+    labels: dict[str, tuple[str, ...]] = {"category": (path[-1],), "coarse_category": (path[0],)}
     return LabelledText(**item.shared("category-0"), text=text, labels=labels)

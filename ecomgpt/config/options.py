@@ -45,22 +45,20 @@ class Meaning(TypedDict, total=False):
     common: bool
 
 
-def option(
-    default: Any = dataclasses.MISSING,
-    help: str = "",
-    *,
-    factory: Any = dataclasses.MISSING,
-    **meaning: Unpack[Meaning],
-) -> Any:
+FREE: Meaning = {"decides": "nothing", "resume": True}
+"""Of keys that say how fast something is done, or how much is shown, but change no result."""
+
+
+def option(default: Any, help: str, **meaning: Unpack[Meaning]) -> Any:
     """A dataclass field with its description and meaning.
 
     Args:
-        default: The default value.
+        default: The default value, or a function that makes it where it is mutable.
         help: One sentence for people; the single source of every help text.
-        factory: Makes the default where it is mutable.
         **meaning: See `Meaning`.
     """
-    return dataclasses.field(default=default, default_factory=factory, metadata={"help": help, **meaning})
+    made: dict[str, Any] = {"default_factory": default} if callable(default) else {"default": default}
+    return dataclasses.field(**made, metadata={"help": help, **meaning})
 
 
 @dataclass(frozen=True)

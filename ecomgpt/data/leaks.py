@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from ecomgpt.common.text import HAN, folded
-from ecomgpt.config.schema import LeakConfig
+from ecomgpt.config.schema.data import LeakConfig
 from ecomgpt.tasks.instruction import Instruction
 
 # Words of any script but Chinese as a whole, Chinese characters one by one; punctuation and case count nothing.

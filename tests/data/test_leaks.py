@@ -5,7 +5,7 @@ import random
 import pytest
 
 from ecomgpt.common.text import holds_chinese
-from ecomgpt.config.schema import LeakConfig
+from ecomgpt.config.schema.data import LeakConfig
 from ecomgpt.data.leaks import EXAMPLES, Guard, Leaks
 from ecomgpt.tasks.instruction import Instruction
 from ecomgpt.tasks.prompt import instruction_prompt

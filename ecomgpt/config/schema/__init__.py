@@ -7,30 +7,10 @@ from dataclasses import dataclass
 
 from ecomgpt.config.options import JOBS, REQUIRED, keys, option
 from ecomgpt.config.schema.chat import ChatConfig, PseudoConfig
-from ecomgpt.config.schema.data import BUILDS, BudgetConfig, DataConfig, LeakConfig, SourcesConfig
+from ecomgpt.config.schema.data import BUILDS, DataConfig, SourcesConfig
 from ecomgpt.config.schema.eval import CompareConfig, EvalConfig
 from ecomgpt.config.schema.model import ModelConfig, StrategyConfig, TuningConfig
 from ecomgpt.config.schema.trainer import TrainerConfig
-
-__all__ = [
-    "GROUPS",
-    "KEYS",
-    "BudgetConfig",
-    "ChatConfig",
-    "CompareConfig",
-    "Config",
-    "DataConfig",
-    "EvalConfig",
-    "JobConfig",
-    "LeakConfig",
-    "ModelConfig",
-    "PathsConfig",
-    "PseudoConfig",
-    "SourcesConfig",
-    "StrategyConfig",
-    "TrainerConfig",
-    "TuningConfig",
-]
 
 TRAINS = ("run", "fit", "plan")
 READS_DATA = (*BUILDS, "evaluate", "pseudo_label")
@@ -72,44 +52,27 @@ class PathsConfig:
 class Config:
     """One experiment."""
 
-    job: JobConfig = option(factory=JobConfig, help="what to do", jobs=JOBS)
-    model: ModelConfig = option(
-        factory=ModelConfig, help="the backbone, 560M to 7B1", jobs=(*BUILDS, "evaluate"), decides="tokens"
-    )
-    data: DataConfig = option(
-        factory=DataConfig, help="the mixture, with or without atomic tasks", jobs=READS_DATA, decides="texts"
-    )
-    sources: SourcesConfig = option(
-        factory=SourcesConfig, help="the datasets it is made of", jobs=READS_DATA, decides="texts"
-    )
-    tuning: TuningConfig = option(
-        factory=TuningConfig, help="which weights are trained", jobs=TRAINS, decides="training"
-    )
+    job: JobConfig = option(JobConfig, "what to do", jobs=JOBS)
+    model: ModelConfig = option(ModelConfig, "the backbone, 560M to 7B1", jobs=(*BUILDS, "evaluate"), decides="tokens")
+    data: DataConfig = option(DataConfig, "the mixture, with or without atomic tasks", jobs=READS_DATA, decides="texts")
+    sources: SourcesConfig = option(SourcesConfig, "the datasets it is made of", jobs=READS_DATA, decides="texts")
+    tuning: TuningConfig = option(TuningConfig, "which weights are trained", jobs=TRAINS, decides="training")
     strategy: StrategyConfig = option(
-        factory=StrategyConfig, help="how devices share the work", jobs=TRAINS, decides="training", resume=True
+        StrategyConfig, "how devices share the work", jobs=TRAINS, decides="training", resume=True
     )
-    trainer: TrainerConfig = option(
-        factory=TrainerConfig, help="the optimization recipe", jobs=TRAINS, decides="training"
-    )
-    eval: EvalConfig = option(
-        factory=EvalConfig, help="the evaluation suite", jobs=(*BUILDS, "evaluate", "export"), decides="texts"
-    )
+    trainer: TrainerConfig = option(TrainerConfig, "the optimization recipe", jobs=TRAINS, decides="training")
+    eval: EvalConfig = option(EvalConfig, "the evaluation suite", jobs=(*BUILDS, "evaluate", "export"), decides="texts")
     chat: ChatConfig = option(
-        factory=ChatConfig,
-        help="a chat endpoint: labels data, judges answers, or is a baseline",
+        ChatConfig,
+        "a chat endpoint: labels data, judges answers, or is a baseline",
         jobs=("evaluate", "compare", "pseudo_label"),
         decides="answers",
     )
-    pseudo: PseudoConfig = option(
-        factory=PseudoConfig, help="what job=pseudo_label labels", jobs=("pseudo_label",), decides="texts"
-    )
+    pseudo: PseudoConfig = option(PseudoConfig, "what job=pseudo_label labels", jobs=("pseudo_label",), decides="texts")
     compare: CompareConfig = option(
-        factory=CompareConfig,
-        help="how job=compare shows answers, and who judges them",
-        jobs=("compare",),
-        decides="scores",
+        CompareConfig, "how job=compare shows answers, and who judges them", jobs=("compare",), decides="scores"
     )
-    paths: PathsConfig = option(factory=PathsConfig, help="folders", jobs=JOBS, resume=True, per_machine=True)
+    paths: PathsConfig = option(PathsConfig, "folders", jobs=JOBS, resume=True, per_machine=True)
     name: str | None = option(
         None,
         "names the run directory; null for the time of the start",
@@ -133,9 +96,7 @@ class Config:
     run_a: str | None = option(None, "a run directory; wins and losses are counted from its side", jobs=("compare",))
     run_b: str | None = option(None, "the run directory that run_a is compared with", jobs=("compare",))
     runs: list[str] = option(
-        factory=list,
-        help="run directories, and sweep directories for all their runs, to report together",
-        jobs=("report",),
+        list, "run directories, and sweep directories for all their runs, to report together", jobs=("report",)
     )
     reference: str | None = option(
         None,

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ecomgpt.config.options import REQUIRED, option
-
-PACE: dict[str, Any] = {"decides": "nothing", "resume": True}
-"""Keys that say how fast and how dearly an endpoint is asked, and nothing about its answers."""
+from ecomgpt.config.options import FREE, REQUIRED, option
 
 
 @dataclass
@@ -17,7 +14,7 @@ class ChatConfig:
     base_url: str = option("https://api.openai.com/v1", "the endpoint, including /v1")
     model: str = option(REQUIRED, "the endpoint's name of the model")
     key_variable: str | None = option(
-        "OPENAI_API_KEY", "NAME of the environment variable that holds the key; null for no key", **PACE
+        "OPENAI_API_KEY", "NAME of the environment variable that holds the key; null for no key", **FREE
     )
     temperature: float | None = option(0.0, "sampling temperature; null leaves it to the endpoint", low=0, high=2)
     seed: int | None = option(1, "sent with every request; null for endpoints that know none")
@@ -30,25 +27,25 @@ class ChatConfig:
         "how JSON is requested: by schema, as any object, or in words alone",
         choices=("schema", "object", "none"),
     )
-    extra: dict[str, Any] = option(factory=dict, help="more fields of the request, as the endpoint defines them")
-    timeout: float = option(60.0, "seconds to wait for an answer", low=0.01, **PACE)
-    concurrency: int = option(8, "simultaneous requests", low=1, high=256, **PACE)
-    requests_per_minute: float | None = option(None, "rate limit of requests; null for none", low=0.01, **PACE)
+    extra: dict[str, Any] = option(dict, "more fields of the request, as the endpoint defines them")
+    timeout: float = option(60.0, "seconds to wait for an answer", low=0.01, **FREE)
+    concurrency: int = option(8, "simultaneous requests", low=1, high=256, **FREE)
+    requests_per_minute: float | None = option(None, "rate limit of requests; null for none", low=0.01, **FREE)
     tokens_per_minute: float | None = option(
-        None, "rate limit of tokens, prompt and longest answer together; null for none", low=1, **PACE
+        None, "rate limit of tokens, prompt and longest answer together; null for none", low=1, **FREE
     )
     retries: int = option(
-        6, "after overload (429), server errors, timeouts and broken connections", low=0, high=100, **PACE
+        6, "after overload (429), server errors, timeouts and broken connections", low=0, high=100, **FREE
     )
-    backoff: float = option(1.0, "seconds before the first retry; doubled each time, with jitter", low=0, **PACE)
+    backoff: float = option(1.0, "seconds before the first retry; doubled each time, with jitter", low=0, **FREE)
     backoff_most: float = option(
-        60.0, "most seconds between retries, unless the endpoint asks for more (Retry-After)", low=0, **PACE
+        60.0, "most seconds between retries, unless the endpoint asks for more (Retry-After)", low=0, **FREE
     )
-    give_up: int = option(10, "consecutive failed requests, retries included, that stop everything", low=1, **PACE)
-    prices_for: str | None = option(None, "the model that the prices hold for; null for any", **PACE)
-    price_input: float | None = option(None, "USD per million prompt tokens; null for unknown", low=0, **PACE)
-    price_output: float | None = option(None, "USD per million answer tokens; null for unknown", low=0, **PACE)
-    budget: float | None = option(None, "USD that one start of a command may spend; null for no limit", low=0, **PACE)
+    give_up: int = option(10, "consecutive failed requests, retries included, that stop everything", low=1, **FREE)
+    prices_for: str | None = option(None, "the model that the prices hold for; null for any", **FREE)
+    price_input: float | None = option(None, "USD per million prompt tokens; null for unknown", low=0, **FREE)
+    price_output: float | None = option(None, "USD per million answer tokens; null for unknown", low=0, **FREE)
+    budget: float | None = option(None, "USD that one start of a command may spend; null for no limit", low=0, **FREE)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ecomgpt.config.options import REQUIRED, option
+from ecomgpt.config.options import FREE, REQUIRED, option
 
 BUILDS = ("run", "build", "fit", "plan")
 
@@ -35,14 +35,14 @@ class DataConfig:
     """The mixture: which tasks, and how many examples of each."""
 
     name: str = option(REQUIRED, "name of the mixture in reports")
-    kinds: list[str] = option(factory=lambda: ["raw", "atomic"], help="kinds of tasks", choices=("raw", "atomic"))
+    kinds: list[str] = option(lambda: ["raw", "atomic"], "kinds of tasks", choices=("raw", "atomic"))
     labels: list[str] = option(
-        factory=lambda: ["golden", "pseudo"], help="whose labels atomic tasks may use", choices=("golden", "pseudo")
+        lambda: ["golden", "pseudo"], "whose labels atomic tasks may use", choices=("golden", "pseudo")
     )
-    languages: list[str] = option(factory=lambda: ["en", "zh"], help="languages of the texts", choices=("en", "zh"))
+    languages: list[str] = option(lambda: ["en", "zh"], "languages of the texts", choices=("en", "zh"))
     families: list[str] | None = option(None, "task families to keep; null for all")
     tasks: list[str] | None = option(None, "tasks to keep, as <task> or <dataset>.<task>; null for all")
-    exclude: list[str] = option(factory=list, help="tasks to leave out, as <task> or <dataset>.<task>")
+    exclude: list[str] = option(list, "tasks to leave out, as <task> or <dataset>.<task>")
     max_tasks: int | None = option(
         None, "number of tasks; nested: 16 tasks include the 8; null for all", low=1, common=True
     )
@@ -51,8 +51,7 @@ class DataConfig:
     )
     temperature: float = option(1.0, "tasks are drawn in proportion to (capped size) ** (1 / temperature)", low=0.01)
     weights: dict[str, float] = option(
-        factory=dict,
-        help="multiplies the cap of a task or family; without a cap, at most all of its examples are taken",
+        dict, "multiplies the cap of a task or family; without a cap, at most all of its examples are taken"
     )
     validation: float = option(0.02, "share of record groups held out for the validation loss", low=0, high=0.5)
     test: float = option(
@@ -61,17 +60,14 @@ class DataConfig:
     max_length: int = option(
         1024, "tokens of prompt and answer; longer inputs are cut and counted", low=32, jobs=BUILDS, decides="tokens"
     )
-    budget: BudgetConfig = option(
-        factory=BudgetConfig, help="equal size for fair ablations", jobs=BUILDS, decides="tokens"
-    )
-    leaks: LeakConfig = option(factory=LeakConfig, help="guard against contamination", jobs=BUILDS)
+    budget: BudgetConfig = option(BudgetConfig, "equal size for fair ablations", jobs=BUILDS, decides="tokens")
+    leaks: LeakConfig = option(LeakConfig, "guard against contamination", jobs=BUILDS)
     processes: int | None = option(
         None,
         "processes that prepare the mixture, which does not depend on their number; null for one per core, at most 8",
         low=1,
         jobs=BUILDS,
-        decides="nothing",
-        resume=True,
+        **FREE,
     )
 
 
@@ -81,15 +77,14 @@ class SourcesConfig:
 
     name: str = option(REQUIRED, "name of the selection in reports")
     datasets: list[str] | None = option(None, "names from conf/sources/datasets; null for all that are found")
-    include_excluded: list[str] = option(factory=list, help="datasets to use although they are left out by default")
+    include_excluded: list[str] = option(list, "datasets to use although they are left out by default")
     options: dict[str, dict[str, Any]] = option(
-        factory=dict, help="overrides a dataset's own reader options: {dataset: {option: value}}"
+        dict, "overrides a dataset's own reader options: {dataset: {option: value}}"
     )
     fetch: bool = option(
         False,
         "download what is missing from the Hugging Face hub, where that needs no registration",
         jobs=("build",),
-        decides="nothing",
-        resume=True,
+        **FREE,
     )
     max_bad_rows: int = option(0, "malformed rows a dataset may contain before the build stops", low=0)

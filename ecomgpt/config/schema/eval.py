@@ -1,11 +1,12 @@
 """What is measured, and how two runs' answers are compared."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ecomgpt.config.options import REQUIRED, option
 
-ANSWERS = ("run", "evaluate", "predict", "export")
-SCORES = ("run", "evaluate")
+ANSWERS: dict[str, Any] = {"jobs": ("run", "evaluate", "predict", "export"), "decides": "answers"}
+SCORES: dict[str, Any] = {"jobs": ("run", "evaluate"), "decides": "scores"}
 
 
 @dataclass
@@ -13,25 +14,24 @@ class EvalConfig:
     """What is measured, and how answers are decoded. Its texts stay out of the mixture."""
 
     name: str = option(REQUIRED, "name of the suite in reports")
-    tasks: list[str] = option(factory=list, help="names from conf/eval/tasks")
+    tasks: list[str] = option(list, "names from conf/eval/tasks")
     mixture: list[str] = option(
-        factory=list,
+        list,
+        "every task of the mixture on its test rows, in training's wordings (seen) or in others (unseen)",
         choices=("seen", "unseen"),
-        help="every task of the mixture on its test rows, in training's wordings (seen) or in others (unseen)",
     )
     mixture_kinds: list[str] | None = option(
         None,
+        "only these kinds of the mixture's tasks: raw is what an ablation's arms have in common; null for all",
         choices=("raw", "atomic"),
-        help="only these kinds of the mixture's tasks: raw is what an ablation's arms have in common; null for all",
     )
     mixture_limit: int | None = option(None, "rows per task of the mixture; null for eval.limit", low=1)
-    also: list[str] = option(factory=list, help="other suites of conf/eval whose tasks are added")
+    also: list[str] = option(list, "other suites of conf/eval whose tasks are added")
     backend: str = option(
         "auto",
         "what answers; auto takes what fits model.source",
         choices=("auto", "transformers", "vllm", "openai", "predictions"),
-        jobs=SCORES,
-        decides="answers",
+        **{**SCORES, "decides": "answers"},
     )
     limit: int | None = option(None, "rows per task; null for all", low=1, common=True)
     batch_tokens: int | None = option(
@@ -41,23 +41,20 @@ class EvalConfig:
         jobs=("run", "evaluate", "predict"),
         decides="answers",
     )
-    max_prompt_tokens: int = option(800, "longer inputs are cut and counted", low=32, jobs=ANSWERS, decides="answers")
-    max_new_tokens: int | None = option(
-        None, "cap on the tasks' own limits; null for none", low=1, jobs=ANSWERS, decides="answers"
-    )
-    beams: int = option(1, "1 is greedy; the paper used 4", low=1, jobs=ANSWERS, decides="answers", common=True)
+    max_prompt_tokens: int = option(800, "longer inputs are cut and counted", low=32, **ANSWERS)
+    max_new_tokens: int | None = option(None, "cap on the tasks' own limits; null for none", low=1, **ANSWERS)
+    beams: int = option(1, "1 is greedy; the paper used 4", low=1, **ANSWERS, common=True)
     decoding: str = option(
         "generate",
         "write the answer, or rank the candidates",
         choices=("generate", "rank"),
-        jobs=SCORES,
-        decides="answers",
+        **{**SCORES, "decides": "answers"},
     )
     candidates: str = option("sample", "labels a prompt offers", choices=("sample", "all"))
     max_candidates: int = option(20, "most labels a prompt offers with candidates=sample", low=2)
     untrained: bool = option(True, "score the model before training too", jobs=("run",), decides="scores")
-    baselines: bool = option(True, "score majority, random and copy answers too", jobs=SCORES, decides="scores")
-    bootstrap: int = option(1000, "resamples for the 95 % intervals", low=100, jobs=SCORES, decides="scores")
+    baselines: bool = option(True, "score majority, random and copy answers too", **SCORES)
+    bootstrap: int = option(1000, "resamples for the 95 % intervals", low=100, **SCORES)
 
 
 @dataclass

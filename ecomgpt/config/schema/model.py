@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ecomgpt.config.options import REQUIRED, option
+from ecomgpt.config.options import FREE, REQUIRED, option
 
 
 @dataclass
@@ -16,9 +16,7 @@ class ModelConfig:
         choices=("build", "load", "chat", "predictions"),
     )
     path: str | None = option(None, "a local folder in Hugging Face format, or a hub id")
-    licence: str | None = option(
-        None, "terms of its weights, as the hub names them, for the model card", decides="nothing", resume=True
-    )
+    licence: str | None = option(None, "terms of its weights, as the hub names them, for the model card", **FREE)
     gguf_file: str | None = option(None, "the .gguf file inside `path`, where the weights are stored in one")
     python_package: str | None = option(None, "an installed Python package that carries the weights")
     revision: str | None = option(None, "branch, tag or commit on the hub")

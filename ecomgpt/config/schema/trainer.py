@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ecomgpt.config.options import REQUIRED, option
+from ecomgpt.config.options import FREE, REQUIRED, option
 
 COMPUTES = ("run", "fit", "plan", "evaluate", "predict")
 
@@ -53,25 +53,20 @@ class TrainerConfig:
     schedule: str = option("cosine", "learning rate after the warm-up", choices=("cosine", "linear", "constant"))
     final_learning_rate: float = option(0.1, "where the schedule ends, as a share of the peak", low=0, high=1)
     weight_decay: float = option(0.01, "weight decay of matrices; norms and biases have none", low=0)
-    betas: list[float] = option(factory=lambda: [0.9, 0.95], help="AdamW's two betas")
+    betas: list[float] = option(lambda: [0.9, 0.95], "AdamW's two betas")
     clip_norm: float | None = option(
         1.0, "maximum gradient norm, to which longer gradients are clipped; null for none", low=0
     )
     loss_weighting: str = option("token", "what counts equally in the loss", choices=("token", "example", "task"))
     gradient_checkpointing: bool = option(False, "recompute activations to save memory", resume=True)
-    checkpoint_every: int = option(
-        200, "optimizer steps between checkpoints", low=1, decides="nothing", resume=True, common=True
-    )
-    keep_checkpoints: int = option(2, "number of checkpoints to keep", low=1, decides="nothing", resume=True)
+    checkpoint_every: int = option(200, "optimizer steps between checkpoints", low=1, **FREE, common=True)
+    keep_checkpoints: int = option(2, "number of checkpoints to keep", low=1, **FREE)
     validate_every: int | None = option(None, "optimizer steps between validations; null for the end only", low=1)
     loggers: list[str] = option(
-        factory=lambda: ["csv", "tensorboard"],
-        help="where metrics go: csv (always written), tensorboard, wandb, mlflow",
-        decides="nothing",
-        resume=True,
+        lambda: ["csv", "tensorboard"], "where metrics go: csv (always written), tensorboard, wandb, mlflow", **FREE
     )
     callbacks: dict[str, dict[str, Any]] = option(
-        factory=dict, help="Lightning callbacks of your own, by any name: {<name>: {_target_: <package.module.Class>}}"
+        dict, "Lightning callbacks of your own, by any name: {<name>: {_target_: <package.module.Class>}}"
     )
     on_anomaly: str = option(
         "stop",
@@ -82,19 +77,11 @@ class TrainerConfig:
     spike: float | None = option(
         None, "a loss this many times the median of the last 50 steps is a spike; null for none", low=1, resume=True
     )
-    log_every: int = option(5, "optimizer steps between log lines", low=1, decides="nothing", resume=True)
+    log_every: int = option(5, "optimizer steps between log lines", low=1, **FREE)
     compile: bool = option(False, "torch.compile for the blocks; starts a minute later, then is faster on GPUs")
     profile: bool = option(
-        False,
-        "write where the time went: logs/profile.csv, logs/profile.md, figures/profile.png",
-        decides="nothing",
-        resume=True,
+        False, "write where the time went: logs/profile.csv, logs/profile.md, figures/profile.png", **FREE
     )
     threads: int | None = option(
-        None,
-        "CPU threads per process; null to share all cores between the processes",
-        low=1,
-        jobs=COMPUTES,
-        decides="nothing",
-        resume=True,
+        None, "CPU threads per process; null to share all cores between the processes", low=1, jobs=COMPUTES, **FREE
     )

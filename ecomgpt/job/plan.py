@@ -115,7 +115,9 @@ def _precision(config: Config, here: Machine) -> str:
 
 
 def _show_disk(config: Config, console: Console) -> None:
-    one = checkpoint_bytes(config)
+    # Weights in float32 and AdamW's two moments of those that are trained; DeepSpeed adds its float32 master weights.
+    states = 12 if strategy_of(config.strategy).own_masters else 8
+    one = (parameters(config.model) or 0) * 4 + trained_parameters(config.model, config.tuning) * states
     # One more is written before the oldest one goes.
     number = config.trainer.keep_checkpoints + 1
     whole = number * one + (parameters(config.model) or 0) * 4
@@ -125,12 +127,6 @@ def _show_disk(config: Config, console: Console) -> None:
     console.print(
         f"Disk: {number} checkpoints of {size(one)} and the model, {size(whole)} in all; free: {size(free)}{enough}"
     )
-
-
-def checkpoint_bytes(config: Config) -> float:
-    """Weights in float32, AdamW's two moments of the trained ones, and DeepSpeed's float32 master weights."""
-    trained = trained_parameters(config.model, config.tuning)
-    return (parameters(config.model) or 0) * 4 + trained * (12 if strategy_of(config.strategy).own_masters else 8)
 
 
 def _show_time(config: Config, here: Machine, console: Console) -> None:
@@ -222,19 +218,15 @@ def sizes_table(config: Config, here: Machine, tuning: str) -> Table:
         devices = max(2, config.trainer.devices * config.trainer.nodes, here.devices)
     title = f"tuning={tuning}; auto: one device, the others: {devices}"
     table = Table("size", title=title, title_justify="left", padding=(0, 0), pad_edge=False)
-    strategies = shipped_strategies()
+    found = [StrategyConfig(**construct(parse(path)[0])) for path in declarations("strategy")]
+    # From the one that needs most memory per device on.
+    strategies = sorted(found, key=lambda strategy: (strategy.stage, strategy.offload_parameters, strategy.name))
     for strategy in strategies:
         table.add_column(strategy.name.removeprefix("deepspeed_"), justify="right")
     for label, *shape in bloom_sizes():
         model = of_size(config.model, *shape)
         table.add_row(label, *(_cell(config, here, model, tuning, strategy, devices) for strategy in strategies))
     return table
-
-
-def shipped_strategies() -> list[StrategyConfig]:
-    """Those of ``conf/strategy``, from the one that needs most memory per device on."""
-    found = [StrategyConfig(**construct(parse(path)[0])) for path in declarations("strategy")]
-    return sorted(found, key=lambda strategy: (strategy.stage, strategy.offload_parameters, strategy.name))
 
 
 def _cell(

@@ -79,7 +79,10 @@ def worker(config: Config, run: Run) -> None:
     when_parent_ends(int(os.environ[PARENT]), lambda: os._exit(1))  # Nobody waits for the result any more.
     prepare_process(config)
     folder = run.path / f"rows-{os.environ.get('RANK', '0')}"
-    data = Mixture(config, random_examples(config, folder), no_examples(folder / "validation"), 0)
+    wanted = config.trainer.batch_tokens * ((config.trainer.max_steps or STEPS) + 1)
+    data = Mixture(
+        config, random_examples(config, folder, wanted), random_examples(config, folder / "validation", 0), 0
+    )
     module = InstructionTuner(
         config, lambda: filled_model(config.model, config.paths.models), data.accumulate, data.plan.steps
     )
@@ -95,15 +98,14 @@ def worker(config: Config, run: Run) -> None:
     write_json(run.path / f"measured-{trainer.global_rank}.json", found)
 
 
-def random_examples(config: Config, folder: Path) -> Any:
-    """Token files like those of a prepared mixture, enough for all steps."""
+def random_examples(config: Config, folder: Path, wanted: int) -> Any:
+    """Token files like those of a prepared mixture, of so many tokens."""
     from ecomgpt.data.store import Examples, TokenWriter
 
     generator = np.random.default_rng(config.seed)
     vocabulary = config.model.vocabulary or 1000
     row = config.trainer.row_tokens or config.data.max_length
     length = min(row, config.data.max_length)
-    wanted = config.trainer.batch_tokens * ((config.trainer.max_steps or STEPS) + 1)
     folder.mkdir()
     with TokenWriter(folder) as writer:
         number = written = 0
@@ -112,16 +114,6 @@ def random_examples(config: Config, folder: Path) -> Any:
             answer = max(1, round(tokens * ANSWER_SHARE))
             writer.add(generator.integers(4, vocabulary, tokens).tolist(), tokens - answer, 0, number)
             number, written = number + 1, written + tokens
-    return Examples(folder)
-
-
-def no_examples(folder: Path) -> Any:
-    """An empty set."""
-    from ecomgpt.data.store import Examples, TokenWriter
-
-    folder.mkdir()
-    with TokenWriter(folder):
-        pass
     return Examples(folder)
 
 

@@ -6,7 +6,7 @@ PyTorch, and `experiments/benchmarks/bench_memory.py` with the peak of real proc
 
 from dataclasses import dataclass
 
-from ecomgpt.config.schema import Config, ModelConfig, StrategyConfig, TrainerConfig, TuningConfig
+from ecomgpt.config.schema import Config, ModelConfig, TuningConfig
 from ecomgpt.model.size import block_parameters, parameters
 from ecomgpt.strategy.registry import strategy_of
 from ecomgpt.strategy.single import ModelSizes, States
@@ -73,40 +73,26 @@ class Workload:
     """What the memory of a training run depends on.
 
     Attributes:
-        model: Declared shape.
-        tuning: Which weights are trained.
-        strategy: What is sharded.
-        trainer: Rows at once, checkpointing, processes.
-        row_tokens: Length of a packed row.
+        config: The model's declared shape, what is trained and sharded, rows at once, checkpointing, processes.
         half: Activations are 16-bit.
         mixed: Weights stay float32 beside 16-bit activations.
         gpu: The device is a GPU.
     """
 
-    model: ModelConfig
-    tuning: TuningConfig
-    strategy: StrategyConfig
-    trainer: TrainerConfig
-    row_tokens: int
+    config: Config
     half: bool
     mixed: bool
     gpu: bool = False
 
-    @classmethod
-    def of(cls, config: Config, half: bool, mixed: bool, gpu: bool = False) -> "Workload":
-        """That of a run."""
-        row = config.trainer.row_tokens or config.data.max_length
-        return cls(config.model, config.tuning, config.strategy, config.trainer, row, half, mixed, gpu)
-
     def sizes(self) -> ModelSizes:
         """The model in numbers; DeepSpeed keeps 16-bit weights on the device, and float32 ones with the optimizer."""
-        trainer = self.trainer
-        slim = self.half and (strategy_of(self.strategy).own_masters or not self.mixed)
+        model, trainer = self.config.model, self.config.trainer
+        slim = self.half and (strategy_of(self.config.strategy).own_masters or not self.mixed)
         return ModelSizes(
-            total=parameters(self.model) or 0,
-            trained=trained_parameters(self.model, self.tuning),
-            root=(self.model.vocabulary or 0) * (self.model.hidden_size or 0),
-            block=block_parameters(self.model),
+            total=parameters(model) or 0,
+            trained=trained_parameters(model, self.config.tuning),
+            root=(model.vocabulary or 0) * (model.hidden_size or 0),
+            block=block_parameters(model),
             weight_bytes=2 if slim else 4,
             compute_bytes=2 if self.half else 4,
             devices=trainer.devices,
@@ -127,10 +113,10 @@ def trained_parameters(model: ModelConfig, tuning: TuningConfig) -> int:
 
 def estimate(work: Workload) -> Memory | None:
     """Memory of a training run on each device; None where the model's shape is not declared."""
-    if parameters(work.model) is None:
+    if parameters(work.config.model) is None:
         return None
     sizes = work.sizes()
-    strategy = strategy_of(work.strategy)
+    strategy = strategy_of(work.config.strategy)
     # Two float32 moments; 16-bit weights have a float32 copy beside them, under DeepSpeed others too.
     moments = 12 if strategy.own_masters or sizes.weight_bytes == 2 else 8
     alone = States(sizes.total * sizes.weight_bytes, sizes.trained * sizes.weight_bytes, float(sizes.trained * moments))
@@ -142,19 +128,22 @@ def estimate(work: Workload) -> Memory | None:
 
 def _activations(work: Workload, sizes: ModelSizes) -> tuple[float, float]:
     """What is kept for the backward pass, and the most that is alive beside it for a moment."""
-    model, trainer = work.model, work.trainer
+    model, trainer = work.config.model, work.config.trainer
+    row = trainer.row_tokens or work.config.data.max_length
     width, layers = model.hidden_size or 0, model.layers or 0
-    tokens = work.row_tokens * (trainer.micro_rows or 1)
+    tokens = row * (trainer.micro_rows or 1)
     residual = 4 if work.mixed else sizes.compute_bytes
     block, backward = (tokens * width * part for part in _block(work, sizes.compute_bytes))
     kept = layers * tokens * width * residual if trainer.gradient_checkpointing else layers * block
     if trainer.gradient_checkpointing:
         backward += block
-    if work.half and work.mixed and strategy_of(work.strategy).whole:
+    if work.half and work.mixed and strategy_of(work.config.strategy).whole:
         # Autocast makes 16-bit copies of the linear layers' weights, and keeps them for the backward pass.
         blocks = 1 if trainer.gradient_checkpointing else layers
         kept += 2 * (blocks * sizes.block + sizes.root)
-    kept += attention_bias(model, work.row_tokens) + 2 * tokens * width * residual
+    if model.family == "bloom":
+        kept += 4 * (model.heads or 1) * TABLE * row  # ALiBi's table, of `ecomgpt.model.sdpa`
+    kept += 2 * tokens * width * residual
     begin, end = _moments(work, sizes, tokens, backward)
     if work.gpu:
         return kept, max(begin, end - kept)
@@ -169,17 +158,17 @@ def _moments(work: Workload, sizes: ModelSizes, tokens: int, backward: float) ->
     wait for the embedding, at the end, to become the gradient of the weight that is both; those of many answers do at once.
     """
     answers = tokens * ANSWER_SHARE
-    logits = min(CHUNK, answers) * (work.model.vocabulary or 0) * 4
-    trains_head = work.tuning.name == "full" and not work.tuning.freeze_embeddings
+    logits = min(CHUNK, answers) * (work.config.model.vocabulary or 0) * 4
+    trains_head = work.config.tuning.name == "full" and not work.config.tuning.freeze_embeddings
     head = sizes.root * sizes.weight_bytes if trains_head else 0
     gradient = logits * sizes.compute_bytes / 4
-    at_once = answers > min(CHUNK, work.model.hidden_size or 0)
+    at_once = answers > min(CHUNK, work.config.model.hidden_size or 0)
     early, late = (head, 0.0) if at_once else (0.0, gradient if trains_head else 0.0)
     begin, end = max(logits * (1.5 if work.half else 1), gradient + early, early + late + backward), head + late
-    if work.trainer.batch_tokens // max(1, tokens * sizes.processes) <= 1:
+    if work.config.trainer.batch_tokens // max(1, tokens * sizes.processes) <= 1:
         # One micro-batch per step: gradients come into being while activations go.
         begin, end = max(logits, begin - sizes.trained * sizes.weight_bytes), late
-    if work.half and not work.mixed and not strategy_of(work.strategy).own_masters:
+    if work.half and not work.mixed and not strategy_of(work.config.strategy).own_masters:
         # AdamW on float32 copies makes float32 gradients for its step.
         end = max(end, 4 * sizes.trained)
     return begin, end
@@ -187,17 +176,12 @@ def _moments(work: Workload, sizes: ModelSizes, tokens: int, backward: float) ->
 
 def _block(work: Workload, size: int) -> tuple[float, float]:
     """Bytes per token and unit of width: what a block keeps, and what its backward pass needs beside it."""
-    bloom = work.model.family == "bloom"
-    kind = "lora" if work.tuning.name == "lora" else "bloom" if bloom else "other"
+    model, bloom = work.config.model, work.config.model.family == "bloom"
+    kind = "lora" if work.config.tuning.name == "lora" else "bloom" if bloom else "other"
     scale = 1.0
     if not bloom:
         # Llama-style: eleven widths in attention and norms (rotated and repeated keys included), four of the MLP's inner width.
-        inner = (work.model.intermediate_size or 0) / (work.model.hidden_size or 1) or 4
+        inner = (model.intermediate_size or 0) / (model.hidden_size or 1) or 4
         scale = (11 + 4 * inner) / 17
     kept, backward = (row[1] if work.half and work.mixed else row[0] * size for row in (KEPT[kind], WORK[kind]))
     return kept * scale, backward * scale
-
-
-def attention_bias(model: ModelConfig, longest: int) -> float:
-    """The table of ALiBi's biases of `ecomgpt.model.sdpa` in bytes; other positions have none."""
-    return 4 * (model.heads or 1) * TABLE * longest if model.family == "bloom" else 0

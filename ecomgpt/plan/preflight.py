@@ -47,7 +47,7 @@ def need(config: Config, here: Machine) -> Memory | None:
     """The estimate for this machine."""
     gpu = here.devices > 0
     half = uses_16bit(config.trainer, config.model.hidden_size, gpu, here.bfloat16)
-    return estimate(Workload.of(config, half, config.trainer.precision != "bf16-true", gpu))
+    return estimate(Workload(config, half, config.trainer.precision != "bf16-true", gpu))
 
 
 def fits(config: Config, here: Machine) -> bool:

@@ -1,7 +1,6 @@
 """Checkpoints that a crash or a full disk can't break: room made first, written aside, then moved into place."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ class Checkpoints:
         """Refuses a run for whose checkpoints there is no room: better now than after the first thousand steps."""
         # A resumed run has just this one, and need not write it again.
         self._last = trainer.global_step
-        self._on_first_process(trainer, lambda: self._make_room(trainer.lightning_module))
+        self._require_room(trainer)
 
     def after_step(self, trainer: L.Trainer) -> None:
         """Saves, if it is time to."""
@@ -80,7 +79,7 @@ class Checkpoints:
             return
         final = self.folder / f"step-{step}.ckpt"
         temporary = self.folder / f".writing-{final.name}"
-        self._on_first_process(trainer, lambda: self._make_room(trainer.lightning_module))
+        self._require_room(trainer)
         try:
             trainer.save_checkpoint(temporary)
         except (OSError, RuntimeError) as error:
@@ -141,10 +140,10 @@ class Checkpoints:
         good = checkpoints(self.folder)
         return f"The same command then continues from {good[0].name}" if good else "There is no earlier checkpoint"
 
-    @staticmethod
-    def _on_first_process(trainer: L.Trainer, check: Callable[[], str | None]) -> None:
+    def _require_room(self, trainer: L.Trainer) -> None:
         """Checks on the first process, and fails on all of them, so that none waits for the others forever."""
-        problem = trainer.strategy.broadcast(check() if trainer.is_global_zero else None)
+        problem = self._make_room(trainer.lightning_module) if trainer.is_global_zero else None
+        problem = trainer.strategy.broadcast(problem)
         if problem is not None:
             raise JobFailure(problem)
 

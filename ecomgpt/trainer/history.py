@@ -2,13 +2,13 @@
 
 import csv
 import math
+import resource
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import psutil
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -49,9 +49,11 @@ class StepTimes:
         self.rows: list[dict[str, Any]] = []
 
     def start(self, trainer: L.Trainer) -> None:
+        """Training begins, at ``trainer.global_step``."""
         self._mark = time.perf_counter()
 
     def after_step(self, trainer: L.Trainer, loss: float, norm: float | None) -> None:
+        """A step has ended; with its mean loss over all processes, and its gradient's norm before clipping."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         moment = time.perf_counter()
@@ -59,13 +61,14 @@ class StepTimes:
         self._mark = moment
 
     def after_validation(self, trainer: L.Trainer) -> None:
+        """Validation has ended; its time is no training time."""
         self._mark = time.perf_counter()
 
     def stop(self) -> None:
-        """Nothing is open."""
+        """Training has ended or failed."""
 
 
-class History:
+class History(StepTimes):
     """Writes one row per optimizer step, on the first process.
 
     Args:
@@ -75,15 +78,16 @@ class History:
     """
 
     def __init__(self, run: Run, data: Mixture, log_every: int) -> None:
+        super().__init__()
         self.run, self.data, self.log_every = run, data, log_every
         self.file = run.logs / "metrics.csv"
-        self.rows: list[dict[str, Any]] = []
         self._progress: Progress | None = None
         self._beaten = float("-inf")
 
     def start(self, trainer: L.Trainer) -> None:
         """Opens the record at ``trainer.global_step``; what a resumed run had written after it is done again."""
-        self._started = self._step_started = time.perf_counter()
+        super().start(trainer)
+        self._started = self._mark
         self._before = trainer.global_step
         if not trainer.is_global_zero:
             return
@@ -99,7 +103,7 @@ class History:
     def after_step(self, trainer: L.Trainer, loss: float, norm: float | None) -> None:
         """Writes the step down and shows it."""
         moment = time.perf_counter()
-        seconds, self._step_started = moment - self._step_started, moment
+        seconds, self._mark = moment - self._mark, moment
         if not trainer.is_global_zero:
             return
         step = trainer.global_step
@@ -149,12 +153,12 @@ class History:
             )
 
     def after_validation(self, trainer: L.Trainer) -> None:
-        """Adds the loss to the last step's row. Time spent on validation is no training time."""
+        """Adds the loss to the last step's row."""
         value = trainer.callback_metrics.get("validation_loss")
         if trainer.is_global_zero and value is not None and self.rows and not trainer.sanity_checking:
             self.rows[-1]["validation_loss"] = float(value)
             self._write_all()
-        self._step_started = time.perf_counter()
+        super().after_validation(trainer)
 
     def stop(self) -> None:
         """Closes the progress bar."""
@@ -173,12 +177,9 @@ def read_history(file: Path) -> list[dict[str, Any]]:
     """The rows of a metrics file; a line that a kill tore is left out."""
     if not file.is_file():
         return []
-    rows = []
     with file.open(newline="", encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
-            if all(row.get(column) is not None for column in COLUMNS):
-                rows.append({column: _number(row[column]) for column in COLUMNS})
-    return rows
+        whole = [row for row in csv.DictReader(lines) if all(row.get(column) is not None for column in COLUMNS)]
+    return [{column: _number(row[column]) for column in COLUMNS} for row in whole]
 
 
 def _number(text: str) -> int | float | None:
@@ -192,9 +193,4 @@ def memory_bytes() -> int:
     """Peak memory so far: of the GPU where there is one, else resident memory of this process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    try:
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    except ImportError:
-        return psutil.Process().memory_info().rss
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

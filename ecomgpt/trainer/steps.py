@@ -6,7 +6,7 @@ signal has asked for it. A new thing to do in every step is a plain object, call
 """
 
 import random
-from typing import Any, Protocol
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -15,26 +15,9 @@ from lightning.pytorch.callbacks import Callback
 
 from ecomgpt.trainer.anomaly import Anomalies
 from ecomgpt.trainer.checkpoints import Checkpoints
+from ecomgpt.trainer.history import StepTimes
 from ecomgpt.trainer.interrupt import Interruption
 from ecomgpt.trainer.profile import Profile
-
-
-class Recorder(Protocol):
-    """Writes steps down: `ecomgpt.trainer.history.History`, or `StepTimes` of the same file where speed is measured."""
-
-    rows: list[dict[str, Any]]
-
-    def start(self, trainer: L.Trainer) -> None:
-        """Training begins, at ``trainer.global_step``."""
-
-    def after_step(self, trainer: L.Trainer, loss: float, norm: float | None) -> None:
-        """A step has ended; with its mean loss over all processes, and its gradient's norm before clipping."""
-
-    def after_validation(self, trainer: L.Trainer) -> None:
-        """Validation has ended."""
-
-    def stop(self) -> None:
-        """Training has ended or failed."""
 
 
 class Steps(Callback):
@@ -42,7 +25,7 @@ class Steps(Callback):
 
     Args:
         seed: The run's seed.
-        recorder: Writes each step down.
+        recorder: Writes each step down: `ecomgpt.trainer.history.History`, or its base where speed is measured.
         anomalies: Looks at each step before its update.
         checkpoints: Saves.
         interruption: Ends training on signals.
@@ -52,7 +35,7 @@ class Steps(Callback):
     def __init__(
         self,
         seed: int,
-        recorder: Recorder,
+        recorder: StepTimes,
         anomalies: Anomalies | None = None,
         checkpoints: Checkpoints | None = None,
         interruption: Interruption | None = None,

@@ -97,7 +97,7 @@ def main(part: str = "") -> None:
         for name, size, row, count, more in combinations:
             if part in name:
                 config = configuration(size, row, count, more)
-                memory = estimate(Workload.of(config, *formats(config), gpu=way == "counted"))
+                memory = estimate(Workload(config, *formats(config), gpu=way == "counted"))
                 assert memory is not None
                 guess, found = memory.device if way == "process" else memory.model, find(config)
                 values = (

@@ -24,7 +24,7 @@ def config(shape: str, *overrides: str) -> Config:
 
 
 def on_gpus(shape: str, *overrides: str) -> Memory:
-    guess = estimate(Workload.of(config(shape, *overrides), half=True, mixed=True, gpu=True))
+    guess = estimate(Workload(config(shape, *overrides), half=True, mixed=True, gpu=True))
     assert guess is not None
     return guess
 
@@ -48,7 +48,7 @@ def test_the_estimate_is_what_the_code_allocates(shape: str, overrides: str) -> 
     with torch.device("meta"):
         model = random_model(made.model, made.paths.models)
     allocated = peak_bytes(made, model, half, mixed)
-    guess = estimate(Workload.of(made, half, mixed, gpu=True))
+    guess = estimate(Workload(made, half, mixed, gpu=True))
     assert guess is not None
     assert guess.model == pytest.approx(allocated, rel=0.08)
 

@@ -45,7 +45,7 @@ class Meaning(TypedDict, total=False):
     common: bool
 
 
-FREE: Meaning = {"decides": "nothing", "resume": True}
+FREE: dict[str, Any] = {"decides": "nothing", "resume": True}
 """Of keys that say how fast something is done, or how much is shown, but change no result."""
 
 

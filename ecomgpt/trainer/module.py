@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from torchmetrics import MeanMetric
+from torchmetrics import SumMetric
 from transformers import PreTrainedModel
 
 from ecomgpt.config.schema import Config
@@ -35,8 +35,9 @@ class InstructionTuner(L.LightningModule):
         self._backbone = backbone
         self.network: Network | None = None
         self.step_loss: torch.Tensor | float = 0.0
-        # In float64, so that the sum does not depend on its order; a loss that is no number must show.
-        self.validation_loss = MeanMetric(nan_strategy="disable").set_dtype(torch.float64)
+        # Sums in float64 don't depend on their order. (MeanMetric drops the weights where it is told to let NaN through.)
+        self.validation_loss = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
+        self.validation_weight = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
 
     def configure_model(self) -> None:
         """Builds the network; Lightning calls it again when a checkpoint is loaded."""
@@ -70,10 +71,16 @@ class InstructionTuner(L.LightningModule):
         return share * self.trainer.world_size * self.accumulate
 
     def validation_step(self, batch: dict[str, torch.Tensor], index: int) -> None:
-        """Adds to the mean over all targets of all processes, which does not depend on how rows were shared out."""
-        weight = (1.0 / batch["loss_divisor"]).sum().double()
-        self.validation_loss.update(self._weighted_sum(batch).double() / weight, weight)
-        self.log("validation_loss", self.validation_loss, on_epoch=True)
+        """Adds up, so that the mean does not depend on how rows were shared out."""
+        self.validation_loss.update(self._weighted_sum(batch))
+        self.validation_weight.update((1.0 / batch["loss_divisor"]).sum())
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the mean over all targets of all processes."""
+        mean = self.validation_loss.compute() / self.validation_weight.compute().clamp(min=1e-9)
+        self.log("validation_loss", mean.float(), rank_zero_only=True)
+        self.validation_loss.reset()
+        self.validation_weight.reset()
 
     def _weighted_sum(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         assert self.network is not None

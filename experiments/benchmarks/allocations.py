@@ -1,7 +1,7 @@
 """Every allocation of a training step on one device, counted on tensors that have no memory.
 
-PyTorch's fake tensors run the real code with shapes alone, so the peak of a model that fits nowhere near this machine is
-known in seconds. What a process needs beside tensors (libraries, fragments, kernels' scratch) is not in it.
+PyTorch's fake tensors run the real code with shapes alone, so the peak of a model that fits nowhere near this machine
+is known in seconds. What a process needs beside tensors (libraries, fragments, kernels' scratch) is not in it.
 """
 
 import contextlib

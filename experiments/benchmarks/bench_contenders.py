@@ -1,6 +1,7 @@
 """The contenders of `bench_train.py`: one training in a process of its own, timed step by step.
 
-Each function trains `model` on the same steps of examples (step 0 warms up) and returns seconds and mean loss of each step.
+Each function trains `model` on the same steps of examples (step 0 warms up) and returns seconds and mean loss of each
+step.
 """
 
 import json
@@ -23,7 +24,8 @@ Measured = list[dict[str, float]]
 
 
 def build(shape: str) -> PreTrainedModel:
-    """A model of the true shape with random weights, the same in every process; dropout off, as in the released BLOOM."""
+    """A model of the true shape with random weights, the same in every process; dropout off, as in the released
+    BLOOM."""
     torch.manual_seed(0)
     if shape == "bloomz_560m":
         return BloomForCausalLM(
@@ -89,8 +91,9 @@ def ours(
 def hugging_face(kind: str, micro: int) -> Callable[..., Measured]:
     """`transformers.Trainer` or `trl.SFTTrainer`; both take the same arguments and the same padded batches.
 
-    trl 1.x multiplies the head with answer tokens only, by default. Llama runs padding-free there, a whole step in one row, which
-    transformers' mask keeps exact; for BLOOM, which ignores position ids, that would mix examples, so it is padded.
+    trl 1.x multiplies the head with answer tokens only, by default. Llama runs padding-free there, a whole step in one
+    row, which transformers' mask keeps exact; for BLOOM, which ignores position ids, that would mix examples, so it is
+    padded.
     """
 
     def train(model: PreTrainedModel, examples: Examples, steps: list[list[int]], dtype: str, folder: Path) -> Measured:

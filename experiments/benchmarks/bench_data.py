@@ -3,10 +3,11 @@
     python experiments/benchmarks/bench_data.py                 # 25k, 250k and 2.5 million instructions
     python experiments/benchmarks/bench_data.py --products 65   # one small size, to try it
 
-Each size is the command that stands in the table, started with an empty cache on two cores (other cores are taken away by
-CPU affinity), then once more: the second start finds everything. Wall time is that of the whole command, from the start of
-Python to its end. Memory is the largest sum, over the command's process and its children, of the resident set sizes, looked
-at ten times a second; pages that processes share (libraries) count once for each process, so the true figure is lower.
+Each size is the command that stands in the table, started with an empty cache on two cores (other cores are taken away
+by CPU affinity), then once more: the second start finds everything. Wall time is that of the whole command, from the
+start of Python to its end. Memory is the largest sum, over the command's process and its children, of the resident set
+sizes, looked at ten times a second; pages that processes share (libraries) count once for each process, so the true
+figure is lower.
 """
 
 import argparse
@@ -129,12 +130,14 @@ def table(facts: dict[str, Any]) -> str:
     lines = [
         "# Preparing a mixture",
         "",
-        f"Measured on {facts['date']} by `python experiments/benchmarks/bench_data.py`: {facts['machine']}, {facts['cores']} cores, "
+        f"Measured on {facts['date']} by `python experiments/benchmarks/bench_data.py`: {facts['machine']}, "
+        f"{facts['cores']} cores, "
         f"load {facts['load']} at the start. Python {facts['python']}, "
         + ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
         + ".",
         "",
-        "From nothing to token files and a manifest that are ready to train; `second start` is the same command again. Memory is "
+        "From nothing to token files and a manifest that are ready to train; `second start` is the same command "
+        "again. Memory is "
         "the largest sum of resident set sizes over all processes.",
         "",
         "| training examples | tokens | tasks | wall | a million | processor | memory | on disk | second start |",
@@ -145,7 +148,8 @@ def table(facts: dict[str, Any]) -> str:
         lines.append(
             f"| {one['examples']:,} | {one['tokens']:,} | {one['tasks']} | {first['seconds']:.1f} s "
             f"| {first['seconds'] / one['examples'] * 1e6:.0f} s | {first['processor_seconds']:.0f} s "
-            f"| {first['peak_bytes'] / 2**20:,.0f} MiB | {one['cache_bytes'] / 2**20:,.0f} MiB | {one['second']['seconds']:.2f} s |"
+            f"| {first['peak_bytes'] / 2**20:,.0f} MiB | {one['cache_bytes'] / 2**20:,.0f} MiB | "
+            f"{one['second']['seconds']:.2f} s |"
         )
     largest = command(facts["results"][-1]["products"], "<name>")
     return "\n".join(

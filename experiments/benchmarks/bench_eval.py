@@ -1,11 +1,13 @@
 """Rows a second of the evaluation's decoding against a plain loop over `generate`, with outputs that must be identical.
 
-    python experiments/benchmarks/bench_eval.py model=smollm2_135m rows=16 beams=1,4 limits=paper tasks=NER-NER,title_generate
+    python experiments/benchmarks/bench_eval.py model=smollm2_135m rows=16 beams=1,4 limits=paper \\
+        tasks=NER-NER,title_generate
 
-The plain loop is what the paper's script does: rows in the file's order, two at a time, padded on the left to the longer one,
-through transformers' own `generate`. Both sides get the same model in float32, the same token ids, beams and limits. The model
-is any ``model=<option>`` of the configuration, or ``model=bloom:<layers>`` for BLOOM-560M's shape with random weights and that
-many of its 24 layers; ``tasks`` are ends of names, all twelve without it. Appends to ``bench_eval.json`` beside this file and writes ``bench_eval.md`` from it.
+The plain loop is what the paper's script does: rows in the file's order, two at a time, padded on the left to the
+longer one, through transformers' own `generate`. Both sides get the same model in float32, the same token ids, beams
+and limits. The model is any ``model=<option>`` of the configuration, or ``model=bloom:<layers>`` for BLOOM-560M's shape
+with random weights and that many of its 24 layers; ``tasks`` are ends of names, all twelve without it. Appends to
+``bench_eval.json`` beside this file and writes ``bench_eval.md`` from it.
 """
 
 import json
@@ -180,8 +182,10 @@ def table(entries: list[dict[str, Any]]) -> str:
     lines = [
         "# Decoding speed",
         "",
-        "Rows a second of an evaluation on the held-out tasks, against a plain loop over `generate` with batch size 2 and padding, which is",
-        "what the paper's script does: same weights in float32, same token ids, beams and limits, identical outputs. `limits`: `paper` is 164",
+        "Rows a second of an evaluation on the held-out tasks, against a plain loop over `generate` with batch "
+        "size 2 and padding, which is",
+        "what the paper's script does: same weights in float32, same token ids, beams and limits, identical "
+        "outputs. `limits`: `paper` is 164",
         "new tokens for every task, `task` each task's own limit; prompts have at most 800 tokens.",
         "",
         "| model | limits | beams | rows | prompt tokens | new tokens | plain, rows/s | ecomgpt, rows/s | faster |",
@@ -189,13 +193,15 @@ def table(entries: list[dict[str, Any]]) -> str:
     ]
     for one in entries:
         lines.append(
-            f"| {one['model']} | {one['limits']} | {one['beams']} | {one['rows']} | {one['prompt_tokens']:,} | {one['new_tokens']:,} "
+            f"| {one['model']} | {one['limits']} | {one['beams']} | {one['rows']} | {one['prompt_tokens']:,} | "
+            f"{one['new_tokens']:,} "
             f"| {one['plain_rows_per_second']:.3f} | {one['ecomgpt_rows_per_second']:.3f} | {one['speedup']:.1f}x |"
         )
     lines += ["", "Measured with:", ""]
     lines += sorted(
         {
-            f"- `{one['command']}` on {one['machine']['cores']} cores of {one['machine']['cpu']}, torch {one['machine']['torch']}, transformers {one['machine']['transformers']}"
+            f"- `{one['command']}` on {one['machine']['cores']} cores of {one['machine']['cpu']}, torch "
+            f"{one['machine']['torch']}, transformers {one['machine']['transformers']}"
             for one in entries
         }
     )

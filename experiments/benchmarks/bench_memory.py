@@ -1,6 +1,6 @@
 """The memory that `ecomgpt.plan.memory` estimates, against the peak of real processes.
 
-    python experiments/benchmarks/bench_memory.py            # all, into bench_memory.csv and bench_memory.md beside this file
+    python experiments/benchmarks/bench_memory.py            # all, into bench_memory.{csv,md} beside this file
     python experiments/benchmarks/bench_memory.py lora       # renews the rows whose name holds "lora"
 
 Each combination trains two optimiser steps of two micro-batches on random weights and tokens.
@@ -144,18 +144,23 @@ def counted(config: Config) -> int:
 
 def table(rows: list[dict[str, str]]) -> str:
     """For people."""
-    machine = f"{platform.machine()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB, no GPU, torch {torch.__version__}"
+    memory = psutil.virtual_memory().total / 1e9
+    machine = f"{platform.machine()}, {psutil.cpu_count()} cores, {memory:.0f} GB, no GPU, torch {torch.__version__}"
     lines = [
         "# Estimated and measured memory",
         "",
-        f"`just bench-memory` ({machine}). Two optimiser steps of two micro-batches each; float32 unless it says otherwise. "
-        "Measured of a *process*: the highest resident memory of the largest one, libraries included, as `job=plan` gives it in all. *Counted*: the "
-        "peak of all of PyTorch's allocations, by the real code on tensors without memory, as a GPU would hold them; no GPU was at hand.",
+        f"`just bench-memory` ({machine}). Two optimiser steps of two micro-batches each; float32 unless it says "
+        "otherwise. "
+        "Measured of a *process*: the highest resident memory of the largest one, libraries included, as "
+        "`job=plan` gives it in all. *Counted*: the "
+        "peak of all of PyTorch's allocations, by the real code on tensors without memory, as a GPU would hold "
+        "them; no GPU was at hand.",
         "",
         "| combination | way | estimated | measured | error | on |",
         "| - | - | -: | -: | -: | - |",
         *(
-            f"| {row['combination']} | {row['way']} | {int(row['estimated_mb']):,} MB | {int(row['measured_mb']):,} MB | "
+            f"| {row['combination']} | {row['way']} | {int(row['estimated_mb']):,} MB | "
+            f"{int(row['measured_mb']):,} MB | "
             f"{float(row['error_percent']):+.1f} % | {row['date']} |"
             for row in rows
         ),

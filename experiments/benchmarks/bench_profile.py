@@ -1,4 +1,5 @@
-"""Where the time of one of `bench_train.py`'s own steps goes, by PyTorch's profiler: the table in `train.md`, as Markdown.
+"""Where the time of one of `bench_train.py`'s own steps goes, by PyTorch's profiler: the table in `train.md`, as
+Markdown.
 
     OMP_NUM_THREADS=2 python experiments/benchmarks/bench_profile.py
 

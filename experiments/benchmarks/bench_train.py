@@ -2,10 +2,10 @@
 
     pip install -e '.[bench]' && just bench-train
 
-Every contender trains in a process of its own (memory is measured there), one after the other and ours again behind them, so that a
-slow minute of the machine is seen. Each process warms up with one step and then takes measured steps, all of eight examples with real
-lengths: those of the released evaluation sets where `ECOMGPT_DATA` has them, else of the demo store. Writes `train.md` and `train.json`
-beside this file; what `train.md` says below its table stays.
+Every contender trains in a process of its own (memory is measured there), one after the other and ours again behind
+them, so that a slow minute of the machine is seen. Each process warms up with one step and then takes measured steps,
+all of eight examples with real lengths: those of the released evaluation sets where `ECOMGPT_DATA` has them, else of
+the demo store. Writes `train.md` and `train.json` beside this file; what `train.md` says below its table stays.
 """
 
 import argparse
@@ -28,9 +28,11 @@ from ecomgpt.data.store import Examples, TokenWriter
 HERE = Path(__file__).resolve().parent
 EIGHT = 8
 MICRO = 4
-"""Examples that the padded contenders take at once; steps are typical by it whatever ``--micro`` says, so that they stay the same."""
+"""Examples that the padded contenders take at once; steps are typical by it whatever ``--micro`` says, so that they
+stay the same."""
 VOCABULARY = 4000
-"""Of the tokenizer that is trained on the examples: small, so that they have as many tokens as BLOOM's would give (about 180)."""
+"""Of the tokenizer that is trained on the examples: small, so that they have as many tokens as BLOOM's would give
+(about 180)."""
 CONTENDERS = ("ecomgpt", "transformers", "trl")
 RUNS = [("bloomz_560m", "float32"), ("bloomz_560m", "bfloat16"), ("smollm2_135m", "float32")]
 NOTES = "## What the figures say"
@@ -105,10 +107,12 @@ def demo() -> Iterator[tuple[str, str]]:
 
 
 def choose_steps(examples: Examples, count: int, micro: int) -> list[list[int]]:
-    """The most typical of random steps, and one more to warm up: what a process does first, its memory's pages among it, costs more.
+    """The most typical of random steps, and one more to warm up: what a process does first, its memory's pages among
+    it, costs more.
 
-    Typical means nearest to the epoch's mean step in real tokens, in tokens padded to the longest of `micro` examples, and in answer
-    tokens, each in its own standard deviations: then rates over the chosen steps are those of an epoch, and neither side gains from luck.
+    Typical means nearest to the epoch's mean step in real tokens, in tokens padded to the longest of `micro` examples,
+    and in answer tokens, each in its own standard deviations: then rates over the chosen steps are those of an epoch,
+    and neither side gains from luck.
     """
     drawn = random_steps(examples)
     sums = (
@@ -217,11 +221,15 @@ def page(document: dict[str, Any]) -> str:
         "",
         ", ".join(f"{key} {value}" for key, value in document["machine"].items()) + ".",
         "",
-        "Rates count real tokens, padding excluded. Extra memory is the process's peak beyond its libraries, weights, gradients and",
-        "AdamW's moments. MFU counts useful operations (no padding, no masked head rows, causal attention) against the peak: the best",
-        "matrix product in that number format, measured in the same process before and after. Means of all starts; each is in `train.json`.",
+        "Rates count real tokens, padding excluded. Extra memory is the process's peak beyond its libraries, "
+        "weights, gradients and",
+        "AdamW's moments. MFU counts useful operations (no padding, no masked head rows, causal attention) "
+        "against the peak: the best",
+        "matrix product in that number format, measured in the same process before and after. Means of all "
+        "starts; each is in `train.json`.",
         "",
-        "| model | format | trainer | tokens/s | ours is faster by | extra memory | ours to theirs | peak GFLOP/s | MFU | loss of the first steps |",
+        "| model | format | trainer | tokens/s | ours is faster by | extra memory | ours to theirs | peak GFLOP/s "
+        "| MFU | loss of the first steps |",
         "| - | - | - | -: | -: | -: | -: | -: | -: | - |",
     ]
     for group in grouped(document["results"]):
@@ -233,13 +241,15 @@ def page(document: dict[str, Any]) -> str:
             share = f"{best['useful'] / best['measured_seconds'] / best['matrix_peak']:.0%}"
             lines.append(
                 f"| {best['shape']} | {best['dtype']} | {name} | {best['tokens_per_second']:.1f} | {faster} "
-                f"| {best['extra_bytes'] / 1e9:.2f} GB | {memory} | {best['matrix_peak'] / 1e9:.0f} | {share} | {losses} |"
+                f"| {best['extra_bytes'] / 1e9:.2f} GB | {memory} | {best['matrix_peak'] / 1e9:.0f} | {share} | "
+                f"{losses} |"
             )
     return "\n".join(lines) + "\n"
 
 
 def grouped(results: list[dict[str, Any]]) -> Iterator[dict[str, dict[str, Any]]]:
-    """For each shape and number format the mean of each contender's starts; of memory and the machine's peak the highest."""
+    """For each shape and number format the mean of each contender's starts; of memory and the machine's peak the
+    highest."""
     for shape, dtype in dict.fromkeys((result["shape"], result["dtype"]) for result in results):
         rows = [result for result in results if (result["shape"], result["dtype"]) == (shape, dtype)]
         group: dict[str, dict[str, Any]] = {}

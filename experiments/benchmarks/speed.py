@@ -1,6 +1,7 @@
 """How fast training is against what the machine can do: useful floating-point operations over the matrix-product peak.
 
-"Useful" leaves out padding, masked attention, recomputation, and head rows without a target, so the share can't be raised by waste.
+"Useful" leaves out padding, masked attention, recomputation, and head rows without a target, so the share can't be
+raised by waste.
 """
 
 import time
@@ -38,9 +39,9 @@ def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
 class UsefulWork:
     """Counts the useful operations of training, from the model's linear layers.
 
-    A multiplication with a weight costs 2 operations for each of its entries forward, 2 for the gradient of its input, and 2 for
-    its own if it is trained (Kaplan et al., 2020, appendix B). Causal attention costs 2 x length^2 x width a layer forward (half of
-    the full square for scores and for values) and twice that backward.
+    A multiplication with a weight costs 2 operations for each of its entries forward, 2 for the gradient of its input,
+    and 2 for its own if it is trained (Kaplan et al., 2020, appendix B). Causal attention costs 2 x length^2 x width a
+    layer forward (half of the full square for scores and for values) and twice that backward.
 
     Args:
         model: The language model, before a strategy shards it.
@@ -61,7 +62,8 @@ class UsefulWork:
         return part.in_features * part.out_features * (6 if part.weight.requires_grad else 4)
 
     def operations(self, lengths: Sequence[int], targets: int) -> float:
-        """Floating-point operations of examples of these lengths with that many targets in all, forward and backward."""
+        """Floating-point operations of examples of these lengths with that many targets in all, forward and
+        backward."""
         return float(
             self.token * sum(lengths) + self.square * sum(length * length for length in lengths) + self.target * targets
         )

@@ -106,7 +106,8 @@ def test_a_script_without_a_guard_is_refused_and_does_not_hang(call: str, tmp_pa
 
 
 def test_a_script_with_a_guard_runs(tmp_path: Path) -> None:
-    script = f"import ecomgpt\nif __name__ == '__main__':\n    ecomgpt.run('job=build', *{[*SETTINGS, 'data.processes=2']!r})\n"
+    overrides = ["job=build", *SETTINGS, "data.processes=2"]
+    script = f"import ecomgpt\nif __name__ == '__main__':\n    ecomgpt.run(*{overrides!r})\n"
     (tmp_path / "script.py").write_text(script)
     done = python("script.py")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,5 @@
-"""Training runs for the tests of strategies: small, ragged, accumulated and clipped, started without the command's own imports."""
+"""Training runs for the tests of strategies: small, ragged, accumulated and clipped, started without the command's own
+imports."""
 
 import csv
 import dataclasses
@@ -18,7 +19,8 @@ from ecomgpt.plan.configuration import configured
 from ecomgpt.runtime.directory import Run, open_run
 
 STEPS, HALF = 8, 4
-# One process accumulates four micro-batches a step, two accumulate two; gradients have a norm of over 1 and are clipped at 0.5.
+# One process accumulates four micro-batches a step, two accumulate two; gradients have a norm of over 1 and are clipped
+# at 0.5.
 SETTINGS = (
     *TINY_MODEL,
     "job=run",
@@ -68,7 +70,8 @@ class Outcome:
 
     @cached_property
     def scores(self) -> dict[str, Any]:
-        """Every metric of every evaluation task; DDP's processes share the rows out, the others' models are scored by one."""
+        """Every metric of every evaluation task; DDP's processes share the rows out, the others' models are scored by
+        one."""
         config = self.config
         if config.strategy.kind != "ddp":
             config = dataclasses.replace(config, trainer=dataclasses.replace(config.trainer, devices=1))

@@ -1,4 +1,5 @@
-"""Every strategy, with one and two processes, against one plain process; the table of ``docs/strategies.md`` is made here.
+"""Every strategy, with one and two processes, against one plain process; the table of ``docs/strategies.md`` is made
+here.
 
 ``just test-dist --write-docs`` writes the table; without the option the test only compares.
 """
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.dist
 STRATEGIES = ("auto", "ddp", "fsdp", "deepspeed_zero1", "deepspeed_zero2", "deepspeed_zero3", "deepspeed_zero3_offload")
 COLUMNS = ("1 process", "2 processes", "resume", "export", "same numbers")
 LOSS, WEIGHT = 1e-5, 5e-5
-"""Sums in another order; AdamW makes the most of it where gradients are close to nothing. A step moves weights by 1e-3."""
+"""Sums in another order; AdamW makes the most of it where gradients are close to nothing. A step moves weights by
+1e-3."""
 DOCS = Path(__file__).parents[2] / "docs" / "strategies.md"
 START, END = "<!-- table of tests/strategy -->", "<!-- end -->"
 
@@ -100,7 +102,8 @@ def test_resuming(strategy: str, rehearsal: Rehearsal, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_export_of_a_checkpoint(strategy: str, rehearsal: Rehearsal, plain: Outcome) -> None:
-    """``job=export`` of the last checkpoint gives the model of the finished run, and plain transformers computes its loss."""
+    """``job=export`` of the last checkpoint gives the model of the finished run, and plain transformers computes its
+    loss."""
     outcome = finished(rehearsal, strategy, 1 if strategy == "auto" else 2)
     assert checkpoints(outcome.run.checkpoints)[0].name == f"step-{STEPS}.ckpt"
     before, loss = outcome.weights(), loss_of(outcome.run.model, outcome)

@@ -1,7 +1,8 @@
-"""Kills a training run at random moments until it has had enough, lets it finish, and compares it with one left in peace.
+"""Kills a training run at random moments until it has had enough, lets it finish, and compares it with one left in
+peace.
 
-``python tests/trainer/kills.py <folder> <kills> [<override> ...]`` prints a JSON object. A process of its own: each attempt is
-a fork, so that the imports of several seconds are paid once, and forks want a parent without threads.
+``python tests/trainer/kills.py <folder> <kills> [<override> ...]`` prints a JSON object. A process of its own: each
+attempt is a fork, so that the imports of several seconds are paid once, and forks want a parent without threads.
 """
 
 import csv

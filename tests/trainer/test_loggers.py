@@ -1,4 +1,5 @@
-"""Records of training in TensorBoard, Weights & Biases and MLflow: complete, continued by a resumed run, offline without a key."""
+"""Records of training in TensorBoard, Weights & Biases and MLflow: complete, continued by a resumed run, offline
+without a key."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""A full disk: room is looked for before a checkpoint is written, the last good one stays, and the message says how much is needed."""
+"""A full disk: room is looked for before a checkpoint is written, the last good one stays, and the message says how
+much is needed."""
 
 import shutil
 import subprocess

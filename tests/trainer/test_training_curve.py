@@ -24,7 +24,8 @@ INPUTS = ("input_ids", "positions", "lengths", "target_index", "targets")
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
-    """Examples whose answers repeat their first tokens, so that there is something to learn; three tasks of unequal size."""
+    """Examples whose answers repeat their first tokens, so that there is something to learn; three tasks of unequal
+    size."""
     generator = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("examples")
     with TokenWriter(folder) as writer:
@@ -80,7 +81,8 @@ def test_a_hundred_steps_have_the_curve_of_stock_transformers(
             optimizer.step()
             optimizer.zero_grad()
     assert theirs[-1] < 0.8 * theirs[0]
-    # Rounding differs in the last bit and training amplifies it; the first steps are equal to it, the last to a thousandth.
+    # Rounding differs in the last bit and training amplifies it; the first steps are equal to it, the last to a
+    # thousandth.
     np.testing.assert_allclose(mine[:10], theirs[:10], rtol=0, atol=1e-4)
     np.testing.assert_allclose(mine, theirs, rtol=0, atol=5e-3)
 

@@ -55,8 +55,8 @@ def file_hash(path: Path) -> str:
 def source_hash(path: Path) -> str:
     """Hashes what a file of code or settings says.
 
-    Python counts by its syntax tree without docstrings, YAML and TOML by their values; a file that can't be parsed, or is
-    of another kind, by its bytes.
+    Python counts by its syntax tree without docstrings, YAML and TOML by their values; a file that can't be parsed, or
+    is of another kind, by its bytes.
     """
     stat = path.stat()
     return _source_hash(path, stat.st_mtime_ns, stat.st_size)

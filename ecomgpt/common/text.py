@@ -1,4 +1,4 @@
-"""Normal forms of text, and what counts as a Chinese character: one definition for readers, tasks, leak guard and metrics."""
+"""Normal forms of text, and what counts as a Chinese character: one definition for all rooms."""
 
 import re
 import unicodedata

@@ -1,7 +1,7 @@
 """Pydantic's verdict on a YAML tree, told as sentences with file, line and key.
 
-Used for the declarations that Hydra does not compose (`ecomgpt.config.declarations`), whose types are pydantic models, and
-for Hydra's configuration (`ecomgpt.config.check`), whose types are the dataclasses of `ecomgpt.config.schema`.
+Used for the declarations that Hydra does not compose (`ecomgpt.config.declarations`), whose types are pydantic models,
+and for Hydra's configuration (`ecomgpt.config.check`), whose types are the dataclasses of `ecomgpt.config.schema`.
 """
 
 import dataclasses

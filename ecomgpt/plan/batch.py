@@ -1,6 +1,7 @@
-"""``trainer.batch=auto``: how many rows a device takes at once, and whether activations are computed again, from memory alone.
+"""``trainer.batch=auto``: rows per device at once and gradient checkpointing, decided by memory alone.
 
-The optimiser's step keeps its tokens, so what is learned stays the same; only how a step is cut into micro-batches changes.
+The optimiser's step keeps its tokens, so what is learned stays the same; only how a step is cut into micro-batches
+changes.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ SHARE = {True: 0.9, False: 0.8}
 
 
 def choose_batch(config: Config) -> str | None:
-    """Sets ``trainer.micro_rows`` and ``trainer.gradient_checkpointing``; a run that is continued keeps what it was started with.
+    """Sets ``trainer.micro_rows`` and ``trainer.gradient_checkpointing``; a continued run keeps its own.
 
     Returns:
         One line that explains the choice; None where nothing was to be chosen.
@@ -61,7 +62,8 @@ def choose(config: Config, here: Machine) -> tuple[int, bool, str]:
         rows,
         again,
         (
-            f"trainer.batch=auto: {rows} rows of {row:,} tokens at once, {share // rows} times a step, {how} gradient checkpointing: "
+            f"trainer.batch=auto: {rows} rows of {row:,} tokens at once, {share // rows} times a step, "
+            f"{how} gradient checkpointing: "
             f"about {size(taken)} of {size(room)}"
         ),
     )

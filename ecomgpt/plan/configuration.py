@@ -1,4 +1,4 @@
-"""From a command line to a configuration that every room has checked: their own declarations, and the chat endpoint's."""
+"""From a command line to a configuration that every room has checked, declarations and chat endpoint included."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -68,7 +68,10 @@ def _chat(config: Config) -> Iterator[str]:
     if asks and config.eval.backend not in ("auto", "openai", "predictions"):
         yield f"eval.backend={config.eval.backend} can't ask a chat endpoint; use auto"
     if asks and (config.eval.decoding == "rank" or config.eval.beams > 1):
-        yield f"model={config.model.name}: a chat endpoint neither ranks candidates nor searches beams; use eval.decoding=generate eval.beams=1"
+        yield (
+            f"model={config.model.name}: a chat endpoint neither ranks candidates nor searches beams; "
+            "use eval.decoding=generate eval.beams=1"
+        )
     if asks and config.run:
         yield f"run: '{config.run}' holds its own model; leave model={config.model.name} out, or run="
     if config.eval.backend == "openai" and config.model.source != "chat":

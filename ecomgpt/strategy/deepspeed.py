@@ -33,7 +33,7 @@ class Zero(SingleDevice):
             "zero_optimization": zero,
             "zero_allow_untested_optimizer": True,
             "train_micro_batch_size_per_gpu": trainer.micro_rows or 1,
-            # A rehearsal offloads with PyTorch's AdamW: DeepSpeed's own is compiled at its first use, for over a minute.
+            # A rehearsal offloads with PyTorch's AdamW: DeepSpeed's own is compiled at first use, for over a minute.
             "zero_force_ds_cpu_optimizer": gpu,
         }
         kind = ExactDeepSpeedStrategy if gpu else CPUDeepSpeedStrategy

@@ -1,4 +1,4 @@
-"""Lightning's DeepSpeed strategy, mended: exact gradients, models built whole, checkpoints without pickles, and CPUs."""
+"""Lightning's DeepSpeed strategy, mended: exact gradients, whole models, checkpoints without pickles, CPUs."""
 
 import contextlib
 import os
@@ -16,8 +16,8 @@ class ExactDeepSpeedStrategy(DeepSpeedStrategy):
     """Lightning's strategy with gradients of the right size under accumulation."""
 
     def backward(self, closure_loss: torch.Tensor, optimizer: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        # Lightning has divided the loss by the accumulated micro-batches; DeepSpeed would do it again, which shrinks the
-        # gradients below the norm at which they are clipped.
+        # Lightning has divided the loss by the accumulated micro-batches; DeepSpeed would do it again, which shrinks
+        # the gradients below the norm at which they are clipped.
         return super().backward(closure_loss, optimizer, *args, scale_wrt_gas=False, **kwargs)
 
     def load_checkpoint(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -26,8 +26,8 @@ class ExactDeepSpeedStrategy(DeepSpeedStrategy):
 
     @contextlib.contextmanager
     def model_sharded_context(self) -> Iterator[None]:
-        # Stage 3 would split each weight as it is made, and a model that is then initialised or loaded keeps wrong ones.
-        # So it is made whole in main memory, and split when training is set up.
+        # Stage 3 would split each weight as it is made, and a model that is then initialised or loaded keeps wrong
+        # ones. So it is made whole in main memory, and split when training is set up.
         yield
 
 
@@ -54,7 +54,7 @@ class CPUDeepSpeedStrategy(ExactDeepSpeedStrategy):
 
 @contextlib.contextmanager
 def restricted_unpickling() -> Iterator[None]:
-    """DeepSpeed unpickles whatever a checkpoint holds; here only tensors, plain values and the classes that it writes itself."""
+    """DeepSpeed unpickles whatever a checkpoint holds; here only tensors, plain values and its own classes."""
     from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler, LossScaler
     from deepspeed.runtime.zero.config import ZeroStageEnum
     from deepspeed.utils.tensor_fragment import fragment_address

@@ -14,8 +14,8 @@ class ShardedStrategy(ModelParallelStrategy):
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
         """Whole states are cut to this process's shards.
 
-        Lightning takes the numbers in the optimiser's state for places among the module's weights, but they count through
-        the optimiser's groups.
+        Lightning takes the numbers in the optimiser's state for places among the module's weights, but they count
+        through the optimiser's groups.
         """
         path = Path(self.broadcast(checkpoint_path))
         if path.is_dir():

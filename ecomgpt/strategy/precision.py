@@ -12,8 +12,8 @@ NAMES = {"fp32": "32-true", "bf16-mixed": "bf16-mixed", "bf16-true": "bf16-true"
 def precision(trainer: TrainerConfig, width: int | None) -> str:
     """Lightning's name of the number format.
 
-    ``auto`` is mixed bfloat16 where the hardware multiplies it (recent GPUs; CPUs with AVX512-BF16 or AMX, from a width of
-    `SMALLEST_BFLOAT16_WIDTH`), mixed fp16 on older GPUs, and float32 on other CPUs.
+    ``auto`` is mixed bfloat16 where the hardware multiplies it (recent GPUs; CPUs with AVX512-BF16 or AMX, from a width
+    of `SMALLEST_BFLOAT16_WIDTH`), mixed fp16 on older GPUs, and float32 on other CPUs.
 
     Args:
         trainer: The configured format and hardware.

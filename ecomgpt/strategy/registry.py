@@ -24,7 +24,8 @@ def backend(trainer: TrainerConfig) -> str:
 def cluster_environment(settings: StrategyConfig) -> "ClusterEnvironment":
     """Where Lightning learns a process's rank: from the group that started it, never from the cluster's own variables.
 
-    Inside a SLURM job Lightning would take the tasks of the job for its processes, and refuse to train or wait for them.
+    Inside a SLURM job Lightning would take the tasks of the job for its processes, and refuse to train or wait for
+    them.
     """
     from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 

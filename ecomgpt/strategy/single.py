@@ -1,7 +1,7 @@
 """One device; and what every strategy has to say. The others derive from it and change what differs.
 
-A new strategy is a file ``ecomgpt/strategy/<kind>.py`` whose ``STRATEGY`` names its class, the kind among the choices of
-`ecomgpt.config.schema.StrategyConfig`, and a file in ``conf/strategy/``.
+A new strategy is a file ``ecomgpt/strategy/<kind>.py`` whose ``STRATEGY`` names its class, the kind among the choices
+of `ecomgpt.config.schema.StrategyConfig`, and a file in ``conf/strategy/``.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Keeps freed memory in the process, where the C library would hand every large buffer back to the system.
 
-A micro-batch frees and asks again for the same gigabytes. With the C library's defaults the kernel has to map and clear them anew
-each time, page by page; for BLOOMZ-560M on two cores that took a third of a step.
+A micro-batch frees and asks again for the same gigabytes. With the C library's defaults the kernel has to map and clear
+them anew each time, page by page; for BLOOMZ-560M on two cores that took a third of a step.
 """
 
 import ctypes
@@ -14,7 +14,8 @@ TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
 def keep_freed_memory() -> bool:
     """For the rest of the process; returns whether the C library took it (glibc on Linux does).
 
-    Do not call it where a strategy shards: it gathers and drops units of hundreds of megabytes, whose gaps nothing else fits.
+    Do not call it where a strategy shards: it gathers and drops units of hundreds of megabytes, whose gaps nothing else
+    fits.
     """
     if not sys.platform.startswith("linux"):
         return False

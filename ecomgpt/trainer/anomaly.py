@@ -1,7 +1,7 @@
 """A loss that is no number, or leaps, never reaches the weights: the step is skipped, or training stops.
 
-The decision is made between the backward pass of a step's last micro-batch and the optimizer's step, from the loss of the
-whole step over all processes, so that every process decides the same, whatever their number.
+The decision is made between the backward pass of a step's last micro-batch and the optimizer's step, from the loss of
+the whole step over all processes, so that every process decides the same, whatever their number.
 """
 
 import math
@@ -28,8 +28,8 @@ MARGIN = 1.0
 class Anomalies:
     """Watches the loss and gradients of every optimizer step.
 
-    A skipped step counts as a step: its examples are passed over and the schedule moves on, so that a run that is resumed
-    after it goes the same way. Neither weights nor the optimizer's states change.
+    A skipped step counts as a step: its examples are passed over and the schedule moves on, so that a run that is
+    resumed after it goes the same way. Neither weights nor the optimizer's states change.
 
     Args:
         action: ``stop`` or ``skip``.

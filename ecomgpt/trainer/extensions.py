@@ -1,4 +1,4 @@
-"""Lightning's callbacks and loggers that YAML names (``_target_``): people's own, TensorBoard, Weights & Biases, MLflow.
+"""Lightning's callbacks and loggers that YAML names (``_target_``): people's own, TensorBoard, W&B, MLflow.
 
 A resumed run continues its record in each of them, because each knows the run's own identity.
 """
@@ -40,7 +40,7 @@ def callbacks(trainer: TrainerConfig) -> list[Callback]:
 
 
 def loggers(config: Config, run: Run) -> list[Logger]:
-    """Lightning's loggers of ``trainer.loggers``, from ``conf/trainer/loggers``; each writes on the first process alone.
+    """Lightning's loggers of ``trainer.loggers``, from ``conf/trainer/loggers``; each writes on process 0 alone.
 
     ``csv`` is not among them: `ecomgpt.trainer.history.History` always writes it, since resuming and reports read it.
     """
@@ -82,7 +82,7 @@ def problems(trainer: TrainerConfig) -> Iterator[str]:
 
 
 def wandb_logger(save_dir: str, **settings: Any) -> Logger:
-    """Online where a key is known (WANDB_API_KEY or ``wandb login``); else it stays in ``logs/wandb``, for ``wandb sync``."""
+    """Online where a key is known (WANDB_API_KEY or ``wandb login``); else in ``logs/wandb``, for ``wandb sync``."""
     import wandb
     from lightning.pytorch.loggers import WandbLogger
 

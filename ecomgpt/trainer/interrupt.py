@@ -1,7 +1,7 @@
-"""Ctrl-C and a cluster's notice (SIGTERM, SIGUSR1, SIGUSR2) in training: the current step is finished and saved, then training ends.
+"""Ctrl-C and a cluster's notice (SIGTERM, SIGUSR1, SIGUSR2) in training: finish the step, save it, end.
 
-Lightning turns Ctrl-C into ``sys.exit`` wherever it strikes, also between the backward pass and the optimizer's step, where
-nothing whole can be saved. Here the handler only sets a flag, which is checked between optimizer steps.
+Lightning turns Ctrl-C into ``sys.exit`` wherever it strikes, also between the backward pass and the optimizer's step,
+where nothing whole can be saved. Here the handler only sets a flag, which is checked between optimizer steps.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     def start(self) -> None:
-        """Installs the handlers, in place of Lightning's, which would broadcast in the middle of other communication."""
+        """Installs the handlers, in place of Lightning's, which would broadcast amid other communication."""
         for number in (signal.SIGINT, *PREEMPTION):
             self._before[number] = signal.signal(number, self._request)
 

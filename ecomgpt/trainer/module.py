@@ -61,9 +61,9 @@ class InstructionTuner(L.LightningModule):
     def training_step(self, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
         """The micro-batch's share of the step's mean loss.
 
-        ``sum(w * loss) * processes * accumulate / sum of w over the whole optimizer step``, where w is one over
-        the batch's ``loss_divisor``. Lightning divides by ``accumulate`` and the strategy averages over processes, so every target weighs the
-        same wherever it was computed (lightning #20350, transformers #34191).
+        ``sum(w * loss) * processes * accumulate / sum of w over the whole optimizer step``, where w is one over the
+        batch's ``loss_divisor``. Lightning divides by ``accumulate`` and the strategy averages over processes, so every
+        target weighs the same wherever it was computed (lightning #20350, transformers #34191).
         """
         weighted = self._weighted_sum(batch)
         share = weighted / batch["normaliser"]
@@ -97,7 +97,7 @@ class InstructionTuner(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
-        """Frees the gradients at once, so that the next forward pass has their memory; Lightning frees them after it."""
+        """Frees the gradients at once, so that the next forward pass has their memory; Lightning frees them later."""
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         if not self.strategy.own_masters:  # DeepSpeed clears its own buffers.
             optimizer.zero_grad()

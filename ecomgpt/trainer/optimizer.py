@@ -50,8 +50,8 @@ def _is_matrix(weight: nn.Parameter) -> bool:
 class MasterAdamW(torch.optim.Optimizer):
     """AdamW for 16-bit weights, on float32 copies of them and with float32 moments.
 
-    bfloat16 has 8 significant bits, so an update below a 256th of a weight, as nearly all are in fine-tuning, would be rounded away.
-    The copies are states, so checkpoints and sharding strategies carry them with the moments.
+    bfloat16 has 8 significant bits, so an update below a 256th of a weight, as nearly all are in fine-tuning, would be
+    rounded away. The copies are states, so checkpoints and sharding strategies carry them with the moments.
 
     Args:
         groups: Parameter groups, with ``weight_decay`` each.

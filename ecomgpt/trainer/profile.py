@@ -24,7 +24,8 @@ PHASES = {
 class Profile:
     """Sums the seconds of each phase over all steps but the first, which pays for what is only done once.
 
-    `ecomgpt.trainer.steps.Steps` says where a phase ends. On GPUs each border waits for the device, which costs a little speed.
+    `ecomgpt.trainer.steps.Steps` says where a phase ends. On GPUs each border waits for the device, which costs a
+    little speed.
 
     Args:
         run: Gets the table and the figure, from the first process.

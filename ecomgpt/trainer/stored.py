@@ -99,7 +99,7 @@ def seal(path: Path, writer: dict[str, Any]) -> None:
 
 
 def flush(path: Path) -> None:
-    """Brings a checkpoint from the system's memory to the disk, so that a power cut after its renaming finds it whole."""
+    """Brings a checkpoint from the system's memory to the disk, so that a power cut after renaming finds it whole."""
     for part in _files(path):
         with part.open("rb") as file:
             os.fsync(file.fileno())
@@ -150,7 +150,7 @@ def language_model_weights(path: Path, model: Any) -> dict[str, torch.Tensor]:
 
 
 class RestrictedUnpickler(pickle.Unpickler):
-    """FSDP's list of shards is a pickle, which PyTorch reads without limits; this refuses what such a list does not hold."""
+    """FSDP's list of shards is a pickle, which PyTorch reads without limits; this refuses all else."""
 
     DTYPES = ("float32", "bfloat16", "float16", "float64", "int64", "int32", "uint8", "bool")
     METADATA = (

@@ -1,4 +1,4 @@
-"""What a run needs before it starts: weights, data, evaluation files, devices, memory; all that is absent in one message."""
+"""What a run needs before it starts: weights, data, evaluation files, devices, memory; one message for all."""
 
 import dataclasses
 import itertools
@@ -75,7 +75,8 @@ def _weights(config: Config) -> Iterator[str]:
         found = locate(config.model, config.paths.models)
         folder = Path(found.path or model.path or "").expanduser()
         if found.path is None and model.python_package and not model.path:
-            yield f"model={model.name}: its weights are in the Python package {model.python_package}, which is not installed"
+            package = model.python_package
+            yield f"model={model.name}: its weights are in the Python package {package}, which is not installed"
         elif (
             found.path is None
             and not folder.is_dir()
@@ -83,9 +84,11 @@ def _weights(config: Config) -> Iterator[str]:
             and str(model.path)[0] not in "/.~"
         ):
             places = "\n".join(found.looked)
-            yield f"model={model.name}: no weights found; give model.path=<folder in Hugging Face format>. Looked at:\n{places}"
+            where = "give model.path=<folder in Hugging Face format>"
+            yield f"model={model.name}: no weights found; {where}. Looked at:\n{places}"
         elif found.path is None or (found.local and folder.is_dir() and not _holds_weights(folder)):
-            yield f"model.path: {_not_a_model(folder)}; give a folder in Hugging Face format, or a hub id <owner>/<name>"
+            problem = _not_a_model(folder)
+            yield f"model.path: {problem}; give a folder in Hugging Face format, or a hub id <owner>/<name>"
 
 
 def _chat(config: Config) -> list[str]:
@@ -130,7 +133,8 @@ def _data(config: Config) -> Iterator[str]:
             yield from found.missing
         elif not found.datasets:
             folder = Path(config.paths.data).expanduser().absolute() / "raw"
-            yield f"paths.data: none of the {len(found.missing)} catalogued datasets is in '{folder}'; job=build lists how to get them"
+            datasets = f"none of the {len(found.missing)} catalogued datasets"
+            yield f"paths.data: {datasets} is in '{folder}'; job=build lists how to get them"
 
 
 def _suite(config: Config) -> Iterator[str]:
@@ -159,7 +163,8 @@ def _suite(config: Config) -> Iterator[str]:
 
 def _devices(config: Config, here: Machine) -> Iterator[str]:
     if here.devices and config.trainer.devices > here.devices:
-        yield f"trainer.devices={config.trainer.devices}, but this machine has {here.devices} CUDA devices ({here.name})"
+        wanted = f"trainer.devices={config.trainer.devices}"
+        yield f"{wanted}, but this machine has {here.devices} CUDA devices ({here.name})"
     if here.devices and config.strategy.offload_optimizer:
         # DeepSpeed compiles its AdamW for main memory at its first use.
         tools = {"a C++ compiler (g++)": os.environ.get("CXX", "g++"), "ninja": "ninja"}

@@ -21,7 +21,7 @@ SMALL = 1 << 20
 
 
 class DirectIO(TorchCheckpointIO):
-    """Writes straight to the file. Lightning's own first builds the file in memory, where a large model leaves no room."""
+    """Writes straight to the file. Lightning's first builds the file in memory, where a large model leaves no room."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         with Path(path).open("wb") as file:
@@ -132,7 +132,8 @@ class Checkpoints:
     def _no_room(self, needed: int) -> str:
         free = shutil.disk_usage(self.folder).free
         return (
-            f"no room for a checkpoint: it needs {_size(needed)} in '{self.folder}', where {_size(free)} are free; make "
+            f"no room for a checkpoint: it needs {_size(needed)} in '{self.folder}', where {_size(free)} are "
+            "free; make "
             f"room for {_size(max(0, needed - free))} more. {self._stays()}"
         )
 
@@ -149,7 +150,7 @@ class Checkpoints:
 
 
 def expected_bytes(module: Any, own_masters: bool) -> int:
-    """Bytes of a whole checkpoint, over all processes: weights, AdamW's two moments, and a strategy's own float32 copy."""
+    """Bytes of a whole checkpoint, over all processes: weights, AdamW's two moments, and a strategy's float32 copy."""
     states = 12 if own_masters else 8
     total = 0
     for weight in module.parameters():

@@ -1,4 +1,4 @@
-"""What happened at each optimizer step: ``logs/metrics.csv``, loggers, the heartbeat, and progress with the time left."""
+"""What happened at each optimizer step: ``logs/metrics.csv``, loggers, the heartbeat, progress with the time left."""
 
 import csv
 import math

@@ -1,8 +1,8 @@
 """What happens in a training step, in order: the one callback of ours that Lightning's Trainer calls.
 
-For each micro-batch: seed the generators, load it, forward and backward pass (`ecomgpt.trainer.module`). For each optimizer
-step: look at loss and gradients, clip them, update the weights, write the step down, save a checkpoint, and leave where a
-signal has asked for it. A new thing to do in every step is a plain object, called here where it belongs.
+For each micro-batch: seed the generators, load it, forward and backward pass (`ecomgpt.trainer.module`). For each
+optimizer step: look at loss and gradients, clip them, update the weights, write the step down, save a checkpoint, and
+leave where a signal has asked for it. A new thing to do in every step is a plain object, called here where it belongs.
 """
 
 import random
@@ -63,7 +63,8 @@ class Steps(Callback):
 
     def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Any, index: int) -> None:
         self._phase_ends("data")
-        # Micro-batches of all processes, counted through: the same rows have the same number however they are shared out.
+        # Micro-batches of all processes, counted through: the same rows have the same number however they are shared
+        # out.
         seed_all(self.seed, index * trainer.world_size + trainer.global_rank)
 
     def on_before_backward(self, trainer: L.Trainer, module: Any, loss: torch.Tensor) -> None:
@@ -140,8 +141,8 @@ def ends_step(trainer: L.Trainer, index: int) -> bool:
 def seed_all(seed: int, place: int) -> None:
     """Seeds Python's, NumPy's and PyTorch's generators, CUDA's included, from a pair of numbers.
 
-    Seeded before each micro-batch from its place in the run, dropout draws the same mask for the same rows on however many
-    processes a step is spread and however often the run was interrupted: no random state has to be saved.
+    Seeded before each micro-batch from its place in the run, dropout draws the same mask for the same rows on however
+    many processes a step is spread and however often the run was interrupted: no random state has to be saved.
     """
     value = int(np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)[0])
     random.seed(value)

@@ -165,7 +165,7 @@ def main() -> None:
     options = parser.parse_args()
     cores = set(sorted(os.sched_getaffinity(0))[:CORES])
     sys.path.insert(0, str(ROOT))
-    from ecomgpt.runtime.directory import _commit, _cpu
+    from ecomgpt.runtime.environment import _commit, _cpu
 
     facts: dict[str, Any] = {
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),

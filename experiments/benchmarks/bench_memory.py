@@ -27,7 +27,7 @@ from ecomgpt.plan.preflight import bloom_sizes, of_size
 HERE = Path(__file__).parent
 SHAPES = {**{name: shape for name, *shape in bloom_sizes()}, "110m": (512, 8, 8)}
 """Width, blocks and heads; the small one keeps BLOOM's 250,880 rows."""
-COMBINATIONS = (
+COMBINATIONS: tuple[tuple[str, str, int, int, list[str]], ...] = (
     # name, size, row tokens, rows at once, more of the configuration
     ("110m full, 4 rows of 512", "110m", 512, 4, []),
     ("110m full, 4 rows of 512, checkpointing", "110m", 512, 4, ["trainer.gradient_checkpointing=true"]),
@@ -41,7 +41,7 @@ COMBINATIONS = (
     ("110m full, 1 row of 512, zero3 over 2", "110m", 512, 1, ["strategy=deepspeed_zero3", "trainer.devices=2"]),
 )
 """Run as real processes."""
-COUNTED = (
+COUNTED: tuple[tuple[str, str, int, int, list[str]], ...] = (
     ("560m full, 4 rows of 1024", "560m", 1024, 4, []),
     (
         "560m full, 4 rows of 1024, bf16-mixed, checkpointing",

@@ -27,7 +27,7 @@ from ecomgpt.runtime.directory import Run
 
 def pairs_of(folder: Path, rows: int = 6, **settings: object) -> list[Pair]:
     good, bad = (Run(path) for path in two_runs(folder, rows))
-    return find(good, bad, CompareConfig(**{"limit": None, **settings}), 1).pairs  # type: ignore[arg-type]
+    return find(good, bad, CompareConfig(**{"limit": None, **settings}), 1).pairs
 
 
 def test_a_smaller_sample_is_in_a_larger_one_and_the_order_is_the_seeds(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def verdict(word: str) -> ChatReply:
 def test_a_judge_that_likes_the_first_place_decides_nothing_and_is_found_out(tmp_path: Path) -> None:
     pairs = [pair for pair in pairs_of(tmp_path) if not pair.same]
     requests = judging.questions(judging.load_wording(None), pairs, False, 8000)
-    judged, rejected = judging.judge(Scripted(lambda text: verdict("first")), requests, pairs)  # type: ignore[arg-type]
+    judged, rejected = judging.judge(Scripted(lambda text: verdict("first")), requests, pairs)
     assert not rejected and {one.verdict for one in judged} == {"tie"}
     bias = judging.bias(judged)
     assert bias == judging.Bias(len(pairs), 0.0, len(pairs), 0, 1.0)
@@ -238,10 +238,10 @@ def test_a_fair_judge_finds_the_better_run_in_both_orders(tmp_path: Path) -> Non
     def fair(text: str) -> ChatReply:
         return verdict("second" if "wrong" in text.split("<second>")[0] else "first")
 
-    judged, _ = judging.judge(Scripted(fair), requests, pairs)  # type: ignore[arg-type]
+    judged, _ = judging.judge(Scripted(fair), requests, pairs)
     assert [one.pair for one in judged] == pairs and {one.verdict for one in judged} == {"win"}
     assert judging.bias(judged) == judging.Bias(len(pairs), 1.0, 0, 0, 0.5)
-    judged, rejected = judging.judge(Scripted(lambda text: ChatReply("I like both")), requests, pairs)  # type: ignore[arg-type]
+    judged, rejected = judging.judge(Scripted(lambda text: ChatReply("I like both")), requests, pairs)
     assert not judged and rejected == {"no JSON": 2 * len(pairs)} and judging.bias(judged) is None
 
 

@@ -25,7 +25,7 @@ HOSTILE = (
 
 def row(task: str, number: int, prompt: str, target: str, **values: object) -> EvalRow:
     """A question whose whole text is its input."""
-    return EvalRow(id=f"{task}-{number:03d}", task=task, prompt=Prompt("", prompt, ""), target=target, **values)  # type: ignore[arg-type]
+    return EvalRow(id=f"{task}-{number:03d}", task=task, prompt=Prompt("", prompt, ""), target=target, **values)
 
 
 def questions(rows: int) -> dict[str, list[EvalRow]]:

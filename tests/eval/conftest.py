@@ -41,7 +41,7 @@ def released(tmp_path: Path) -> dict[str, EvalTask]:
         "label_sep": ", ",
         "task": "other",
     }
-    span_rows = [
+    span_rows: list[dict[str, Any]] = [
         {"sentences": "深绿棉布围裙", "spans": _spans("深绿棉布围裙", ("颜色", "深绿"), ("材质", "棉布"))},
         {"sentences": "手工皂盒", "spans": []},
         {"sentences": "灰 , 白羊毛毯", "spans": _spans("灰 , 白羊毛毯", ("颜色", "灰 , 白"), ("材质", "羊毛"))},

@@ -1,5 +1,6 @@
 """Decoding: like plain `generate` row by row, whatever the company; what was cut; other architectures."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -200,7 +201,7 @@ def test_batches_keep_to_the_budget_and_lose_nothing(tokenizer: Any) -> None:
 
 
 def test_shorter_rows_get_more_slots(model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[tuple[int, int]] = []
+    sizes: list[tuple[int, ...]] = []
     resize = Store.resize
     monkeypatch.setattr(
         Store, "resize", lambda self, *size: (sizes.append((self.slots, self.capacity, *size)), resize(self, *size))[1]
@@ -215,12 +216,7 @@ def test_shorter_rows_get_more_slots(model: Any, tokenizer: Any, monkeypatch: py
         sizes.clear()
         found = dict(
             stream.decode(
-                model,
-                prompts,
-                lambda beams=beams: Beam(beams, 8, ends) if beams > 1 else Greedy(8, ends),
-                8,
-                700,
-                prefix,
+                model, prompts, partial(Beam, beams, 8, ends) if beams > 1 else partial(Greedy, 8, ends), 8, 700, prefix
             )
         )
         assert [found[at] for at in range(len(prompts))] == [

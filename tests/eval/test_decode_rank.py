@@ -29,7 +29,8 @@ def test_likelihoods_are_those_of_the_whole_texts(model: Any, tokenizer: Any, mo
     candidates = [*MANY, "", "Taste"]
     expected = [_naive(model, tokenizer, prompt, candidates) for prompt in prompts]
     questions = [(prompt, candidates) for prompt in prompts]
-    for prefix in ([], tokenizer("Select")["input_ids"]):
+    prefixes: list[list[int]] = [[], tokenizer("Select")["input_ids"]]
+    for prefix in prefixes:
         for most in (7, 10_000):
             monkeypatch.setattr("ecomgpt.eval.decoding.rank.READ_TOKENS", most)
             for found, one in zip(likelihoods(model, tokenizer, questions, prefix), expected, strict=True):

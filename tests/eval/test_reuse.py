@@ -108,7 +108,7 @@ def test_an_interrupted_evaluation_goes_on_with_its_own_answers(tmp_path: Path) 
 
 def test_trained_models_and_endpoints_are_not_kept(tmp_path: Path) -> None:
     assert Reuse.of(parrot(tmp_path / "cache", folder=tmp_path)) is None
-    assert Reuse.of(SimpleNamespace(name="endpoint", shards=False)) is None  # type: ignore[arg-type]
+    assert Reuse.of(SimpleNamespace(name="endpoint", shards=False)) is None
 
 
 def test_weights_in_a_folder_are_known_by_their_contents(tmp_path: Path) -> None:

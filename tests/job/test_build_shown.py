@@ -24,6 +24,7 @@ from ecomgpt.tasks.chain import SORTS, as_csv
 from ecomgpt.tasks.declaration import load_tasks
 
 Made = tuple[Config, Run, Prepared, list[sources.CatalogueEntry], list[Path]]
+TITLES = ("title", "_left_title", "_right_title")
 HOSTILE = "[bold red]sale[/] \x1b]0;owned\x07 \x1b[2J <b>50%</b>"
 
 
@@ -174,7 +175,7 @@ def test_pictures_of_the_whole_catalogue_cut_nothing_off(tmp_path: Path) -> None
                 if axes.get_xscale() == "log" or not axes.axison
                 else [*axes.get_xticklabels(), *axes.get_yticklabels()]
             )
-            texts = [*axes.texts, *labels, axes.title, axes._left_title, axes._right_title]
+            texts = [*axes.texts, *labels, *(getattr(axes, name) for name in TITLES)]
             texts = [text for text in texts if text.get_visible() and text.get_text().strip()]
             assert texts
             for text in texts:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -55,8 +56,10 @@ def test_every_kernel_is_the_plain_formula(kernel: str, count: int, shared: int,
     if kernel == "flex":  # PyTorch has no backward pass for it on CPUs
         for part in ours:
             part.requires_grad_(False)
-    output = make_layout(LENGTHS, CPU, slopes, kernel)(None, *ours, 16**-0.5)
-    expected = plain(*theirs, LENGTHS, slopes)
+    query, key, value = ours
+    output = make_layout(LENGTHS, CPU, slopes, kernel)(None, query, key, value, 16**-0.5)
+    query, key, value = theirs
+    expected = plain(query, key, value, LENGTHS, slopes)
     torch.testing.assert_close(output.double(), expected, rtol=0, atol=1e-5)
     if kernel == "flex":
         return
@@ -74,12 +77,12 @@ def test_flex_attention_on_a_gpu_is_the_plain_formula(dtype: torch.dtype) -> Non
         pytest.skip("needs a CUDA device")
     device = torch.device("cuda")
     tokens = sum(LENGTHS)
-    inputs = [heads(4, tokens, 64, dtype, seed) for seed in (1, 2, 3)]
+    query, key, value = (heads(4, tokens, 64, dtype, seed) for seed in (1, 2, 3))
     slopes = _get_alibi_slopes(4, CPU)
     layout = make_layout(LENGTHS, device, slopes.to(device), "flex")
-    output = layout(None, *(part.to(device) for part in inputs), 64**-0.5).cpu()
+    output = layout(None, query.to(device), key.to(device), value.to(device), 64**-0.5).cpu()
     bound = 2e-2 if dtype == torch.bfloat16 else 2e-3  # TF32 products inside the kernel
-    torch.testing.assert_close(output.double(), plain(*inputs, LENGTHS, slopes), rtol=0, atol=bound)
+    torch.testing.assert_close(output.double(), plain(query, key, value, LENGTHS, slopes), rtol=0, atol=bound)
 
 
 def test_bfloat16_keeps_distant_tokens_apart_up_to_2048() -> None:
@@ -162,7 +165,7 @@ def test_compiled_blocks_change_nothing(make: Callable[..., PreTrainedModel]) ->
 
 def test_rotary_frequencies_stay_exact_in_16_bit() -> None:
     network = Network(llama())
-    rotary = network.language_model.base_model.rotary_emb
+    rotary: Any = network.language_model.base_model.rotary_emb
     exact = rotary.inv_freq.clone()
     network.to(torch.bfloat16).float().half()
     assert torch.equal(rotary.inv_freq, exact) and network.language_model.lm_head.weight.dtype == torch.float16

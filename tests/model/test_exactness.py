@@ -1,6 +1,7 @@
 """Packed training equals plain transformers: losses, gradients, and the step whatever the accumulation or processes."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +64,7 @@ def test_packed_losses_and_gradients_equal_stock_transformers(
     ours = torch.cat([seen[index] for index in range(len(examples))])
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
     for (name, weight), other in zip(stock.named_parameters(), model.parameters(), strict=True):
-        torch.testing.assert_close(
-            other.grad, weight.grad, rtol=1e-4, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        torch.testing.assert_close(other.grad, weight.grad, rtol=1e-4, atol=1e-4, msg=partial("{}: {}".format, name))
 
 
 @pytest.mark.parametrize("make", [bloom, llama])
@@ -126,7 +125,8 @@ def test_a_step_is_the_same_however_it_is_shared_out(
 def test_the_last_step_is_filled_with_rows_that_weigh_nothing(examples: Examples) -> None:
     whole = plan(examples.lengths, 128, 16 * 128, 1.0, None, seed=3)
     batches = MicroBatches(examples, whole, 0, 1, 1, PAD)
-    assert sum(len(batches[index]["targets"]) for index in range(len(batches))) == int(examples.num_targets.sum())
+    counts = [len(batches[index]["targets"]) for index in range(len(batches))]
+    assert sum(counts) == int(examples.num_targets.sum())
     empty = batches[len(batches) - 1]
     losses = Network(bloom())(*(empty[n] for n in INPUTS))
     losses.sum().backward()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import support
@@ -29,14 +30,14 @@ def bloom(seed: int = 0) -> BloomForCausalLM:
     return support.bloom(len(TOKENIZER), heads=2, seed=seed)
 
 
-def settings(tuning: str = "full", **model: str) -> Config:
+def settings(tuning: str = "full", **model: Any) -> Config:
     made = {"name": "bloom_tiny", "source": "build", **model}
     return Config(
         model=ModelConfig(**made),
         data=DataConfig(name="full_cot"),
         tuning=TuningConfig(name=tuning, rank=4),
         paths=PathsConfig(),
-    )  # type: ignore[arg-type]
+    )
 
 
 def adapted(seed: int = 0) -> PreTrainedModel:
@@ -83,7 +84,7 @@ def run(tmp_path: Path) -> Run:
 def test_a_whole_model(run: Run, dtype: torch.dtype) -> None:
     trained = bloom(seed=1)
     folder = export(bloom(), trained.state_dict(), TOKENIZER, run, settings(), dtype)
-    again = AutoModelForCausalLM.from_pretrained(folder)
+    again: Any = AutoModelForCausalLM.from_pretrained(folder)
     assert (
         again.dtype == dtype and again.lm_head.weight.data_ptr() == again.transformer.word_embeddings.weight.data_ptr()
     )

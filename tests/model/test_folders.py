@@ -75,6 +75,8 @@ def test_a_folder_is_trained_and_exported(weights: Path, tmp_path: Path, tuning:
         assert noise not in done.stdout + done.stderr
     folder = tmp_path / "outputs" / "run" / "model"
     assert not [path for path in folder.iterdir() if path.suffix in (".bin", ".pt", ".pth")]
+    before: Any
+    after: Any
     before, after = (AutoModelForCausalLM.from_pretrained(path) for path in (weights, folder))
     assert list(before.state_dict()) == list(after.state_dict())
     assert after.lm_head.weight.data_ptr() == after.transformer.word_embeddings.weight.data_ptr()

@@ -1,6 +1,8 @@
 """The gradient of an embedding that is the head as well, against plain PyTorch's sum of two."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -51,9 +53,7 @@ def test_it_is_the_sum_of_both(
         (expected * weights(targets)).sum().backward()
         (network(ids, positions, lengths, index, goals) * weights(targets)).sum().backward()
     for (name, one), other in zip(model.named_parameters(), stock.parameters(), strict=True):
-        torch.testing.assert_close(
-            one.grad, other.grad, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5, msg=partial("{}: {}".format, name))
 
 
 def test_two_forward_passes_before_one_backward_keep_their_own() -> None:
@@ -86,7 +86,7 @@ def test_heads_of_their_own_and_frozen_embeddings_stay_as_they_are() -> None:
     model = tied_llama(tie=False)
     Network(model)
     assert type(model.get_input_embeddings()) is nn.Embedding
-    frozen = tied_bloom()
+    frozen: Any = tied_bloom()
     frozen.get_input_embeddings().weight.requires_grad_(False)
     Network(frozen)(*batch(9)).sum().backward()
     assert (

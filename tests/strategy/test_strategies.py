@@ -28,6 +28,7 @@ START, END = "<!-- table of tests/strategy -->", "<!-- end -->"
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Rehearsal:
+    data: tuple[str, ...]
     try:
         data = (*REAL, f"paths.data={request.getfixturevalue('real_data')}")
     except pytest.skip.Exception:

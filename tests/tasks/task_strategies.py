@@ -58,7 +58,7 @@ def dataset(**changes: object) -> Dataset:
         "labels": {axis: {name: name for name in names} for axis, names in NAMES.items()},
         "options": {"pseudo": "also"},
     }
-    return Dataset(**{**fields, **changes})  # type: ignore[arg-type]
+    return Dataset(**{**fields, **changes})
 
 
 # Texts as they come: braces, separators, slots, line separators, Chinese, blanks around, and nothing at all.

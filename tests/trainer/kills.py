@@ -103,7 +103,7 @@ def in_writing() -> None:
         file.flush()
         die()
 
-    torch.save = half
+    torch.save = half  # type: ignore[assignment]
 
 
 def before_moving() -> None:

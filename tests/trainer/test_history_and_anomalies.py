@@ -76,7 +76,7 @@ def train(folder: Path, values: list[float], action: str, spike: float | None = 
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[Steps(1, History(run, Data(), 5), anomaly)],  # type: ignore[arg-type]
+        callbacks=[Steps(1, History(run, Data(), 5), anomaly)],
         default_root_dir=folder,
     )
     trainer.fit(module, DataLoader(torch.tensor(values), batch_size=None))

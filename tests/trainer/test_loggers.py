@@ -63,13 +63,13 @@ def test_wandb_is_told_who_the_run_is(
             pass
 
     ended: list[bool] = []
+    key = ""
     fake = SimpleNamespace(login=lambda prompt: bool(key), finish=lambda: ended.append(True))
     monkeypatch.setitem(sys.modules, "wandb", fake)
     monkeypatch.setattr("lightning.pytorch.loggers.WandbLogger", WandbLogger)
     monkeypatch.delenv("WANDB_MODE", raising=False)
     given = config()
     given.trainer.loggers = ["wandb"]
-    key = ""
     close(loggers(given, run))
     key = "secret"
     close(loggers(given, run))

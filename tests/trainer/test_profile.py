@@ -57,7 +57,7 @@ class Module(L.LightningModule):
     def training_step(self, batch: torch.Tensor, index: int) -> torch.Tensor:
         return self.head(self.base_model(batch)).square().mean()
 
-    validation_step = training_step  # type: ignore[assignment]
+    validation_step = training_step
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)

@@ -1,7 +1,7 @@
 """How much memory a run needs on each device, by part, from the model's shape alone.
 
-The coefficients are what the code really allocates: `tests/strategy/test_memory.py` compares them with every allocation of
-PyTorch, and `experiments/benchmarks/bench_memory.py` with the peak of real processes.
+The coefficients are what the code really allocates: `tests/strategy/test_memory.py` compares them with every
+allocation of PyTorch, and `experiments/benchmarks/bench_memory.py` with the peak of real processes.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from ecomgpt.strategy.registry import strategy_of
 from ecomgpt.strategy.single import ModelSizes, States
 
 CHUNK = 1024
-"""Answer tokens whose logits exist at once (`ecomgpt.model.loss.CHUNK`); repeated here so that planning needs no torch."""
+"""Answer tokens whose logits exist at once (`ecomgpt.model.loss.CHUNK`); repeated here so that planning needs no
+torch."""
 ANSWER_SHARE = 0.08
 """Share of a row's tokens that are answers, in instruction data (about 10 of 180)."""
 LIBRARIES = 650e6
@@ -21,16 +22,18 @@ CONTEXT = 600e6
 """GPU memory of a process before it holds a model: CUDA's context and the libraries' kernels."""
 
 HOLES = 0.5
-"""Main memory that a process's heap loses between buffers that stay and buffers that go, as a share of what is kept. The C library
-would lose none if it gave each large buffer a mapping of its own, and take a third of a step for it (`ecomgpt.trainer.allocator`)."""
+"""Main memory that a process's heap loses between buffers that stay and buffers that go, as a share of what is kept.
+The C library would lose none if it gave each large buffer a mapping of its own, and take a third of a step for it
+(`ecomgpt.trainer.allocator`)."""
 
 TABLE = 256
 """Queries that share the table of ALiBi's biases (`ecomgpt.model.sdpa.BLOCK`)."""
 
 # What a block keeps for the backward pass, per token and unit of width, and what its backward pass needs beside it: in
-# numbers of the weights' format, and in bytes under 16-bit autocast over float32. BLOOM keeps 11: its input, query, key and
-# value, their context twice, the input of its MLP, and 4 before GELU; the rest is made again (`ecomgpt.model.recompute`).
-# Other models also keep what norms and activations give. Adapters keep dropout's mask and output for each linear layer.
+# numbers of the weights' format, and in bytes under 16-bit autocast over float32. BLOOM keeps 11: its input, query,
+# key and value, their context twice, the input of its MLP, and 4 before GELU; the rest is made again
+# (`ecomgpt.model.recompute`). Other models also keep what norms and activations give. Adapters keep dropout's mask
+# and output for each linear layer.
 KEPT = {"bloom": (11, 26), "other": (17, 38), "lora": (24, 67)}
 WORK = {"bloom": (10, 22), "other": (10, 22), "lora": (4, 22)}
 
@@ -43,7 +46,8 @@ class Memory:
         weights: Parameters.
         gradients: Of the trained parameters, with the buffers that exchange them.
         optimizer: AdamW's two moments, and float32 master weights under DeepSpeed.
-        activations: Kept for the backward pass, with the attention bias, and 16-bit copies of weights that autocast makes.
+        activations: Kept for the backward pass, with the attention bias, and 16-bit copies of weights that autocast
+            makes.
         logits: Of the answer tokens, with their gradients, or what else is alive for a moment and larger.
         libraries: What a process holds before it has a model.
         host: Bytes of main memory for what is offloaded, for all processes of a machine.
@@ -154,8 +158,9 @@ def _activations(work: Workload, sizes: ModelSizes) -> tuple[float, float]:
 def _moments(work: Workload, sizes: ModelSizes, tokens: int, backward: float) -> tuple[float, float]:
     """The most that is alive for a moment when the backward pass begins, and when it ends.
 
-    The forward pass ends with the logits, which become their own gradient; in 16 bit they stand beside a float32 copy. They
-    wait for the embedding, at the end, to become the gradient of the weight that is both; those of many answers do at once.
+    The forward pass ends with the logits, which become their own gradient; in 16 bit they stand beside a float32
+    copy. They wait for the embedding, at the end, to become the gradient of the weight that is both; those of many
+    answers do at once.
     """
     answers = tokens * ANSWER_SHARE
     logits = min(CHUNK, answers) * (work.config.model.vocabulary or 0) * 4
@@ -180,7 +185,8 @@ def _block(work: Workload, size: int) -> tuple[float, float]:
     kind = "lora" if work.config.tuning.name == "lora" else "bloom" if bloom else "other"
     scale = 1.0
     if not bloom:
-        # Llama-style: eleven widths in attention and norms (rotated and repeated keys included), four of the MLP's inner width.
+        # Llama-style: eleven widths in attention and norms (rotated and repeated keys included), four of the MLP's
+        # inner width.
         inner = (model.intermediate_size or 0) / (model.hidden_size or 1) or 4
         scale = (11 + 4 * inner) / 17
     kept, backward = (row[1] if work.half and work.mixed else row[0] * size for row in (KEPT[kind], WORK[kind]))

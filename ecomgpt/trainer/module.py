@@ -35,7 +35,8 @@ class InstructionTuner(L.LightningModule):
         self._backbone = backbone
         self.network: Network | None = None
         self.step_loss: torch.Tensor | float = 0.0
-        # Sums in float64 don't depend on their order. (MeanMetric drops the weights where it is told to let NaN through.)
+        # Sums in float64 don't depend on their order. (MeanMetric drops the weights where it is told to let NaN
+        # through.)
         self.validation_loss = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
         self.validation_weight = SumMetric(nan_strategy="disable").set_dtype(torch.float64)
 

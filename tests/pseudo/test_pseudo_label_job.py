@@ -156,7 +156,7 @@ def test_texts_of_the_test_side_are_never_labelled_and_a_larger_choice_holds_the
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_a_stopped_job_goes_on_without_paying_twice(tmp_path: Path, number: signal.Signals) -> None:
     concurrency = 2
-    with serve(lambda body, number: Answer(labeller(body), delay=0.5)) as served:
+    with serve(lambda body, number: Answer(labeller(body), delay=0.1)) as served:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         arguments = command(tmp_path, served.url, f"chat.concurrency={concurrency}")
         process = subprocess.Popen(

@@ -44,22 +44,25 @@ class Mixture(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """One process's micro-batches; after a resume from the next optimiser step on."""
-        assert self.trainer is not None
-        rank, world = self.trainer.global_rank, self.trainer.world_size
+        rank, world, step = self._place()
         weighting = self.config.trainer.loss_weighting
         batches = MicroBatches(self.train, self.plan, rank, world, self.micro_rows, self.pad, weighting)
-        start = self.trainer.global_step * batches.accumulate
-        return AheadLoader(batches, batch_size=None, sampler=FromStep(start, len(batches)))
+        sampler = FromStep(step * batches.accumulate, len(batches))
+        return AheadLoader(batches, batch_size=None, sampler=sampler)
 
     def val_dataloader(self) -> DataLoader | list:
         """One process's validation rows, each exactly once."""
         if len(self.validation) == 0:
             return []
-        assert self.trainer is not None
-        rank, world = self.trainer.global_rank, self.trainer.world_size
+        rank, world, _ = self._place()
         whole = plan(self.validation.lengths, self.row_tokens, self.row_tokens * world * self.micro_rows, 1.0, None, 0)
         batches = MicroBatches(self.validation, whole, rank, world, self.micro_rows, self.pad)
         return AheadLoader(batches, batch_size=None)
+
+    def _place(self) -> tuple[int, int, int]:
+        """This process, of how many, and the steps done; without a trainer a loader is the whole run's, from step 0."""
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size, trainer.global_step) if trainer else (0, 1, 0)
 
     def step_tokens(self, step: int) -> tuple[int, int, int]:
         """Examples, tokens and target tokens of an optimiser step, over all processes."""

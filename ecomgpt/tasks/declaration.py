@@ -38,7 +38,7 @@ CONSTRAINTS = {
     "word": {"en": "Answer with one word.", "zh": "只回答一个词。"},
     "copy": {"en": "Repeat it exactly as it is written.", "zh": "请原样输出。"},
     "list": {
-        "en": "Separate several answers by a comma; write None if there is none.",
+        "en": "Separate several answers with commas; write None if there are none.",
         "zh": "多个答案用逗号加空格分隔；没有则输出None。",
     },
     "lines": {

@@ -35,8 +35,8 @@ def page(metrics: dict[str, Any], environment: dict[str, Any]) -> str:
         "# The default run on the demo store",
         "",
         f"Micro F1 in points. `python experiments/results/demo/make.py <folder>`: {training['steps']:,} steps, "
-        f"{training['tokens']:,} tokens, seed {environment['seed']}, trained in {seconds // 60} min {seconds % 60} s on "
-        f"{environment['cores']} cores ({environment['cpu']}); commit `{(environment['git_commit'] or '?')[:10]}`; "
+        f"{training['tokens']:,} tokens, seed {environment['seed']}, trained in {seconds // 60} min {seconds % 60} s "
+        f"on {environment['cores']} cores ({environment['cpu']}); commit `{(environment['git_commit'] or '?')[:10]}`; "
         f"{versions}.",
         "",
         "| task | relation to training | rows | untrained | trained, 95 % interval | best simple baseline |",

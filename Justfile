@@ -67,6 +67,10 @@ docs:
 schema:
     python -m ecomgpt.cli.schema docs/schema
 
+# Simulate coverage, type I error and power of the statistics (about 15 minutes with worlds=1000)
+bench-statistics *arguments:
+    OMP_NUM_THREADS=1 python experiments/benchmarks/bench_statistics.py {{arguments}}
+
 # Benchmark training against transformers.Trainer and trl (about a quarter of an hour; needs the extra `bench`)
 bench-train *arguments:
     python experiments/benchmarks/bench_train.py {{arguments}}

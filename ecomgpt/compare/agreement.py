@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecomgpt.compare.verdicts import VERDICTS
-from ecomgpt.eval.statistics.bootstrap import interval, resample
 
 SAMPLES = 2000
+"""Resamples of the percentile bootstrap over rows (Efron and Tibshirani, 1993) that gives kappa its interval."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,12 @@ def kappa(names: Sequence[str], given: Sequence[Mapping[str, str]]) -> Kappa:
         agreed = ((counts**2).sum(1) - raters) / (raters * (raters - 1))
         columns = np.column_stack([np.ones(len(votes)), agreed, counts])
     observed, value = formula(columns.sum(0)[None])
-    drawn = formula(resample(columns, SAMPLES, "kappa"))[1]
+    # A resample of n rows is a multinomial draw.
+    draws = np.random.default_rng(len(shared)).multinomial(len(shared), [1 / len(shared)] * len(shared), SAMPLES)
+    drawn = formula(draws @ columns)[1]
     drawn = drawn[np.isfinite(drawn)]
-    low, high = interval(drawn) if len(drawn) > SAMPLES // 2 else (math.nan, math.nan)
-    return Kappa(tuple(names), len(shared), float(observed[0]), float(value[0]), low, high)
+    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) > SAMPLES // 2 else (math.nan, math.nan)
+    return Kappa(tuple(names), len(shared), float(observed[0]), float(value[0]), float(low), float(high))
 
 
 def cohen(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

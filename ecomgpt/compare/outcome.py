@@ -154,7 +154,7 @@ def _markdown(found: Outcome) -> Iterator[str]:
         yield f"## By {name}\n\n![Win, tie and loss by task](figures/{FIGURES[name]}.png)\n"
         yield "| " + " | ".join(HEAD) + " |\n| - |" + " -: |" * (len(HEAD) - 1)
         yield from ("| " + " | ".join(map(markdown, _cells(one))) + " |" for one in _rows(arm))
-        yield "\nIn percent of rows; the surplus is wins less losses, with a 95 % bootstrap interval over rows.\n"
+        yield "\nIn percent of rows; the surplus is wins less losses, with a 95 % interval over rows.\n"
     yield from (f"- {markdown(line)}" for line in _lines(found))
 
 

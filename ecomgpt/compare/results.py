@@ -12,9 +12,9 @@ import numpy as np
 
 from ecomgpt.compare.pairs import Pair
 from ecomgpt.compare.verdicts import VERDICTS
-from ecomgpt.eval.statistics.bootstrap import interval, resample
-
-SAMPLES = 10_000
+from ecomgpt.eval.metrics.base import ratio
+from ecomgpt.eval.statistics.counts import Counts
+from ecomgpt.eval.statistics.uncertainty import difference
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Tally:
         same: Of the ties, how many because the answers are equal; nobody was asked about them.
         split: Of the ties, how many because most annotators agree on none of the three.
         surplus: ``(win - loss) / n``.
-        low: Lower end of its 95 % bootstrap interval over rows; NaN where all verdicts are equal, which resampling
-            can't vary.
+        low: Lower end of its 95 % interval over rows (`ecomgpt.eval.statistics.uncertainty`).
         high: Upper end.
+        p: Exact two-sided p-value of as many wins as losses.
     """
 
     title: str
@@ -43,6 +43,7 @@ class Tally:
     surplus: float
     low: float
     high: float
+    p: float
 
     @property
     def n(self) -> int:
@@ -51,7 +52,7 @@ class Tally:
     def to_json(self) -> dict[str, Any]:
         """As files hold it."""
         counts = {name: getattr(self, name) for name in ("title", "n", "win", "tie", "loss", "same", "split")}
-        return counts | {"surplus": rounded(value=self.surplus, low=self.low, high=self.high)}
+        return counts | {"surplus": rounded(value=self.surplus, low=self.low, high=self.high, p=self.p)}
 
 
 def rounded(**numbers: float) -> dict[str, float | None]:
@@ -105,8 +106,12 @@ def majority(votes: Iterable[str]) -> tuple[str, bool]:
 def _tally(title: str, pairs: Sequence[Pair], decided: Mapping[str, tuple[str, bool]]) -> Tally:
     table = np.eye(len(VERDICTS))[[VERDICTS.index(decided[pair.key][0]) for pair in pairs]]
     win, tie, loss = (int(number) for number in table.sum(0))
-    drawn = resample(table, SAMPLES, title)
-    varied = max(win, tie, loss) < len(pairs)
-    low, high = interval((drawn[:, 0] - drawn[:, 2]) / len(pairs)) if varied else (math.nan, math.nan)
+    wins, losses = (_share(pairs, table[:, column]) for column in (0, 2))
+    found = difference([[wins]], [[losses]])
     same, split = sum(pair.same for pair in pairs), sum(decided[pair.key][1] for pair in pairs)
-    return Tally(title, win, tie, loss, same, split, (win - loss) / len(pairs), low, high)
+    return Tally(title, win, tie, loss, same, split, found.value, found.low, found.high, found.p)
+
+
+def _share(pairs: Sequence[Pair], of_row: np.ndarray) -> Counts:
+    sums = np.column_stack([of_row, np.ones(len(pairs))])
+    return Counts(tuple(pair.key for pair in pairs), sums, lambda sums: ratio(sums[..., 0], sums[..., 1]), len(pairs))

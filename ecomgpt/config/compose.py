@@ -15,6 +15,9 @@ from ecomgpt.config import command, files, rules, suites
 from ecomgpt.config.roots import shipped
 from ecomgpt.config.schema import KEYS, Config
 
+RETIRED = ("eval.bootstrap",)
+"""Keys of earlier versions that decide nothing any more: run directories whose configuration holds them are read."""
+
 
 def register() -> None:
     """Gives Hydra the schema that stands first in ``conf/config.yaml``."""
@@ -100,10 +103,14 @@ def load(path: Path) -> Config:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; '{path.parent}' is not a run directory")
-    found = files.check_file(path, Config)
+    found = files.check_file(path, Config, RETIRED)
     if found:
         raise UserError(*found)
-    return _typed(OmegaConf.load(path))
+    raw = OmegaConf.load(path)
+    for key in RETIRED:
+        group, _, name = key.rpartition(".")
+        (OmegaConf.select(raw, group) or {}).pop(name, None)
+    return _typed(raw)
 
 
 def _typed(raw: Any) -> Config:

@@ -2,7 +2,7 @@
 
 import re
 import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,22 @@ def options(group: str, roots: list[Path]) -> dict[str, Path]:
     return {path.stem: path for root in searched for path in sorted((root / group).glob("*.yaml"))}
 
 
-def check_file(path: Path, hint: Any) -> list[str]:
-    """Problems of one file of a group; ``defaults`` lists are Hydra's and pass."""
+def check_file(path: Path, hint: Any, retired: Sequence[str] = ()) -> list[str]:
+    """Problems of one file of a group; ``defaults`` lists are Hydra's and pass, as do ``retired`` keys."""
     node, broken = parse(path)
     if node is None or broken:
         return broken
-    if isinstance(node, yaml.MappingNode):
-        node.value = [(key, value) for key, value in node.value if key.value not in ("defaults", "hydra")]
+    for key in ("defaults", "hydra", *retired):
+        _drop(node, key.split("."))
     return list(check(node, hint, str(path)))
+
+
+def _drop(node: yaml.Node, parts: Sequence[str]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        node.value = [(key, value) for key, value in node.value if [key.value] != parts]
+        for key, value in node.value:
+            if key.value == parts[0]:
+                _drop(value, parts[1:])
 
 
 def problems(chosen: Mapping[str, list[str]], given: Collection[str], roots: list[Path]) -> list[str]:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
+
+DIGITS = 6
+SIGNIFICANT = 0.05
+"""A difference counts as a win or a loss where its p-value is below this."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A value with its 95 % interval, fractions of one; NaN where something is not known."""
+    """A value with its 95 % interval, fractions of one; NaN where something is not known.
+
+    Attributes:
+        note: Why there is no interval.
+    """
 
     value: float
     low: float = math.nan
     high: float = math.nan
+    note: str = ""
 
     @property
     def known(self) -> bool:
@@ -24,11 +33,60 @@ class Score:
     def has_interval(self) -> bool:
         return self.known and math.isfinite(self.low) and math.isfinite(self.high)
 
+    def as_json(self) -> dict[str, Any]:
+        """As files hold it: null for what is not known."""
+        numbers = _rounded(value=self.value, low=self.low, high=self.high)
+        return {**numbers, "note": self.note} if self.note else numbers
+
     @classmethod
     def from_json(cls, value: Any) -> Score:
         """From ``{"value", "low", "high"}``, or from a bare number as baselines have it."""
         parts = value if isinstance(value, Mapping) else {"value": value}
-        return cls(*(_finite(parts.get(key)) for key in ("value", "low", "high")))
+        value, low, high = (_finite(parts.get(key)) for key in ("value", "low", "high"))
+        return cls(value, low, high, str(parts.get("note") or ""))
+
+
+@dataclass(frozen=True)
+class Change:
+    """How much better something scores than something else, fractions of one; NaN where something is not known.
+
+    Attributes:
+        value: The difference; positive is better.
+        low, high: Its 95 % interval.
+        p: Two-sided p-value of no difference.
+        p_holm: The same, Holm-corrected over what was compared together.
+        smallest: The smallest true difference that such a comparison finds in 80 of 100 cases (at the 5 % level).
+    """
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    p_holm: float = math.nan
+    smallest: float = math.nan
+
+    @property
+    def verdict(self) -> str:
+        """``win``, ``loss``, or ``tie`` where the two can't be told apart; by the corrected p-value if there is one."""
+        p = self.p_holm if math.isfinite(self.p_holm) else self.p
+        return "tie" if not p < SIGNIFICANT or self.value == 0 else "win" if self.value > 0 else "loss"
+
+    @property
+    def has_interval(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def reversed(self) -> Change:
+        """The other way round, for what is better the lower it is."""
+        return replace(self, value=-self.value, low=-self.high, high=-self.low)
+
+    def as_json(self) -> dict[str, float | None]:
+        """As files hold it: null for what is not known."""
+        return _rounded(**vars(self))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Change:
+        """Reads `as_json`, whatever of it is there."""
+        return cls(*(_finite(value.get(field.name)) for field in fields(cls)))
 
 
 @dataclass(frozen=True)
@@ -64,7 +122,7 @@ class TaskResult:
         return {
             "n": self.n,
             "primary": self.primary,
-            "metrics": {metric: dict(vars(score)) for metric, score in self.metrics.items()},
+            "metrics": {metric: score.as_json() for metric, score in self.metrics.items()},
             "title": self.title,
             "language": self.language,
             "family": self.family,
@@ -90,6 +148,11 @@ class TaskResult:
             published={key: float(value) for key, value in (entry.get("published") or {}).items()},
             **texts,
         )
+
+
+def _rounded(**numbers: float) -> dict[str, float | None]:
+    # Rounded, so that a file does not depend on the order of summation.
+    return {key: round(number, DIGITS) if math.isfinite(number) else None for key, number in numbers.items()}
 
 
 def _finite(value: Any) -> float:

@@ -124,6 +124,7 @@ def to_json(answer: Answer) -> dict[str, Any]:
         "separator": row.separator,
         "language": row.language,
         "source": row.source,
+        "record": row.record,
         "input": [start, start + len(row.prompt.input)],
     }
 
@@ -145,6 +146,7 @@ def _decode(line: bytes) -> Answer:
         separator=values["separator"],
         language=values["language"],
         source=values["source"],
+        record=values.get("record", ""),
     )
     return Answer(row, text, values["cut_tokens"])
 

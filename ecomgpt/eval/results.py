@@ -5,9 +5,9 @@ from typing import Any
 
 from ecomgpt.config.schema import Config
 from ecomgpt.eval.baselines import BASELINES, baseline
-from ecomgpt.eval.metrics_file import TaskResult
+from ecomgpt.eval.metrics_file import DIGITS, TaskResult
 from ecomgpt.eval.rows import Answer
-from ecomgpt.eval.score import DIGITS, score
+from ecomgpt.eval.score import score
 from ecomgpt.eval.statistics.averages import averages
 from ecomgpt.eval.statistics.paired import compare
 from ecomgpt.eval.suite import QUESTIONS_SEED, Suite
@@ -16,16 +16,15 @@ from ecomgpt.eval.trained import Trained
 Answers = Mapping[str, Sequence[Answer]]
 
 
-def results(suite: Suite, answers: Answers, trained: Trained | None, samples: int) -> dict[str, Any]:
+def results(suite: Suite, answers: Answers, trained: Trained | None) -> dict[str, Any]:
     """Scores by task with what a reader must know of the task, and averages.
 
     Args:
         suite: The tasks.
         answers: By task.
         trained: What the model was trained on; None where it is unknown.
-        samples: Bootstrap resamples.
     """
-    scores = {task.name: score(task, answers[task.name], samples) for task, _ in suite}
+    scores = {task.name: score(task, answers[task.name]) for task, _ in suite}
     tasks: dict[str, dict[str, Any]] = {}
     for task, _ in suite:
         points = vars(task.published) if task.published else {}
@@ -51,25 +50,20 @@ def baselines(suite: Suite) -> dict[str, dict[str, dict[str, float]]]:
         for name in BASELINES:
             texts = baseline(name, rows, QUESTIONS_SEED)
             answers = [Answer(row, text) for row, text in zip(rows, texts, strict=True)]
-            # Few resamples: a baseline is a point to hold a score against, its interval is not shown.
-            values = score(task, answers, 2).values
+            values = score(task, answers).values
             found[name][task.name] = {metric: round(value, DIGITS) for metric, value in values.items()}
     return found
 
 
 def changes(before: Answers, after: Answers, suite: Suite) -> dict[str, dict[str, Any]]:
-    """What training changed on each task: a paired bootstrap over its rows, Holm-corrected over the tasks."""
+    """What training changed on each task: paired by row, p-values Holm-corrected over the tasks."""
     primary = {task.name: task.metric_names(rows[0].kind, rows[0].form)[0] for task, rows in suite}
     found = compare(before, after, primary)
-    return {
-        task: {"metric": one.metric}
-        | {key: round(getattr(one, key), DIGITS) for key in ("value", "low", "high", "p", "p_holm")}
-        for task, one in found.items()
-    }
+    return {task: {"metric": one.metric, **one.change.as_json()} for task, one in found.items()}
 
 
 def settings(config: Config) -> dict[str, Any]:
     """What scores depend on beside the model and how it answers."""
-    keys = ("limit", "candidates", "max_candidates", "bootstrap")
+    keys = ("limit", "candidates", "max_candidates")
     own = {key: getattr(config.eval, key) for key in keys}
     return {"suite": config.eval.name, **own, "questions_seed": QUESTIONS_SEED, "seed": config.seed}

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ecomgpt.common.hashing import digest
+from ecomgpt.common.text import folded
 from ecomgpt.tasks.answers import SEPARATOR, Items, Parsed, normal, parse
 from ecomgpt.tasks.instruction import Instruction
 from ecomgpt.tasks.prompt import Prompt
@@ -43,6 +45,7 @@ class EvalRow:
         separator: Between the parts of a list.
         language: ``en`` or ``zh``.
         source: The dataset's name.
+        record: The record that it was made from; empty where that is not known.
         gold: The target as `ecomgpt.tasks.answers.parse` reads it. Both sides of a comparison go through the same
             reading, so a gold term that contains a separator counts as its parts, in the gold answer as in a
             prediction.
@@ -58,12 +61,19 @@ class EvalRow:
     separator: str = SEPARATOR
     language: str = "en"
     source: str = ""
+    record: str = ""
     gold: Items = field(init=False)
 
     @property
     def text(self) -> str:
         """The input text alone."""
         return self.prompt.input
+
+    @property
+    def text_key(self) -> str:
+        """What the row is about, in whatever task and words: rows of one key are not independent of each other."""
+        text = " ".join(folded(self.text).split()) or self.prompt.text
+        return digest(f"{self.source}\0{self.record or text}")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gold", parse(self.form, self.target, self.candidates, self.separator).items)
@@ -90,6 +100,7 @@ def from_instruction(instruction: Instruction, task: str, kind: str | None = Non
         kind=kind or ("Extract" if among_texts else _KIND_OF_FORM[instruction.form]),
         language=instruction.language,
         source=instruction.source,
+        record=instruction.record,
     )
 
 

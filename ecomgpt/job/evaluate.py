@@ -131,9 +131,9 @@ def scored(
 ) -> dict[str, Any]:
     """The contents of ``metrics.json``, from answers alone."""
     trained = Trained.of(manifest, catalog(config, None)) if manifest else None
-    metrics = results(suite, after, trained, config.eval.bootstrap)
+    metrics = results(suite, after, trained)
     if before is not None:
-        metrics["untrained"] = results(suite, before, None, config.eval.bootstrap)
+        metrics["untrained"] = results(suite, before, None)
         metrics["changes"] = changes(before, after, suite)
     if config.eval.baselines:
         metrics["baselines"] = baselines(suite)

@@ -24,7 +24,6 @@ from ecomgpt.reporting.drawing import (
 from ecomgpt.reporting.findings import described
 from ecomgpt.reporting.fonts import drawable
 from ecomgpt.reporting.study import Comparison, Study
-from ecomgpt.reporting.tables import best_baseline
 from ecomgpt.reporting.text import group_name
 
 PALETTE = ("blue", "orange", "green", "pink", "sky", "red")
@@ -66,7 +65,7 @@ def groups(study: Study) -> Drawn | None:
 
 
 def scores(study: Study) -> Drawn | None:
-    """Scores by task, a bar per arm; of one run with the best baseline."""
+    """Scores by task, a bar per arm, with the best answer that needs no model."""
     known = {task.name: task.scores for task in study.tasks if any(score.known for score in task.scores.values())}
     titles = {task.name: _title(task, 58) for task in study.tasks if task.name in known}
     caption = f"Each task by its metric of record, in points; {_lines(study)}."
@@ -74,8 +73,7 @@ def scores(study: Study) -> Drawn | None:
 
 
 def _baselines(study: Study) -> list[Series]:
-    run = study.run
-    best = {name: found[1] for name, task in run.tasks.items() if (found := best_baseline(run, task))} if run else {}
+    best = {task.name: Score(task.baseline[1]) for task in study.tasks if task.baseline is not None}
     return [Series("best baseline", "grey", best)] if best else []
 
 

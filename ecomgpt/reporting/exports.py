@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ecomgpt.reporting.study import Comparison, Study
@@ -17,7 +16,6 @@ def as_json(study: Study) -> dict[str, Any]:
             for arm in study.columns
         },
         "answer": study.answer.name if study.answer else "",
-        "resamples": study.samples,
         "groups": {group.name: _plain(group) for group in study.groups},
         "tasks": {task.name: _plain(task) for task in study.tasks},
         "not_compared": study.uncompared,
@@ -26,16 +24,22 @@ def as_json(study: Study) -> dict[str, Any]:
 
 
 def _plain(one: Comparison) -> dict[str, Any]:
-    changes = {label: _rounded(vars(change)) | {"verdict": change.verdict} for label, change in one.changes.items()}
-    return {
+    found: dict[str, Any] = {
         "metric": one.metric or None,
         "rows": one.rows,
         "tasks": list(one.tasks),
-        "scores": {label: _rounded(vars(score)) for label, score in one.scores.items()},
-        "changes": changes,
-        "rows_won_tied_lost": {label: [round(share, 6) for share in found] for label, found in one.verdicts.items()},
+        "scores": {
+            label: {**score.as_json(), "beside_baseline": one.standing(label) or None}
+            for label, score in one.scores.items()
+        },
+        "changes": {label: {**change.as_json(), "verdict": change.verdict} for label, change in one.changes.items()},
+        "rows_won_tied_lost": {label: [round(share, 6) for share in parts] for label, parts in one.verdicts.items()},
+        "invalid": {label: round(share, 6) for label, share in one.invalid.items()},
     }
-
-
-def _rounded(values: dict[str, float]) -> dict[str, float | None]:
-    return {key: round(value, 6) if math.isfinite(value) else None for key, value in values.items()}
+    if one.baseline is not None:
+        found["baseline"] = {"name": one.baseline[0], "value": round(one.baseline[1], 6)}
+    if one.left_out:
+        found["left_out"] = list(one.left_out)
+    if one.without:
+        found["hangs_on"] = {label: list(tasks) for label, tasks in one.without.items()}
+    return found

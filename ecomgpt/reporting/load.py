@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.data.manifest_file import Manifest
-from ecomgpt.eval.metrics_file import Score, TaskResult
+from ecomgpt.eval.metrics_file import Change, Score, TaskResult
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class ReportedRun:
 
     Attributes:
         tasks, untrained: Results by task, of the run's model and of the same model before training.
-        changes: What training changed, by task: the paired difference and its Holm-corrected p-value.
+        changes: What training changed, by task.
         baselines: Baseline to task to metric to score.
         curve: The training log: column to points of (step, value).
         config: The text of `config.yaml`.
@@ -33,7 +33,7 @@ class ReportedRun:
     path: Path
     tasks: dict[str, TaskResult]
     untrained: dict[str, TaskResult]
-    changes: dict[str, tuple[Score, float]]
+    changes: dict[str, Change]
     baselines: dict[str, dict[str, dict[str, Score]]]
     training: dict[str, Any]
     settings: dict[str, Any]
@@ -97,7 +97,7 @@ def _scores(metrics: dict[str, Any]) -> dict[str, Any]:
     return {
         "tasks": {name: TaskResult.from_json(name, entry) for name, entry in metrics.get("tasks", {}).items()},
         "untrained": {name: TaskResult.from_json(name, entry) for name, entry in untrained.get("tasks", {}).items()},
-        "changes": {task: (Score.from_json(entry), float(entry["p_holm"])) for task, entry in changes.items()},
+        "changes": {task: Change.from_json(entry) for task, entry in changes.items()},
         "baselines": {
             baseline: {
                 task: {metric: Score.from_json(score) for metric, score in scores.items()}

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping
+from statistics import fmean
 
-from ecomgpt.eval.metrics.names import LOWER_IS_BETTER
+from ecomgpt.reporting.arms import Arm
 from ecomgpt.reporting.load import ReportedRun
 from ecomgpt.reporting.readings import Reading
-from ecomgpt.reporting.study import Study
-from ecomgpt.reporting.tables import best_baseline
+from ecomgpt.reporting.study import Comparison, Study
 from ecomgpt.reporting.text import count, plural, points
 
 FEW_ROWS = 100
 FEW_SEEDS = 5
 MANY_INVALID = 0.05
+MOST_NAMED = 6
 
 
 def notes(study: Study, readings: Mapping[str, Reading]) -> list[str]:
     """Limits of the findings, the weightiest first."""
     run = study.run
-    of_run = [*_scores(run), *_data(run)] if run else []
-    return [*_state(run), *_few_rows(study), *of_run, *_rows(readings), *_seeds(study), *_method(study)]
+    of_run = _data(run) if run else []
+    return [
+        *_state(run),
+        *_scores(study),
+        *_few_rows(study),
+        *of_run,
+        *_rows(readings),
+        *_power(study),
+        *_seeds(study),
+        *_method(study),
+    ]
 
 
 def _state(run: ReportedRun | None) -> list[str]:
@@ -40,25 +51,34 @@ def _few_rows(study: Study) -> list[str]:
     ]
 
 
-def _scores(run: ReportedRun) -> list[str]:
-    tasks = list(run.tasks.values())
-    unknown = [task.title for task in tasks if not task.score().known]
-    bare = [task.title for task in tasks if task.score().known and not task.score().has_interval]
-    beaten = []
-    for task in tasks:
-        best = best_baseline(run, task)
-        sign = -1 if task.primary in LOWER_IS_BETTER else 1
-        if best and sign * task.score().value <= sign * best[1].value:
-            beaten.append(task.title)
-    invalid = [(task.title, task.score("invalid_rate").value) for task in tasks]
-    shares = [f"“{title}” {points(share)} %" for title, share in invalid if share > MANY_INVALID]
+def _scores(study: Study) -> list[str]:
+    shown = [task for task in study.tasks if any(task.scores[arm.label].known for arm in _known(study, task))]
+    unknown = [task.title for task in study.tasks if task not in shown]
+    beaten = [task.title for task in shown if not any(task.beats_baseline(arm.label) for arm in _known(study, task))]
+    invalid = []
+    for arm in study.columns:
+        shares = [(task.title, task.invalid.get(arm.label, math.nan)) for task in shown]
+        many = [f"“{title}” {points(share)} %" for title, share in shares if share > MANY_INVALID]
+        named = ", ".join(many) if len(many) <= MOST_NAMED else f"{len(many)} of {len(shown)} tasks above 5 %"
+        mean = fmean([share for _, share in shares if math.isfinite(share)] or [0.0])
+        invalid += [f"{arm.label} {points(mean)} % on average ({named})"] if many else []
+    bare: dict[str, list[str]] = {}
+    for task in shown:
+        for score in (task.scores[arm.label] for arm in _known(study, task)):
+            if score.known and not score.has_interval:
+                bare.setdefault(score.note or "the answers are not there", []).append(task.title)
+    below = "Not above the best answer that needs no model" + (", in any arm" if len(study.arms) > 1 else "")
     sentences = [
-        ("Not above the best simple baseline", _names(beaten)),
-        ("Answers outside the candidates or the form asked for", ", ".join(shares)),
+        (below, _names(beaten)),
+        ("Answers outside the candidates or the form asked for", "; ".join(invalid)),
         ("No score, left out of every mean", _names(unknown)),
-        ("A score without an interval", _names(bare)),
+        *((f"No interval ({reason})", _names(dict.fromkeys(titles))) for reason, titles in bare.items()),
     ]
     return [f"{opening}: {listed}." for opening, listed in sentences if listed]
+
+
+def _known(study: Study, task: Comparison) -> list[Arm]:
+    return [arm for arm in study.arms if arm.label in task.scores]
 
 
 def _data(run: ReportedRun) -> list[str]:
@@ -82,6 +102,23 @@ def _rows(readings: Mapping[str, Reading]) -> list[str]:
     return [*found, *([f"Evaluation prompts cut to the maximum length, in rows: {cut}."] if cut else [])]
 
 
+def _power(study: Study) -> list[str]:
+    """What the comparisons could have shown, so that a difference that is not clear can be read."""
+    if study.reference is None or study.answer is None:
+        return []
+    found = []
+    for arm in study.challengers:
+        mean = study.answer.changes.get(arm.label)
+        single = [task.changes[arm.label].smallest for task in study.tasks if arm.label in task.changes]
+        single = sorted(filter(math.isfinite, single))
+        if mean is not None and math.isfinite(mean.smallest) and single:
+            name = f"{arm.label}: " if len(study.challengers) > 1 else ""
+            spread = f"{points(single[0])} to {points(single[-1])}" if len(single) > 1 else points(single[0])
+            found.append(f"{name}{points(mean.smallest)} points on the mean of the answer, {spread} on single tasks")
+    opening = f"Smallest true differences to {study.reference.label} that such a comparison finds in 4 of 5 cases"
+    return [f"{opening} (before correction): {'; '.join(found)}."] if found else []
+
+
 def _seeds(study: Study) -> list[str]:
     most = max((len(arm.seeds) for arm in study.arms), default=0)
     if most == 1:
@@ -93,11 +130,8 @@ def _seeds(study: Study) -> list[str]:
             + ("; add seed=1,2,3 to the sweep." if several else ".")
         ]
     if most > 1:
-        few = f"; with fewer than {FEW_SEEDS} seeds such intervals are wide." if most < FEW_SEEDS else "."
-        return [
-            "Seeds are pooled: hierarchical paired bootstrap over rows and seeds, Student's t with Satterthwaite's "
-            f"degrees of freedom{few}"
-        ]
+        few = f"; with fewer than {FEW_SEEDS} seeds they can't be told well." if most < FEW_SEEDS else "."
+        return [f"Intervals and tests hold what other texts and other training seeds would have given{few}"]
     return []
 
 
@@ -105,9 +139,10 @@ def _method(study: Study) -> list[str]:
     found = []
     if study.reference is not None and any(task.changes for task in study.tasks):
         found.append(
-            f"Differences are against {study.reference.label}, from {study.samples:,} paired resamples of the rows; "
-            "▲ and ▼ mark p below 0.05, Holm-corrected over the tasks of an arm, for means over groups of tasks over "
-            "the arms. Intervals are not corrected."
+            f"Differences are against {study.reference.label}, paired by row; rows about one text count as one, in all "
+            "tasks of its dataset. A p-value stands beside its own interval; in brackets and for ▲ and ▼ it is "
+            "Holm-corrected, over the tasks of an arm, for means over groups of tasks over the arms. "
+            "The best answers that need no model were chosen on these very rows, and their scores are taken as known."
         )
     if study.reference is not None or len(study.arms) > 1:
         by_reason: dict[str, list[str]] = {}
@@ -131,5 +166,5 @@ def _method(study: Study) -> list[str]:
     return found
 
 
-def _names(titles: Sequence[str]) -> str:
+def _names(titles: Iterable[str]) -> str:
     return ", ".join(f"“{title}”" for title in titles)

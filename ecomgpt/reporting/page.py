@@ -105,7 +105,7 @@ def _content(study: Study, example_rows: int) -> dict[str, Any]:
             if arm.label in task.changes
         ],
         "paper": tables.paper_rows(study),
-        "baselines": any(one.run.baselines for one in study.gathered.members[:1]),
+        "baselines": any(task.baseline for task in study.tasks),
         "pooled": any(len(arm.seeds) > 1 for arm in study.arms),
         "cost": tables.cost_rows(study),
         "differing": tables.differing_rows(study) if len(labels) > 1 else [],
@@ -136,7 +136,7 @@ def _environment(escape: Callable[[str], str], **options: Any) -> Environment:
         "interval": text.interval,
         "count": text.count,
         "metric": text.metric_name,
-        "probability": text.probability,
+        "tested": text.tested,
     }
     environment.filters |= filters
     return environment

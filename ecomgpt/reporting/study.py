@@ -8,31 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ecomgpt.eval.metrics_file import Score, TaskResult
-from ecomgpt.eval.statistics.paired import SIGNIFICANT
+from ecomgpt.eval.metrics.names import LOWER_IS_BETTER
+from ecomgpt.eval.metrics_file import Change, Score, TaskResult
 from ecomgpt.reporting.arms import Arm
 from ecomgpt.reporting.gather import Gathered
 from ecomgpt.reporting.load import ReportedRun
-
-
-@dataclass(frozen=True)
-class Change:
-    """How much better an arm is than the reference; positive is better, whatever the metric.
-
-    Attributes:
-        value, low, high: The difference with its 95 % interval.
-        p: Holm-corrected p-value: over the tasks for tasks, over the arms for groups of tasks.
-    """
-
-    value: float
-    low: float
-    high: float
-    p: float
-
-    @property
-    def verdict(self) -> str:
-        """``win``, ``loss``, or ``tie`` where the two can't be told apart."""
-        return "tie" if not self.p < SIGNIFICANT or self.value == 0 else "win" if self.value > 0 else "loss"
 
 
 @dataclass(frozen=True)
@@ -49,6 +29,10 @@ class Comparison:
         verdicts: By arm, shares of rows that it answered better than, as well as and worse than the reference.
         task: What the runs say of the task; None for a group.
         relation: How far the task lies from what every arm was trained on; ``mixed`` where the arms differ in that.
+        baseline: The best answer that needs no model, by name, with its score; for a group the mean over its tasks.
+        invalid: By arm, the share of answers without the form asked for; NaN where the runs did not measure it.
+        left_out: Tasks of the group that decide nothing, because every arm is at or below a baseline on them.
+        without: By arm, the tasks without any one of which the arm's difference to the reference is no longer clear.
     """
 
     name: str
@@ -60,10 +44,32 @@ class Comparison:
     verdicts: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     task: TaskResult | None = None
     relation: str = ""
+    baseline: tuple[str, float] | None = None
+    invalid: dict[str, float] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    without: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         return self.task.title if self.task else self.name
+
+    def standing(self, label: str) -> str:
+        """``above``, ``below`` or ``level`` with the best baseline, by an arm's interval; empty where not known."""
+        score = self.scores.get(label)
+        if self.baseline is None or score is None or not score.known:
+            return ""
+        low, high = (score.low, score.high) if score.has_interval else (score.value, score.value)
+        if self.metric in LOWER_IS_BETTER:
+            return "above" if high < self.baseline[1] else "below" if low > self.baseline[1] else "level"
+        return "above" if low > self.baseline[1] else "below" if high < self.baseline[1] else "level"
+
+    def beats_baseline(self, label: str) -> bool:
+        """Whether an arm's score is better than the best baseline's, clearly or not; True where none is known."""
+        score = self.scores.get(label)
+        if self.baseline is None or score is None:
+            return True
+        sign = -1 if self.metric in LOWER_IS_BETTER else 1
+        return sign * score.value > sign * self.baseline[1]
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,6 @@ class Study:
         backbones: The arms' models before training.
         reference: The arm that the others are held against, if any.
         tasks, groups: Comparisons; the first group is the one that the answer in one sentence is about.
-        samples: Bootstrap resamples.
         uncompared: Why a task could not be compared row by row, by task.
     """
 
@@ -86,7 +91,6 @@ class Study:
     reference: Arm | None
     tasks: list[Comparison]
     groups: list[Comparison]
-    samples: int
     uncompared: dict[str, str]
 
     @property
@@ -103,6 +107,11 @@ class Study:
     def challengers(self) -> list[Arm]:
         """The arms that are held against the reference."""
         return [arm for arm in self.arms if arm is not self.reference]
+
+    def standings(self, arm: Arm, group: Comparison) -> Counter[str]:
+        """On how many tasks of a group the arm is above, level with and below the best baseline."""
+        known = (task.standing(arm.label) for task in self.tasks if task.name in group.tasks)
+        return Counter(filter(None, known))
 
     @property
     def answer(self) -> Comparison | None:

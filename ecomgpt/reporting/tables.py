@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ from typing import Any
 from ecomgpt.config.flat import differing
 from ecomgpt.data.manifest_file import Manifest
 from ecomgpt.eval.metrics.names import LOWER_IS_BETTER
-from ecomgpt.eval.metrics_file import Score, TaskResult
+from ecomgpt.eval.metrics_file import Change, Score, TaskResult
 from ecomgpt.reporting.arms import Arm
 from ecomgpt.reporting.load import ReportedRun, mapping, sequence
-from ecomgpt.reporting.study import Change, Comparison, Study
+from ecomgpt.reporting.study import Comparison, Study
 from ecomgpt.reporting.text import NONE, count, duration, group_name, metric_name, number, relation_name, size
 
 COSTS = (
@@ -32,11 +33,18 @@ COSTS = (
 
 @dataclass(frozen=True)
 class ArmScore:
-    """An arm's score of one row of the main table."""
+    """An arm's score of one row of the main table.
+
+    Attributes:
+        standing: ``above``, ``level`` or ``below``: beside the best baseline.
+        invalid: Share of answers without the form asked for; NaN where it is not known.
+    """
 
     score: Score
     change: Change | None
     best: bool
+    standing: str
+    invalid: float
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class ScoreRow:
     tasks: int
     metric: str
     cells: list[ArmScore | None]
-    baseline: tuple[str, Score] | None
+    baseline: tuple[str, float] | None
 
 
 def score_row(study: Study, one: Comparison) -> ScoreRow:
@@ -61,22 +69,14 @@ def score_row(study: Study, one: Comparison) -> ScoreRow:
     for arm in study.columns:
         score = one.scores.get(arm.label)
         best = score is not None and len(known) > 1 and sign * round(score.value, 4) == max(known) > min(known)
-        cells.append(ArmScore(score, one.changes.get(arm.label), best) if score else None)
+        beside = (one.standing(arm.label), one.invalid.get(arm.label, math.nan))
+        cells.append(ArmScore(score, one.changes.get(arm.label), best, *beside) if score else None)
     metric = metric_name(one.metric) if one.metric else "mean"
     task = one.task
     if task is None:
-        return ScoreRow(group_name(one.name), "", one.rows, len(one.tasks), metric, cells, None)
+        return ScoreRow(group_name(one.name), "", one.rows, len(one.tasks), metric, cells, one.baseline)
     note = " · ".join(filter(None, (task.language, task.family.replace("_", " "), relation_name(one.relation))))
-    baseline = best_baseline(study.gathered.members[0].run, task)
-    return ScoreRow(task.title, note, one.rows, 1, metric, cells, baseline)
-
-
-def best_baseline(run: ReportedRun, task: TaskResult) -> tuple[str, Score] | None:
-    """The strongest baseline of a task by its metric of record: (name, score), or None."""
-    sign = -1 if task.primary in LOWER_IS_BETTER else 1
-    scores = {name: tasks.get(task.name, {}).get(task.primary) for name, tasks in run.baselines.items()}
-    known = [(name, score) for name, score in scores.items() if score is not None and score.known]
-    return max(known, key=lambda item: sign * item[1].value, default=None)
+    return ScoreRow(task.title, note, one.rows, 1, metric, cells, one.baseline)
 
 
 def paper_rows(study: Study) -> list[dict[str, Any]]:

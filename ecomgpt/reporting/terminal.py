@@ -12,18 +12,32 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ecomgpt.eval.statistics.paired import SIGNIFICANT, Difference
+from ecomgpt.eval.metrics_file import Change
+from ecomgpt.eval.statistics.paired import Difference
 from ecomgpt.reporting import findings
 from ecomgpt.reporting.arms import Arm
-from ecomgpt.reporting.study import Change, Comparison, Study
-from ecomgpt.reporting.tables import best_baseline
-from ecomgpt.reporting.text import NONE, group_name, interval, metric_name, points, probability, shown_path, visible
+from ecomgpt.reporting.study import Comparison, Study
+from ecomgpt.reporting.text import (
+    NONE,
+    group_name,
+    interval,
+    mark,
+    metric_name,
+    points,
+    probability,
+    shown_path,
+    tested,
+    visible,
+)
 
 WIDE = 100  # columns from which metric and rows have columns of their own
-FIXED = ("metric", "n", "seeds", "score", "diff.", "95 % interval", "p", "W/T/L", "baseline")
+FIXED = ("metric", "n", "seeds", "score", "diff.", "95 % interval", "p", "W/T/L", "baseline", "invalid")
 """Columns that never wrap; names of arms and tasks do."""
 STYLES = {"win": "green", "loss": "red", "tie": ""}
-CAPTION = "Points; 95 % intervals of the difference; p-values by Holm's method over the tasks."
+CAPTION = (
+    "Points; 95 % intervals and p-values of the differences; in brackets, and for ▲ and ▼, p after Holm's correction "
+    "over the tasks. * not above the baseline: the best answer that needs no model."
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,7 @@ class Summary:
         if without:
             yield Padding(Text(visible(without), style="yellow"), (0, 1))
         if study.answer is not None and len(study.columns) > 1:
-            yield _arms(study, study.answer)
+            yield _arms(study, study.answer, options.max_width >= WIDE)
         if study.tasks and (study.run is not None or (study.reference is not None and len(study.challengers) == 1)):
             yield _tasks(study, study.challengers[0], options.max_width >= WIDE)
         yield Padding(Text.assemble(("Report  ", "dim"), visible(shown_path(self.page))), (0, 1), expand=False)
@@ -63,8 +77,8 @@ def differences_table(
     for task, one in found.items():
         title = visible((titles or {}).get(task, task))
         cells = [title, metric_name(one.metric), points(one.second), points(one.first)]
-        change = Change(one.value, one.low, one.high, one.p_holm)
-        table.add_row(*map(Text, [*cells, *_change(change)]), style="bold" if one.p_holm < SIGNIFICANT else "")
+        clear = one.change.verdict != "tie"
+        table.add_row(*map(Text, [*cells, *_change(one.change)]), style="bold" if clear else "")
     return table
 
 
@@ -77,52 +91,75 @@ def _table(*names: str) -> Table:
     return table
 
 
-def _change(change: Change) -> list[str]:
-    spread = f"[{points(change.low, True)}, {points(change.high, True)}]"
-    return [points(change.value, signed=True), spread, probability(change.p)]
+def _change(change: Change, wide: bool = True) -> list[str]:
+    spread = f"[{points(change.low, True)}, {points(change.high, True)}]" if change.has_interval else NONE
+    p = tested(change) if wide else probability(change.p)
+    return [points(change.value, signed=True) + mark(change.verdict), spread, p]
 
 
-def _arms(study: Study, group: Comparison) -> Table:
-    """A line per arm: its mean over the tasks of the answer."""
-    table = _table(findings.described(group), "seeds", "score", "95 % interval", "diff.", "95 % interval", "p", "W/T/L")
+def _arms(study: Study, group: Comparison, wide: bool) -> Table:
+    """A line per arm: its mean over the tasks of the answer, after the best answers that need no model."""
+    compared = ["diff.", "95 % interval", "p"] if study.reference else []
+    more = ["seeds", "W/T/L"] if wide else []
+    table = _table(findings.described(group), "score", "95 % interval", "invalid", *compared, *more)
+    if group.baseline is not None:
+        table.add_row(Text("best baseline"), Text(points(group.baseline[1])), style="dim")
     for arm in study.columns:
         score, change = group.scores.get(arm.label), group.changes.get(arm.label)
         if score is None:
             continue
-        cells = [visible(arm.label), str(len(arm.seeds)), points(score.value), interval(score)]
+        cells = [visible(arm.label), points(score.value) + _star(group, arm), interval(score)]
+        cells.append(points(group.invalid.get(arm.label)))
+        verdicts = study.verdicts(arm, group)
         if change is not None:
-            verdicts = study.verdicts(arm, group)
-            cells += [*_change(change), f"{verdicts['win']}/{verdicts['tie']}/{verdicts['loss']}"]
-        else:
-            cells += ["", "(reference)" if arm is study.reference else NONE, "", ""]
+            cells += _change(change, wide)
+        elif compared:
+            cells += ["", "(reference)" if arm is study.reference else NONE, ""]
+        if wide:
+            cells.append(str(len(arm.seeds)))
+            cells.append(f"{verdicts['win']}/{verdicts['tie']}/{verdicts['loss']}" if change else "")
         table.add_row(*map(Text, cells), style=STYLES[change.verdict] if change and not arm.untrained else "")
     return table
+
+
+def _star(one: Comparison, arm: Arm) -> str:
+    """Marks a score that is not above the best answer that needs no model."""
+    return "" if one.beats_baseline(arm.label) else "*"
 
 
 def _tasks(study: Study, arm: Arm, wide: bool) -> Table:
     """A line per task, and of one run a line per group; without a reference with the score's interval."""
     reference, run = study.reference, study.run
-    baselines = bool(run and run.baselines)
+    baselines = any(task.baseline for task in study.tasks)
     compared = [reference.label, arm.label, "diff.", "95 % interval", "p"] if reference else ["score", "95 % interval"]
-    about = ["metric", "n"] if wide else []
-    table = _table("task", *about, *compared, *(["baseline"] if baselines else []))
+    about = ["metric", "n", "invalid"] if wide else []
+    table = _table("task", *about, *(["baseline"] if baselines else []), *compared)
     for one in [*study.tasks, *(study.groups if run else [])]:
         if one in study.groups[:1]:
             table.add_section()
-        change, score = one.changes.get(arm.label), one.scores.get(arm.label)
+        change, score, invalid = (
+            one.changes.get(arm.label),
+            one.scores.get(arm.label),
+            points(one.invalid.get(arm.label)),
+        )
         title = visible(one.title if one.task else f"mean, {group_name(one.name)}")
         metric = metric_name(one.metric) if one.metric else "mean"
-        name = Text(title) if wide else Text.assemble(title, (f"\n{metric}, n {one.rows:,}", "dim"))
-        cells = [metric, f"{one.rows:,}"] if wide else []
+        about_it = f"\n{metric}, n {one.rows:,}, {invalid} % invalid"
+        name = Text(title) if wide else Text.assemble(title, (about_it, "dim"))
+        cells = [metric, f"{one.rows:,}", invalid] if wide else []
+        if baselines:
+            cells.append(
+                (f"{visible(one.baseline[0])} " if wide and one.task else "") + points(one.baseline[1])
+                if one.baseline
+                else NONE
+            )
+        shown = points(score and score.value) + _star(one, arm)
         if reference is None:
-            cells += [points(score and score.value), interval(score) if score else NONE]
+            cells += [shown, interval(score) if score else NONE]
         else:
             before = one.scores.get(reference.label)
-            cells += [points(before and before.value), points(score and score.value)]
-            cells += _change(change) if change else [NONE, "not compared", ""]
-        if baselines:
-            best = best_baseline(run, one.task) if run and one.task else None
-            cells.append((f"{visible(best[0])} " if wide else "") + points(best[1].value) if best else NONE)
+            cells += [points(before and before.value), shown]
+            cells += _change(change, wide) if change else [NONE, "not compared", ""]
         style = STYLES[change.verdict] if change else "dim" if reference else ""
         table.add_row(name, *map(Text, cells), style=style)
     if reference is not None:

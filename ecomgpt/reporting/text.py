@@ -8,9 +8,11 @@ import re
 import unicodedata
 
 from ecomgpt.common import units
-from ecomgpt.eval.metrics_file import Score
+from ecomgpt.eval.metrics_file import Change, Score
 
 NONE = "–"
+DECIDING = "/deciding"
+"""Ends the name of a group that leaves out the tasks on which no arm is above a baseline."""
 METRICS = {
     "micro_f1": "micro F1",
     "macro_f1": "macro F1",
@@ -49,6 +51,12 @@ def probability(value: object) -> str:
     """A p-value: three decimals, or ``< 0.001``."""
     known = number(value)
     return NONE if known is None else "< 0.001" if known < 0.001 else f"{known:.3f}"
+
+
+def tested(change: Change) -> str:
+    """A p-value, with Holm's correction in brackets where that changes it: ``0.030 (0.120)``."""
+    p, holm = probability(change.p), probability(change.p_holm)
+    return p if holm in (p, NONE) else f"{p} ({holm})"
 
 
 def interval(score: Score) -> str:
@@ -90,6 +98,8 @@ def relation_name(relation: str) -> str:
 def group_name(name: str) -> str:
     """``language/zh`` as ``Chinese``."""
     known = {"language/en": "English", "language/zh": "Chinese", "all": "all tasks"}
+    if name.endswith(DECIDING):
+        return f"{group_name(name.removesuffix(DECIDING))} on which an arm is above a baseline"
     return known.get(name) or relation_name(name.removeprefix("family/"))
 
 

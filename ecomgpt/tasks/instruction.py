@@ -1,8 +1,11 @@
 """One row of a mixture: a prompt, its answer, and where both come from."""
 
+import re
 from dataclasses import dataclass
 
 from ecomgpt.tasks.prompt import Prompt
+
+_PLACE = re.compile(r"#\d+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +37,8 @@ class Instruction:
     candidates: tuple[str, ...] = ()
     form: str = "text"
     wording: int = 0
+
+    @property
+    def record(self) -> str:
+        """The id of the record that it was made from."""
+        return _PLACE.sub("", self.id.removeprefix(f"{self.task}/"))

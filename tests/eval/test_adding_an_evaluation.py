@@ -38,7 +38,6 @@ def test_a_folder_and_one_yaml_make_an_evaluation(
         "paths.conf=own",
         "paths.data=data",
         "eval.tasks=[en-myshop-tone]",
-        "eval.bootstrap=100",
         "name=tone",
     ]
     assert main(command) == 0, capsys.readouterr().err

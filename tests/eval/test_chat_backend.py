@@ -28,7 +28,6 @@ def evaluate(tmp_path: Path, served: Served, *more: str) -> int:
             "eval.tasks=[zh-demo-intent_of_text,en-demo-intent_of_text]",
             "sources.options.demo_store.products=60",
             "eval.limit=5",
-            "eval.bootstrap=100",
             f"chat.base_url={served.url}",
             "chat.backoff=0.001",
             "chat.concurrency=1",

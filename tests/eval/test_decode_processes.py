@@ -35,7 +35,6 @@ def start(folder: Path, name: str, *arguments: str) -> subprocess.Popen:
         "sources=demo",
         "eval=demo",
         "eval.limit=24",
-        "eval.bootstrap=100",
         "trainer.accelerator=cpu",
         "trainer.precision=fp32",
         f"paths.cache={folder / f'cache-{name}'}",

@@ -53,7 +53,7 @@ def test_a_line_holds_what_the_docs_say(tmp_path: Path) -> None:
     assert lines[1]["prediction"] == "A.\u2028t/1" and lines[1]["valid"] is False
     read = read_answers(path)
     assert [(one.row, one.text, one.cut) for one in read] == [(one.row, one.text, one.cut) for one in answers]
-    assert score(TASK, read, 100).metrics == score(TASK, answers, 100).metrics
+    assert score(TASK, read).metrics == score(TASK, answers).metrics
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"id": "t/0", "prom', "文".encode()[:2]])

@@ -18,7 +18,6 @@ SETTINGS = [
     "trainer.max_steps=2",
     "trainer.loggers=[]",
     "eval.limit=2",
-    "eval.bootstrap=100",
     "eval.tasks=[en-demo-product_category]",
 ]
 

@@ -18,7 +18,6 @@ SETTINGS = [
     "data.tasks=[product_category,intent_of_text,polarity_of_aspect]",
     "trainer.checkpoint_every=4",
     "eval.limit=4",
-    "eval.bootstrap=100",
     "eval.tasks=[en-demo-product_category,zh-demo-intent_of_text]",
 ]
 

@@ -116,7 +116,7 @@ def test_the_card_tells_how_the_model_came_to_be(run: Run) -> None:
     for part in (
         "`python -m ecomgpt name=run`",
         "fingerprint `abc`",
-        "| en-demo | 40 | micro_f1 | 81.2 | 75.0 to 87.5 |",
+        "| en-demo | 40 | micro_f1 | – | 81.2 [75.0, 87.5] | – | – |",
         "| mams_absa.polarity | en | raw | 5 | 900 |",
         "3 examples that held",
         "- own_shop: not stated",

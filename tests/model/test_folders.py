@@ -64,7 +64,7 @@ def test_a_folder_is_trained_and_exported(weights: Path, tmp_path: Path, tuning:
         f"model=bloomz_560m model.path={weights} sources=demo sources.options.demo_store.products=12 tuning={tuning} "
         "data.tasks=[product_category,intent_of_text] data.max_length=512 "
         "trainer.max_steps=3 trainer.batch_tokens=1024 trainer.learning_rate=0.01 "
-        "eval=demo eval.limit=2 eval.bootstrap=100 eval.tasks=[en-demo-product_category] "
+        "eval=demo eval.limit=2 eval.tasks=[en-demo-product_category] "
         f"name=run paths.cache={tmp_path / 'cache'}"
     ).split()
     done = subprocess.run(

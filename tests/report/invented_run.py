@@ -114,7 +114,7 @@ def prediction(task: str, row: str, prompt: str, target: str, answer: str, form:
         "separator": ", ",
         "language": "en",
         "source": "demo",
-        "input": [0, 5],
+        "input": [0, len(prompt)],
     }
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 from invented_run import ENVIRONMENT, STATUS, make_log, make_manifest, prediction, write_json, write_predictions
 
-from ecomgpt.eval.metrics.names import metric
 from ecomgpt.eval.predictions import read_answers
-from ecomgpt.eval.statistics.bootstrap import interval, resample
+from ecomgpt.eval.statistics.counts import counts
+from ecomgpt.eval.statistics.uncertainty import score
 
 LABELS = ["return", "track", "退换货", "size"]
 # name, title, language, family, metric, relation, published
@@ -146,14 +146,6 @@ def answers(task: str, right: float, key: str, rows: int) -> list[dict[str, Any]
 def scored(path: Path, primary: str) -> dict[str, Any]:
     """What `metrics.json` says of a file of answers."""
     given = read_answers(path)
-    metrics = {}
-    for name in (primary, "exact_match", "invalid_rate", "released_rouge_l"):
-        one = metric(name, given[0].row.kind)
-        sums = one.update(given)
-        low, high = interval(one.compute(resample(sums, 200, given[0].row.task)))
-        metrics[name] = {
-            "value": round(float(one.compute(sums.sum(0))), 6),
-            "low": round(low, 6),
-            "high": round(high, 6),
-        }
+    names = (primary, "exact_match", "invalid_rate", "released_rouge_l")
+    metrics = {name: score([counts([given], name)]).as_json() for name in names}
     return {"n": len(given), "primary": primary, "metrics": metrics}

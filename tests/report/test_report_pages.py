@@ -47,7 +47,7 @@ def rewrite(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) -
 
 def test_every_score_stands_in_the_page_as_in_the_file(whole: Path) -> None:
     page = Reader((whole / "report.html").read_text("utf-8"))
-    metrics = json.loads((whole / "metrics.json").read_text("utf-8"))
+    metrics, compared = (json.loads((whole / f"{name}.json").read_text("utf-8")) for name in ("metrics", "comparison"))
     for arm in (metrics["tasks"], metrics["untrained"]["tasks"]):
         for task in arm.values():
             for score in task["metrics"].values():
@@ -55,17 +55,21 @@ def test_every_score_stands_in_the_page_as_in_the_file(whole: Path) -> None:
     assert "cross-task" in page.text and "Chinese" in page.text and "intent classification" in page.text
     for name, *_ in TASKS:
         row = metrics["tasks"][name]["metrics"][metrics["tasks"][name]["primary"]]
-        assert f"{row['value'] * 100:.1f} ▲ [{row['low'] * 100:.1f}, {row['high'] * 100:.1f}]" in page.text
+        mark = {"win": " ▲", "loss": " ▼", "tie": ""}[compared["tasks"][name]["changes"]["trained"]["verdict"]]
+        assert f"{row['value'] * 100:.1f}{mark} [{row['low'] * 100:.1f}, {row['high'] * 100:.1f}]" in page.text
 
 
 def test_the_answer_comes_first_and_agrees_with_the_table(whole: Path) -> None:
     text = Reader((whole / "report.html").read_text("utf-8")).text
     numbers = json.loads((whole / "comparison.json").read_text("utf-8"))
     assert numbers["reference"] == "untrained" and list(numbers["arms"]) == ["untrained", "trained"]
-    change = numbers["groups"][numbers["answer"]]["changes"]["trained"]
-    answer = f"Training helped: +{change['value'] * 100:.1f} points averaged over 3 cross-task tasks"
-    assert answer in text and text.index(answer) < text.index("Scores")
-    assert "wins 3, ties 0, loses 0. It is clearly above the best of the simple baselines on 4 of 4." in text
+    group = numbers["groups"][numbers["answer"]]
+    score, change = group["scores"]["trained"], group["changes"]["trained"]
+    answer = f"The model scores {score['value'] * 100:.1f} points averaged over 3 cross-task tasks"
+    beside = f"above answers that need no model ({group['baseline']['value'] * 100:.1f}; clearly above them on"
+    gain = f"Training raised the untrained model's {group['scores']['untrained']['value'] * 100:.1f}: "
+    assert text.index(answer) < text.index(beside) < text.index(gain) < text.index("Scores")
+    assert f"{gain}+{change['value'] * 100:.1f} points, 95 % interval" in text
     order = [
         "Scores",
         "Figures",
@@ -186,7 +190,7 @@ def test_a_missing_part_leaves_the_rest(tmp_path: Path, missing: str) -> None:
     for part in [path for path in folder.iterdir() if path.name != "metrics.json" and missing in (path.name, "all")]:
         shutil.rmtree(part) if part.is_dir() else part.unlink()
     page, markdown = pages(folder)
-    answer = "The model scores" if missing in ("predictions", "all") else "Training helped"
+    answer = "nothing to compare it with" if missing in ("predictions", "all") else "Training raised"
     assert answer in page.text and answer in markdown
     assert ("What was left out" in page.text) == (missing not in ("data", "all"))
     assert (folder / "figures" / "training.png").exists() == (missing not in ("logs", "all"))
@@ -206,8 +210,8 @@ def test_a_figure_without_data_does_not_stay_from_an_earlier_report(tmp_path: Pa
     ("changes", "answer"),
     [
         ({"training": None, "untrained": None}, "The model scores"),
-        ({"training": None, "untrained": None}, "clearly above the best of the simple baselines on 4 of 4"),
-        ({"untrained": None, "baselines": None}, "there is nothing to compare it with row by row"),
+        ({"training": None, "untrained": None}, "clearly above them on 3 of 3 tasks, clearly below on 0"),
+        ({"untrained": None, "baselines": None}, "There is nothing to compare it with row by row"),
         ({"tasks": {}, "untrained": None}, "No evaluation task has a score"),
     ],
 )
@@ -223,10 +227,12 @@ def test_values_that_are_not_numbers_are_named_and_left_out_of_the_mean(tmp_path
     metrics["tasks"]["intent_en"]["metrics"]["micro_f1"] = {"value": float("nan"), "low": None, "high": None}
     metrics["tasks"]["titles"]["metrics"]["rouge_l"] = {"value": 0.58}
     metrics["training"]["final_loss"] = float("inf")
-    page, _ = pages(make_run(tmp_path / "run", **metrics))
+    run = make_run(tmp_path / "run", **metrics)
+    shutil.rmtree(run / "predictions")  # Answers would be scored anew.
+    page, _ = pages(run)
     assert "averaged over 2 cross-task tasks" in page.text
     assert "No score, left out of every mean: “Customer intent”" in page.text
-    assert "A score without an interval: “Product title (Chinese)”" in page.text
+    assert "No interval (the answers are not there): “Product title (Chinese)”" in page.text
     assert "Final loss" not in page.text
 
 
@@ -235,7 +241,7 @@ def test_what_training_changed_is_read_where_no_answers_are_left(tmp_path: Path)
     folder = make_run(tmp_path / "run", changes={"matching": change})
     shutil.rmtree(folder / "predictions")
     page, _ = pages(folder)
-    assert "+40.0 [+30.0, +50.0] 0.004" in page.text and "kept no predictions" in page.text
+    assert "+40.0 [+30.0, +50.0] 0.001 (0.004)" in page.text and "kept no predictions" in page.text
 
 
 def test_predictions_that_cannot_be_read_are_named_by_line(tmp_path: Path) -> None:

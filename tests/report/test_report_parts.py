@@ -16,17 +16,15 @@ from invented_study import TASKS, make_run
 from rich.cells import cell_len
 from rich.console import Console
 
-from ecomgpt.eval.metrics_file import Score, TaskResult
-from ecomgpt.eval.statistics.paired import IntervalEstimate
+from ecomgpt.eval.metrics_file import Change, Score, TaskResult
 from ecomgpt.reporting import fonts, write_report
 from ecomgpt.reporting import page as page_module
-from ecomgpt.reporting.comparison import _change, compare
+from ecomgpt.reporting.comparison import compare
 from ecomgpt.reporting.curves import smooth
 from ecomgpt.reporting.findings import headline
 from ecomgpt.reporting.gather import single
 from ecomgpt.reporting.load import load
 from ecomgpt.reporting.readings import read
-from ecomgpt.reporting.study import Change
 from ecomgpt.reporting.text import (
     clip,
     code_block,
@@ -68,7 +66,7 @@ def test_tasks_outside_e_commerce_do_not_enter_the_headline(tmp_path: Path) -> N
 
 
 def test_less_is_better_for_invalid_answers() -> None:
-    assert _change(IntervalEstimate(-0.4, -0.5, -0.3, 0.01), "invalid_rate") == Change(0.4, 0.3, 0.5, 0.01)
+    assert Change(-0.4, -0.5, -0.3, 0.01).reversed().as_json() == Change(0.4, 0.3, 0.5, 0.01).as_json()
 
 
 def test_results_are_read_as_they_were_written() -> None:
@@ -164,7 +162,7 @@ def test_the_terminal_table_fits_and_holds_every_number(tmp_path: Path, width: i
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     assert max(cell_len(line) for line in text.split("\n")) <= width
     if width >= 80:
-        cells = ["Training helped: +", "27.0", "micro F1", "60", "mean, Chinese"]
+        cells = ["Training raised", "27.0", "micro F1", "60", "mean, Chinese"]
         for arm in (metrics["tasks"], metrics["untrained"]["tasks"]):
             cells += [points(arm[task[0]]["metrics"][task[4]]["value"]) for task in TASKS]
         for cell in cells:

@@ -36,7 +36,6 @@ SETTINGS = (
     "trainer.precision=fp32",
     "trainer.accelerator=cpu",
     "eval.limit=3",
-    "eval.bootstrap=100",
     "eval.untrained=false",
     "eval.baselines=false",
     "eval.tasks=[en-demo-product_category,zh-demo-intent_of_text]",

@@ -26,7 +26,6 @@ LINE = [
     "sources.options.demo_store.products=12",
     "data.tasks=[product_category,intent_of_text]",
     "eval.limit=2",
-    "eval.bootstrap=100",
     "eval.tasks=[en-demo-product_category]",
 ]
 

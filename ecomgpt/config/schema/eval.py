@@ -54,7 +54,6 @@ class EvalConfig:
     max_candidates: int = option(20, "most labels a prompt offers with candidates=sample", low=2)
     untrained: bool = option(True, "score the model before training too", jobs=("run",), decides="scores")
     baselines: bool = option(True, "score majority, random and copy answers too", **SCORES)
-    bootstrap: int = option(1000, "resamples for the 95 % intervals", low=100, **SCORES)
 
 
 @dataclass

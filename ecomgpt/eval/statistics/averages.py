@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from ecomgpt.eval.score import TaskScore, with_interval
+from ecomgpt.eval.score import TaskScore
+from ecomgpt.eval.statistics import uncertainty
 from ecomgpt.eval.task import GENERAL, EvalTask
 from ecomgpt.eval.trained import Trained
 
@@ -16,8 +15,8 @@ def averages(
     """Averages by group.
 
     Every task counts the same, however many rows it has. A metric is averaged in a group if all its tasks have it;
-    ``primary`` averages each task's own primary metric. Intervals come from the tasks' bootstrap values, which are
-    independent of each other: the resampling is stratified by task.
+    ``primary`` averages each task's own primary metric. Intervals know that tasks of one dataset share texts (see
+    `ecomgpt.eval.statistics.uncertainty`).
 
     Args:
         tasks: The declarations; tasks without a score are left out.
@@ -48,13 +47,10 @@ def _groups(task: EvalTask, trained: Trained | None) -> list[str]:
     return ["all", *seen, f"language/{task.language}", f"family/{task.family}"]
 
 
-def _means(scores: list[TaskScore]) -> dict[str, dict[str, float]]:
-    shared = [name for name in scores[0].values if all(name in score.values for score in scores)]
+def _means(scores: list[TaskScore]) -> dict[str, dict[str, Any]]:
+    shared = [name for name in scores[0].counts if all(name in score.counts for score in scores)]
     picks = {"primary": [score.primary for score in scores]} | {name: [name] * len(scores) for name in shared}
     return {
-        name: with_interval(
-            float(np.mean([score.values[one] for score, one in zip(scores, picked, strict=True)])),
-            np.mean([score.samples[one] for score, one in zip(scores, picked, strict=True)], axis=0),
-        )
+        name: uncertainty.score([[score.counts[one] for score, one in zip(scores, picked, strict=True)]]).as_json()
         for name, picked in picks.items()
     }

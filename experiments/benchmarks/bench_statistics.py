@@ -216,7 +216,7 @@ def page(grid: Sequence[Cell], single: Sequence[tuple[str, float]], worlds: int,
             "",
             f"`just bench-statistics worlds={worlds}`, {seconds / 60:.0f} min on {os.cpu_count()} cores "
             f"({platform.machine()}), {date.today()}, commit `{commit.strip()}`. {worlds} worlds a line: "
-            f"0.95 is uncertain by ±{noise:.3f}. What is simulated stands in `bench_statistics.py`, what the estimates are in "
+            f"0.95 is uncertain by ±{noise:.3f}. What is simulated: `bench_statistics.py`; what is estimated: "
             "[docs/statistics.md](../../docs/statistics.md).",
             "",
             "## Two arms",

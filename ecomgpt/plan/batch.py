@@ -50,31 +50,21 @@ def choose(config: Config, here: Machine) -> tuple[int, bool, str]:
     options = [
         (rows, again) for again in ((True,) if trainer.gradient_checkpointing else (False, True)) for rows in wanted
     ]
-    for rows, again in options:
-        taken, room = _taken(config, here, rows, again)
-        if taken <= room:
-            break
-    else:
-        rows, again = options[-1]
-        taken, room = _taken(config, here, rows, again)
-    how = "with" if again else "without"
-    return (
-        rows,
-        again,
-        (
-            f"trainer.batch=auto: {rows} rows of {row:,} tokens at once, {share // rows} times a step, "
-            f"{how} gradient checkpointing: "
-            f"about {size(taken)} of {size(room)}"
-        ),
+    room = here.device_bytes * SHARE[bool(here.devices)] / (1 if here.devices else trainer.devices)
+    rows, again = next((option for option in options if _taken(config, here, *option) <= room), options[-1])
+    line = (
+        f"trainer.batch=auto: {rows} rows of {row:,} tokens at once, {share // rows} times a step, "
+        f"{'with' if again else 'without'} gradient checkpointing: "
+        f"about {size(_taken(config, here, rows, again))} of {size(room)}"
     )
+    return rows, again, line
 
 
-def _taken(config: Config, here: Machine, rows: int, checkpointing: bool) -> tuple[float, float]:
-    """Bytes that an option takes on a device, and those it may take."""
+def _taken(config: Config, here: Machine, rows: int, checkpointing: bool) -> float:
+    """Bytes that an option takes on a device."""
     trainer = dataclasses.replace(config.trainer, micro_rows=rows, gradient_checkpointing=checkpointing)
     wanted = need(dataclasses.replace(config, trainer=trainer), here)
-    room = here.device_bytes * SHARE[bool(here.devices)] / (1 if here.devices else trainer.devices)
-    return (wanted.device if wanted else 0.0), room
+    return wanted.device if wanted else 0.0
 
 
 def _recorded(config: Config) -> tuple[int | None, bool] | None:

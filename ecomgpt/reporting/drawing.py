@@ -198,13 +198,16 @@ def _limit(series: Sequence[Series]) -> float:
     return min(109.0, max(10.0, max(ends, default=0.0) * 109))
 
 
-def stacked_bars(axes: Axes, rows: Sequence[tuple[str, Counter[str]]], colours: Mapping[str, str]) -> None:
+def stacked_bars(
+    axes: Axes, rows: Sequence[tuple[str, Counter[str]]], colours: Mapping[str, str], longest: int = 0
+) -> None:
     """Horizontal stacked bars, names at the left, totals at the end.
 
     Args:
         axes: Where to draw.
         rows: (name, sizes of the parts).
         colours: Of the parts, in the order in which they are stacked.
+        longest: What the axis has room for, where that is more than the longest bar.
     """
     for index, (_, parts) in enumerate(rows):
         left = 0
@@ -213,7 +216,7 @@ def stacked_bars(axes: Axes, rows: Sequence[tuple[str, Counter[str]]], colours: 
             left += parts[name]
         axes.annotate(count(left), (left, index), (4, 0), fontsize=8, color=COLOURS["muted"], **BESIDE)
     name_rows(axes, [name for name, _ in rows])
-    axes.set_xlim(0, max(sum(parts.values()) for _, parts in rows) * 1.12)
+    axes.set_xlim(0, max(longest, *(parts.total() for _, parts in rows)) * 1.12)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
 

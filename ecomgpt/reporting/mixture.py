@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecomgpt.reporting.drawing import BESIDE, COLOURS, legend, panels, save, stacked_bars, style
+from ecomgpt.reporting.drawing import COLOURS, legend, panels, save, stacked_bars, style
 from ecomgpt.tasks.chain import SORTS, sort_of
 from ecomgpt.tasks.declaration import Task
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SORT_COLOURS = dict(zip(SORTS, ("grey", "blue", "orange", "green", "pink"), strict=True))
@@ -99,13 +98,15 @@ def chain_tasks(tasks: Sequence[Task]) -> Figure | None:
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(len(atomic) - 0.4, -0.6)
     axes.grid(axis="x", alpha=0.7)
-    _bare(axes)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
     _legend(figure, {sort_of(task) for task in atomic})
     return figure
 
 
 def tasks_by_family(manifest: dict[str, Any]) -> Figure | None:
-    """Tasks of the mixture by family, English to the left and Chinese to the right, by how they were made."""
+    """Tasks of the mixture by family, English at the left and Chinese at the right, by how they were made."""
     counted: dict[str, dict[str, Counter[str]]] = {}
     for task in manifest["tasks"]:
         sort = task["kind"] if task["kind"] == "raw" else task["operation"] or task["label"]
@@ -117,32 +118,13 @@ def tasks_by_family(manifest: dict[str, Any]) -> Figure | None:
     figure, both = panels(2, 0.235 * len(order) + 1.0, 9.0, across=True)
     most = max(side.total() for sides in counted.values() for side in sides.values())
     for axes, language, title in zip(both, ("en", "zh"), ("English", "Chinese"), strict=True):
-        _side(axes, [counted[name][language] for name in order], title, left=language == "en")
-        axes.set_xlim(0, most * 1.1)
-    both[0].invert_xaxis()
-    both[0].set_yticks([])
-    names = [_words(name) for name in order]
-    both[1].set_yticks(range(len(order)), names, fontsize=8.5, color=COLOURS["ink"], ha="center")
-    both[1].tick_params(axis="y", pad=78)
+        rows = [(_words(name), counted[name][language]) for name in order]
+        stacked_bars(axes, rows, SORT_COLOURS, most)
+        total = sum(parts.total() for _, parts in rows)
+        axes.set_title(f"{title}: {total} tasks", loc="left", fontsize=10, color=COLOURS["ink"])
+    both[1].set_yticks([])  # The names at the left are those of both.
     _legend(figure, {sort for sides in counted.values() for side in sides.values() for sort in side})
     return figure
-
-
-def _side(axes: Axes, rows: Sequence[Counter[str]], title: str, left: bool) -> None:
-    """One language's bars, which grow away from the names in the middle."""
-    for row, parts in enumerate(rows):
-        at = 0
-        for sort, colour in SORT_COLOURS.items():
-            axes.barh(row, parts[sort], left=at, height=0.7, color=COLOURS[colour], linewidth=0)
-            at += parts[sort]
-        if at:
-            place: dict[str, Any] = {"xytext": (-4 if left else 4, 0), "ha": "right" if left else "left"}
-            axes.annotate(str(at), (at, row), fontsize=8, color=COLOURS["muted"], **place, **BESIDE)
-    total = sum(parts.total() for parts in rows)
-    axes.set_title(f"{title}: {total} tasks", fontsize=10, color=COLOURS["ink"], loc="right" if left else "left")
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xticks([])
-    _bare(axes)
 
 
 def token_lengths(prompts: np.ndarray, answers: np.ndarray, chinese: np.ndarray) -> Figure | None:
@@ -179,12 +161,6 @@ def _words(name: str) -> str:
     if name.islower() or "_" in name:
         return name.replace("_", " ")
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
-
-
-def _bare(axes: Axes) -> None:
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
 
 
 def _legend(figure: Figure, sorts: set[str]) -> None:

@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ecomgpt.tasks.answers import Items
-from ecomgpt.tasks.pool import Pool, R, T, draw
+from ecomgpt.tasks.pool import Pool, R, T
 
 if TYPE_CHECKING:
     from ecomgpt.sources.dataset import Dataset
@@ -72,8 +72,21 @@ class Context:
         return Draft(text, (self.candidates[0 if holds else 1],), self.candidates, slots)
 
     def draw(self, items: Sequence[T], fits: Callable[[T], bool], count: int = 1) -> list[T]:
-        """As `ecomgpt.tasks.pool.draw`, with the row's generator."""
-        return draw(self.random, items, fits, count)
+        """Up to ``count`` different items that fit, drawn at random; fewer where few attempts find no more.
+
+        The number of attempts is bounded, so that a large block costs no more than a small one.
+        """
+        if len(items) <= TRIES:
+            drawn = iter(self.random.sample(items, len(items)))
+        else:
+            drawn = (items[int(self.random.random() * len(items))] for _ in range(TRIES * count))
+        found: list[T] = []
+        for item in drawn:
+            if item not in found and fits(item):
+                found.append(item)
+                if len(found) == count:
+                    break
+        return found
 
     def others(self, record: R, fits: Callable[[R], bool], count: int = 1) -> list[R]:
         """Draws from the records of the block that have the kind, language and split of this one."""
@@ -146,6 +159,9 @@ FIELDS: dict[str, str] = {
 }
 """The Chinese names of fields in inputs."""
 
+
+TRIES = 12
+"""Attempts to draw an item that fits."""
 
 CHOICES = 4
 """Texts to choose from in a recombined task."""

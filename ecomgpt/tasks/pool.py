@@ -8,7 +8,6 @@ row.
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from random import Random
 from typing import Any, TypeVar
 
 from ecomgpt.common.text import HAN
@@ -16,8 +15,6 @@ from ecomgpt.sources.records import Record
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-TRIES = 12
-"""Attempts to draw an item that fits."""
 
 _WORD = re.compile(f"[a-z0-9]{{3,}}|[{HAN}]")
 
@@ -27,7 +24,7 @@ class Pool:
 
     def __init__(self, records: Sequence[Record]) -> None:
         self._records = records
-        self._indexes: dict[str, dict[Hashable, list[Any]]] = {}
+        self._made: dict[tuple[str, ...], Any] = {}
 
     def same(self, record: R, name: str = "", key: Callable[[R], Hashable] = lambda record: "") -> list[R]:
         """The records of the same kind, language, split and key, the record itself included, in the source's order.
@@ -38,23 +35,22 @@ class Pool:
             key: What must be equal, such as the category.
         """
         kind = type(record)
-        index_name = f"{kind.__name__}/{name}"
-        index = self._indexes.get(index_name)
-        if index is None:
-            index = self._indexes[index_name] = {}
+
+        def index() -> dict[Hashable, list[R]]:
+            found: dict[Hashable, list[R]] = {}
             for other in self._records:
                 if type(other) is kind:
-                    index.setdefault((other.language, other.split, key(other)), []).append(other)
-        return index.get((record.language, record.split, key(record)), [])
+                    found.setdefault((other.language, other.split, key(other)), []).append(other)
+            return found
+
+        return self._once((kind.__name__, name), index).get((record.language, record.split, key(record)), [])
 
     def vocabulary(self, record: R, name: str, values: Callable[[R], Sequence[str]]) -> list[str]:
         """All values of the like records, distinct, in the source's order: wrong ones are drawn from them."""
-        index_name = f"{type(record).__name__}/{name}/{record.language}/{record.split}/values"
-        index = self._indexes.get(index_name)
-        if index is None:
-            found = dict.fromkeys(value for other in self.same(record) for value in values(other))
-            index = self._indexes[index_name] = {"": list(found)}
-        return index[""]
+        place = (type(record).__name__, name, record.language, record.split, "values")
+        return self._once(
+            place, lambda: list(dict.fromkeys(value for other in self.same(record) for value in values(other)))
+        )
 
     def tally(self, record: R, name: str, answer: Callable[[R], Hashable | None]) -> Counter[Hashable]:
         """How often each answer is right among the like records; None, "does not apply", is not counted.
@@ -64,32 +60,15 @@ class Pool:
             name: Names the answer, so that the count is made once a block.
             answer: A record's right answer.
         """
-        index_name = f"{type(record).__name__}/{name}/{record.language}/{record.split}/tally"
-        index = self._indexes.get(index_name)
-        if index is None:
-            found = Counter(right for other in self.same(record) if (right := answer(other)) is not None)
-            index = self._indexes[index_name] = {"": [found]}
-        return index[""][0]
+        place = (type(record).__name__, name, record.language, record.split, "tally")
+        return self._once(
+            place, lambda: Counter(right for other in self.same(record) if (right := answer(other)) is not None)
+        )
 
-
-def draw(random: Random, items: Sequence[T], fits: Callable[[T], bool], count: int = 1) -> list[T]:
-    """Up to ``count`` different items that fit, drawn at random; fewer where few attempts find no more.
-
-    The number of attempts is bounded, so that a large block costs no more than a small one.
-    """
-    found: list[T] = []
-    if len(items) <= TRIES:
-        for item in random.sample(items, len(items)):
-            if len(found) < count and item not in found and fits(item):
-                found.append(item)
-        return found
-    for _ in range(TRIES * count):
-        item = items[int(random.random() * len(items))]
-        if item not in found and fits(item):
-            found.append(item)
-            if len(found) == count:
-                break
-    return found
+    def _once(self, place: tuple[str, ...], make: Callable[[], Any]) -> Any:
+        if place not in self._made:
+            self._made[place] = make()
+        return self._made[place]
 
 
 def overlap(left: str, right: str) -> float:

@@ -61,7 +61,8 @@ def check(
     """
     from ecomgpt.config import validate  # pydantic takes a fifth of a second, and --help needs none of it.
 
-    found = validate.validated(node, construct(node), validate.pydantic_type(hint, field), file, key)[1]
+    kind = validate.pydantic_type(hint, field.metadata if field else {})
+    found = validate.validated(node, construct(node), kind, file, key)[1]
     for at, sentence in found:
         if not (isinstance(at, yaml.ScalarNode) and ("${" in at.value or at.value == "???")):
             yield sentence

@@ -123,16 +123,16 @@ def _task_names(config: Config) -> Iterator[str]:
         return
     paths = declarations("tasks", config.paths.conf)
     tasks, families = [path.stem for path in paths], sorted({path.parent.name for path in paths})
-    for key, wanted in (("data.tasks", data.tasks or []), ("data.exclude", data.exclude)):
+    for key, wanted, what, known in (
+        ("tasks", data.tasks or [], "task", tasks),
+        ("exclude", data.exclude, "task", tasks),
+        ("families", data.families or [], "family", families),
+        ("weights", data.weights, "task or family", [*tasks, *families]),
+    ):
         for name in wanted:
-            if name.rsplit(".", 1)[-1] not in tasks:
-                yield f"{key}: no task '{name}' in conf/tasks{suggestion(name, tasks)}"
-    for name in data.families or []:
-        if name not in families:
-            yield f"data.families: no family '{name}' in conf/tasks{suggestion(name, families)}"
+            if name.rsplit(".", 1)[-1] not in known:
+                yield f"data.{key}: no {what} '{name}' in conf/tasks{suggestion(name, known)}"
     for name, weight in data.weights.items():
-        if name.rsplit(".", 1)[-1] not in (*tasks, *families):
-            yield f"data.weights: no task or family '{name}' in conf/tasks{suggestion(name, [*tasks, *families])}"
         if not 0 <= weight < math.inf:
             yield f"data.weights: {name} has the weight {weight}; give a number from 0"
 

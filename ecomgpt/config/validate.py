@@ -40,13 +40,8 @@ def model_of(cls: type) -> type[BaseModel]:
     for field in dataclasses.fields(cls):
         default = {"default": field.default} if field.default is not dataclasses.MISSING else {"default_factory": dict}
         told = Field(description=field.metadata.get("help"), **default)
-        fields[field.name] = (pydantic_type(hints[field.name], field), told)
+        fields[field.name] = (pydantic_type(hints[field.name], field.metadata), told)
     return create_model(cls.__name__, __config__=ConfigDict(extra="forbid"), __doc__=cls.__doc__, **fields)
-
-
-def pydantic_type(hint: Any, field: dataclasses.Field | None) -> Any:
-    """A type as in a dataclass, with the limits that a field of `option` declares, in pydantic's terms."""
-    return _pydantic(hint, field.metadata if field else {})
 
 
 def validated(
@@ -73,17 +68,17 @@ def validated(
     return (None if found else result), sorted(found, key=lambda pair: pair[0].start_mark.line)
 
 
-def _pydantic(hint: Any, limits: Mapping[str, Any]) -> Any:
-    """A type as in a dataclass, with an option's limits, in pydantic's terms."""
+def pydantic_type(hint: Any, limits: Mapping[str, Any]) -> Any:
+    """A type as in a dataclass, with the limits that a field of `option` declares, in pydantic's terms."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
         return model_of(hint)  # type: ignore[arg-type]
     if origin in (typing.Union, types.UnionType):
-        return typing.Union[tuple(_pydantic(branch, limits) for branch in arguments)]  # noqa: UP007
+        return typing.Union[tuple(pydantic_type(branch, limits) for branch in arguments)]  # noqa: UP007
     if origin is list:
-        return list[_pydantic(arguments[0], limits)]  # type: ignore[misc]
+        return list[pydantic_type(arguments[0], limits)]  # type: ignore[misc]
     if origin is dict:
-        return dict[str, _pydantic(arguments[1], {})]  # type: ignore[misc]
+        return dict[str, pydantic_type(arguments[1], {})]  # type: ignore[misc]
     if hint is str and limits.get("choices"):
         return Literal[tuple(limits["choices"])]
     bounds: dict[str, Any] = {"ge": limits.get("low"), "le": limits.get("high")}

@@ -38,7 +38,7 @@ def _model(run: Run, trained: Config, dtype: torch.dtype) -> Path:
     found = newest_readable(run.checkpoints)
     if found:
         tokenizer = _tokenizer(run, trained)
-        model = apply_tuning(load_model(trained.model, trained.paths.models, tokenizer, trained.seed), trained.tuning)
+        model = apply_tuning(_backbone(trained, tokenizer), trained.tuning)
         return export(model, language_model_weights(found, model), tokenizer, run, trained, dtype)
     if run.model.is_dir():
         model = read_model(run.model)
@@ -58,15 +58,13 @@ def _adapter(run: Run, trained: Config) -> Path:
             f"merge=false: '{run.path}' holds no checkpoint any more, and in its model/ the adapters are merged"
         )
     tokenizer = _tokenizer(run, trained)
-    model = apply_tuning(load_model(trained.model, trained.paths.models, tokenizer, trained.seed), trained.tuning)
-    return export_adapter(
-        model,
-        load_model(trained.model, trained.paths.models, tokenizer, trained.seed),
-        language_model_weights(found, model),
-        tokenizer,
-        run,
-        trained,
-    )
+    model = apply_tuning(_backbone(trained, tokenizer), trained.tuning)
+    weights = language_model_weights(found, model)
+    return export_adapter(model, _backbone(trained, tokenizer), weights, tokenizer, run, trained)
+
+
+def _backbone(trained: Config, tokenizer: Any) -> Any:
+    return load_model(trained.model, trained.paths.models, tokenizer, trained.seed)
 
 
 def _tokenizer(run: Run, trained: Config) -> Any:

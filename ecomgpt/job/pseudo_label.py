@@ -37,14 +37,8 @@ def main(config: Config, run: Run) -> None:
         for work in works:
             found, stopped = label(chat, work)
             if found.replies:
-                manifests.append(
-                    write(
-                        found,
-                        pseudo_root(config) / work.dataset.name,
-                        chat,
-                        official_test(work.dataset, data_root(config)),
-                    )
-                )
+                folder, tested = pseudo_root(config) / work.dataset.name, official_test(work.dataset, data_root(config))
+                manifests.append(write(found, folder, chat, tested))
                 write_json(run.path / "pseudo.json", {"labelled": manifests})
             if stopped:
                 break

@@ -30,10 +30,6 @@ class ReadCounts:
     left_out: Counter[str] = field(default_factory=Counter)
     records: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def reconciled(self) -> bool:
-        return self.read == self.kept + sum(self.dropped.values())
-
 
 class Conflicts:
     """Texts that carry contradicting labels: noise that no model can learn and that no split should hold.

@@ -1,6 +1,6 @@
 """What a builder gets and what it gives back: the contract between the engine and the small functions in ``build/``."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -70,6 +70,11 @@ class Context:
     def yes_no(self, text: str, holds: bool, **slots: str) -> Draft:
         """The draft of a yes-or-no task: the first candidate holds, the second does not."""
         return Draft(text, (self.candidates[0 if holds else 1],), self.candidates, slots)
+
+    def check(self, text: str, right: str, wrong: Sequence[str], slot: str, **slots: str) -> Draft:
+        """The draft of a yes-or-no task on a name: a slot holds the right one or, in half of the rows, a wrong one."""
+        holds = self.coin()
+        return self.yes_no(text, holds, **slots, **{slot: right if holds else self.random.choice(wrong)})
 
     def draw(self, items: Sequence[T], fits: Callable[[T], bool], count: int = 1) -> list[T]:
         """Up to ``count`` different items that fit, drawn at random; fewer where few attempts find no more.
@@ -195,6 +200,14 @@ def pick(context: Context, right: str, wrong: Sequence[str], field_name: str, **
         return "the block has no other text that fits the comparison"
     context.random.shuffle(texts)
     return Draft(context.fields(**given, **{field_name: "\n" + listed(texts)}), (right,), texts)
+
+
+def single_valued(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The names with their value, without those that have several."""
+    found: dict[str, set[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, set()).add(value)
+    return {name: next(iter(values)) for name, values in found.items() if len(values) == 1}
 
 
 def one_line(text: str) -> str:

@@ -122,7 +122,11 @@ def test_a_dataset_reads_to_the_row(real_data: Any, rows: Any, name: str) -> Non
     kept, expected = COUNTED[name]
     assert counts.kept == kept and {label: held[label] for label in expected} == expected
     assert counts.read == sum(rows[path.relative_to(real_data / "raw").as_posix()] for _, path in files)
-    assert counts.reconciled and counts.kept > 0 and "malformed" not in counts.dropped
+    assert (
+        counts.read == counts.kept + sum(counts.dropped.values())
+        and counts.kept > 0
+        and "malformed" not in counts.dropped
+    )
     assert set(counts.records) == set(dataset.records)
     assert [group for group, found in splits.items() if len(found) > 1] == []
 

@@ -139,11 +139,9 @@ def asks_preview(overrides: list[str]) -> bool:
 
 
 def directory_name(overrides: list[str], shared: Collection[str] = ()) -> str:
-    """A directory name from overrides, without ``=``, which Hydra's grammar does not take in a path.
+    """A directory name from a job's overrides, without the keys that all jobs share.
 
-    Args:
-        overrides: Of a job.
-        shared: Keys that are the same for every job.
+    It holds no ``=``, which Hydra's grammar does not take in a path.
     """
     hidden = (*(f"{key}=" for key in OURS), "paths.", "overwrite=", "hydra")
     wanted = [item for item in overrides if _key(item) not in shared and not item.startswith(hidden)]

@@ -22,12 +22,7 @@ from ecomgpt.runtime.machine import Machine, machine
 
 
 def preview(sweep: Sweep, roots: list[Path]) -> None:
-    """Prints one row per job and starts none.
-
-    Args:
-        sweep: The sweep.
-        roots: From `ecomgpt.config.files.search_roots`.
-    """
+    """Prints one row per job and starts none."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

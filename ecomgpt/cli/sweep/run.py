@@ -1,10 +1,9 @@
 """Runs a sweep: the jobs that are not done yet, a live table of all, and one report at the end."""
 
-import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import hydra
@@ -41,7 +40,7 @@ def sweep(overrides: list[str], roots: list[Path]) -> int:
         return 0
     try:
         wanted.folder.mkdir(parents=True, exist_ok=True)
-        with _alone(wanted):
+        with _locked(wanted):
             results.mark_dead_jobs(wanted)
             results.same_configurations(wanted, roots)
             _tell_start(wanted)
@@ -50,22 +49,16 @@ def sweep(overrides: list[str], roots: list[Path]) -> int:
         raise UserError(f"paths.output: cannot write '{error.filename or wanted.folder}': {error.strerror}") from error
 
 
-@contextlib.contextmanager
-def _alone(wanted: Sweep) -> Iterator[None]:
-    """Keeps the sweep's directory to this process."""
+def _locked(wanted: Sweep) -> AbstractContextManager[object]:
+    """Keeps the sweep's directory to this process, up to the end of the context."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(wanted.folder / ".sweep.lock")
     try:
-        lock.acquire(blocking=False)
+        return FileLock(wanted.folder / ".sweep.lock").acquire(blocking=False)
     except Timeout:
         raise UserError(
             f"name: another process runs the sweep in '{wanted.folder}'; wait for it or stop it, or give another name="
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _tell_start(wanted: Sweep) -> None:

@@ -22,9 +22,6 @@ class Watch:
     """Shows the jobs while they run; a context manager.
 
     A terminal gets one table that is kept up to date, any other output a line per change of state or stage.
-
-    Args:
-        sweep: The sweep.
     """
 
     def __init__(self, sweep: Sweep) -> None:

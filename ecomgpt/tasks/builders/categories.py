@@ -17,9 +17,7 @@ def is_category(record: Product, context: Context) -> Built:
     wrong = _wrong_categories(record, context)
     if not right or not wrong:
         return _NO_CATEGORY
-    holds = context.coin()
-    asked = right if holds else context.random.choice(wrong)
-    return context.yes_no(record.title, holds, category=asked)
+    return context.check(record.title, right, wrong, "category")
 
 
 def category_either(record: Product, context: Context) -> Built:

@@ -29,9 +29,7 @@ def is_label(record: Dialogue, context: Context) -> Built:
     wrong = [name for name in labels_of(record, context) if name != label]
     if not label or not wrong:
         return _UNLABELLED
-    holds = context.coin()
-    asked = label if holds else context.random.choice(wrong)
-    return context.yes_no(_shown(record.turns), holds, label=asked)
+    return context.check(_shown(record.turns), label, wrong, "label")
 
 
 def first_message(record: Dialogue, context: Context) -> Built:

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from ecomgpt.sources.records import Entity, EntityText
-from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
+from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick, single_valued
 
 _WORD = re.compile(r"\s\w+")
 
@@ -74,9 +74,8 @@ def type_fits(record: EntityText, context: Context) -> Built:
     if not typed or len(types) < 2:
         return "the text has no entity of one type"
     term, right = context.random.choice(list(typed.items()))
-    holds = context.coin()
-    type_ = right if holds else context.random.choice([other for other in types if other != right])
-    return context.yes_no(record.text, holds, term=term, type=type_)
+    wrong = [other for other in types if other != right]
+    return context.check(record.text, right, wrong, "type", term=term)
 
 
 def whole_span(record: EntityText, context: Context) -> Built:
@@ -175,10 +174,7 @@ def _terms(record: EntityText, type_: str | None = None) -> tuple[str, ...]:
 
 def _single_typed(record: EntityText) -> dict[str, str]:
     """Term to type, without the terms that carry two types in this text."""
-    typed: dict[str, set[str]] = {}
-    for entity in record.entities:
-        typed.setdefault(entity.term, set()).add(entity.type)
-    return {term: next(iter(types)) for term, types in typed.items() if len(types) == 1}
+    return single_valued((entity.term, entity.type) for entity in record.entities)
 
 
 def _listing(record: EntityText) -> str:

@@ -16,9 +16,7 @@ def is_label(record: LabelledText, context: Context) -> Built:
     wrong = [other for other in labels_of(record, context) if other != label]
     if not label or not wrong:
         return _UNLABELLED
-    holds = context.coin()
-    asked = label if holds else context.random.choice(wrong)
-    return context.yes_no(record.text, holds, label=asked)
+    return context.check(record.text, label, wrong, "label")
 
 
 def either(record: LabelledText, context: Context) -> Built:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ecomgpt.sources.records import Aspect, Review
-from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, listed, one_line, pick
+from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, listed, one_line, pick, single_valued
 from ecomgpt.tasks.pool import overlap, points_to
 
 
@@ -76,9 +76,8 @@ def polarity_holds(record: Review, context: Context) -> Built:
     if not typed or len(polarities) < 2:
         return _NO_TERMS
     term, right = context.random.choice(list(typed.items()))
-    holds = context.coin()
-    asked = right if holds else context.random.choice([other for other in polarities if other != right])
-    return context.yes_no(record.text, holds, aspect=term, polarity=asked)
+    wrong = [other for other in polarities if other != right]
+    return context.check(record.text, right, wrong, "polarity", aspect=term)
 
 
 def category_mentioned(record: Review, context: Context) -> Built:
@@ -96,14 +95,9 @@ def category_mentioned(record: Review, context: Context) -> Built:
 def category_of_term(record: Review, context: Context) -> Built:
     """The category of one term. Slot: aspect."""
     aspects = _topics(record, context)
-    by_term: dict[str, set[str]] = {}
-    for aspect in record.aspects:
-        if aspect.term and aspect.category:
-            by_term.setdefault(aspect.term, set()).add(aspect.category)
+    both = ((aspect.term, aspect.category) for aspect in record.aspects if aspect.term and aspect.category)
     drafts = [
-        Draft(record.text, (next(iter(names)),), aspects, {"aspect": term})
-        for term, names in by_term.items()
-        if len(names) == 1
+        Draft(record.text, (category,), aspects, {"aspect": term}) for term, category in single_valued(both).items()
     ]
     return drafts or "no aspect has both a term and a category"
 
@@ -240,11 +234,7 @@ def _polarity_of_terms(record: Review) -> dict[str, str] | None:
 
 
 def _polarity_of_categories(record: Review) -> dict[str, str]:
-    judged: dict[str, set[str]] = {}
-    for aspect in record.aspects:
-        if aspect.category:
-            judged.setdefault(aspect.category, set()).add(aspect.polarity)
-    return {name: next(iter(polarities)) for name, polarities in judged.items() if len(polarities) == 1}
+    return single_valued((aspect.category, aspect.polarity) for aspect in record.aspects if aspect.category)
 
 
 def _opinions(aspects: tuple[Aspect, ...]) -> str:

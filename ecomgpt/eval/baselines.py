@@ -1,9 +1,9 @@
 """Answers that need no model, so that a score means something.
 
-* ``majority``: the most frequent target of the task's own rows. It looks at the answers, so it is the best constant
-  answer, not a rival.
+* ``constant``: one answer to every row, the best by the metric of record among the targets of the task's own rows. It
+  looks at the answers, so it is the most that can be had without reading, not a rival.
 * ``random``: for closed candidates, a random one (or as many as another row has); else random words of the input, as
-  many as another row's target has.
+  many as another row's target has. Its scores are what is expected: means over many draws, for single labels exact.
 * ``copy``: the input itself.
 """
 
@@ -11,33 +11,67 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
+from statistics import fmean
 
-from ecomgpt.eval.rows import EvalRow
+from ecomgpt.eval.metrics.names import LOWER_IS_BETTER, metric
+from ecomgpt.eval.rows import Answer, EvalRow
+from ecomgpt.eval.score import score
+from ecomgpt.eval.task import EvalTask
 from ecomgpt.tasks.answers import render
 
-BASELINES = ("majority", "random", "copy")
+BASELINES = ("constant", "random", "copy")
+CONSTANTS = {"label": 200, "labels": 200, "spans": 50, "typed_spans": 50, "text": 30}
+"""Most constant answers that are tried, by form: the most frequent ones."""
+DRAWS = {"label": 50, "labels": 50, "spans": 20, "typed_spans": 20, "text": 5}
+"""Random answers per row, by form."""
 
 _PIECE = re.compile(r"[⺀-鿿豈-﫿぀-ヿ]|[^\s⺀-鿿豈-﫿぀-ヿ]+\s?")
 
 
-def baseline(name: str, rows: Sequence[EvalRow], seed: int) -> list[str]:
-    """A baseline's answers, one a row.
+def baselines(task: EvalTask, rows: Sequence[EvalRow], seed: int) -> dict[str, dict[str, float]]:
+    """What the baselines score on a task.
 
     Args:
-        name: One of `BASELINES`.
-        rows: Of one task.
+        task: Its declaration, for the metrics.
+        rows: Its rows, at least one.
         seed: For ``random``, together with each row's id.
+
+    Returns:
+        ``{baseline: {metric: value}}``.
     """
-    if name == "majority":
-        # Ties go to the target that comes first, so that the answer does not depend on anything else.
-        return [Counter(row.target for row in rows).most_common(1)[0][0]] * len(rows)
-    if name == "copy":
-        return [row.text for row in rows]
-    if name != "random":
-        raise ValueError(f"unknown baseline {name!r}; known: {', '.join(BASELINES)}")
+    form = rows[0].form
+    drawn = [_values(task, rows, _random_answers(rows, f"{seed}/random/{draw}")) for draw in range(DRAWS[form])]
+    expected = {metric: fmean(values[metric] for values in drawn) for metric in drawn[0]}
+    if form == "label" and all(row.candidates for row in rows):
+        share = fmean(1 / len(row.candidates) for row in rows)
+        expected |= {metric: share for metric in ("accuracy", "micro_f1", "exact_match") if metric in expected}
+    return {
+        "constant": _values(task, rows, [best_constant(task, rows)] * len(rows)),
+        "random": expected,
+        "copy": _values(task, rows, [row.text for row in rows]),
+    }
+
+
+def best_constant(task: EvalTask, rows: Sequence[EvalRow]) -> str:
+    """The answer that scores best by the metric of record where it is given to every row; the first of equals."""
+    form = rows[0].form
+    tried = [target for target, _ in Counter(row.target for row in rows).most_common(CONSTANTS[form])]
+    if form == "labels":
+        tried += dict.fromkeys(candidate for row in rows for candidate in row.candidates)
+    name = task.metric_names(rows[0].kind, form)[0]
+    one, sign = metric(name, rows[0].kind), -1 if name in LOWER_IS_BETTER else 1
+    scores = [float(one.compute(one.update([Answer(row, text) for row in rows]).sum(0))) for text in tried]
+    return tried[max(range(len(tried)), key=lambda at: sign * round(scores[at], 12))]
+
+
+def _values(task: EvalTask, rows: Sequence[EvalRow], texts: Sequence[str]) -> dict[str, float]:
+    return score(task, [Answer(row, text) for row, text in zip(rows, texts, strict=True)]).values
+
+
+def _random_answers(rows: Sequence[EvalRow], key: str) -> list[str]:
     answers = []
     for row in rows:
-        chance = random.Random(f"{seed}/random/{row.id}")
+        chance = random.Random(f"{key}/{row.id}")
         # How much is asked for is taken from a random row: a fair guess about lengths and counts.
         answers.append(_random(row, chance.choice(rows), chance))
     return answers

@@ -125,6 +125,7 @@ def to_json(answer: Answer) -> dict[str, Any]:
         "language": row.language,
         "source": row.source,
         "record": row.record,
+        "gold": row.gold,
         "input": [start, start + len(row.prompt.input)],
     }
 
@@ -147,6 +148,7 @@ def _decode(line: bytes) -> Answer:
         language=values["language"],
         source=values["source"],
         record=values.get("record", ""),
+        gold=tuple(tuple(item) if isinstance(item, list) else item for item in values.get("gold", ())),
     )
     return Answer(row, text, values["cut_tokens"])
 

@@ -48,7 +48,7 @@ def read_released(
         except (ValueError, RecursionError):
             problems.append(f"{test}:{number}: is not one JSON object; every line of test.json must be")
             continue
-        trouble = meta.trouble(row)
+        trouble = meta.trouble(row) or _without_choices(task, meta, row)
         if trouble:
             problems.append(f"{test}:{number}: {trouble}")
         parsed.append((number, row))
@@ -74,6 +74,9 @@ def _rows(
         shown = meta.labels
         if meta.kind == "CLS" and most is not None:
             shown = draw_candidates(meta.labels, gold, most, random.Random(f"{seed}/{id_}"))
+        if task.choices:
+            form, shown = "label", listed(row["sentences"], task.choices, meta.separator)
+            gold = [meta.target(row)]
         prompt = from_template(
             meta.definition, meta.template, row["sentences"], {"label_set": meta.separator.join(shown)}
         )
@@ -87,9 +90,16 @@ def _rows(
             form=form,
             kind=meta.kind,
             separator=meta.separator,
+            gold=tuple(gold),
             language=task.language,
             source=task.dataset,
         )
+
+
+def listed(text: str, words: str, separator: str) -> list[str]:
+    """The answers that a text lists behind ``words``, up to its end and the full stop there; empty without them."""
+    _, _, answers = text.partition(words)
+    return list(dict.fromkeys(filter(None, answers.strip().removesuffix(".").split(separator))))
 
 
 def draw_candidates(labels: list[str], gold: list[str], most: int, chance: random.Random) -> list[str]:
@@ -98,6 +108,12 @@ def draw_candidates(labels: list[str], gold: list[str], most: int, chance: rando
     shown = gold + chance.sample(others, min(len(others), max(most - len(gold), 0)))
     chance.shuffle(shown)
     return shown
+
+
+def _without_choices(task: EvalTask, meta: "_Meta", row: dict[str, Any]) -> str | None:
+    if not task.choices or meta.target(row) in listed(row["sentences"], task.choices, meta.separator):
+        return None
+    return f"the answer is none of those that 'sentences' lists behind {task.choices!r} (the task's 'choices')"
 
 
 def _kind(task: EvalTask, folder: Path) -> str:

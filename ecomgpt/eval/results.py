@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecomgpt.config.schema import Config
-from ecomgpt.eval.baselines import BASELINES, baseline
+from ecomgpt.eval.baselines import BASELINES
+from ecomgpt.eval.baselines import baselines as of_task
 from ecomgpt.eval.metrics_file import DIGITS, TaskResult
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.score import score
@@ -47,10 +48,7 @@ def baselines(suite: Suite) -> dict[str, dict[str, dict[str, float]]]:
     """Values of the answers that need no model: ``{baseline: {task: {metric: value}}}``."""
     found: dict[str, dict[str, dict[str, float]]] = {name: {} for name in BASELINES}
     for task, rows in suite:
-        for name in BASELINES:
-            texts = baseline(name, rows, QUESTIONS_SEED)
-            answers = [Answer(row, text) for row, text in zip(rows, texts, strict=True)]
-            values = score(task, answers).values
+        for name, values in of_task(task, rows, QUESTIONS_SEED).items():
             found[name][task.name] = {metric: round(value, DIGITS) for metric, value in values.items()}
     return found
 

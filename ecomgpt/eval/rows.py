@@ -1,7 +1,6 @@
 """One evaluation row, and one answered row: what decoding reads and what every metric sees."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -46,9 +45,9 @@ class EvalRow:
         language: ``en`` or ``zh``.
         source: The dataset's name.
         record: The record that it was made from; empty where that is not known.
-        gold: The target as `ecomgpt.tasks.answers.parse` reads it. Both sides of a comparison go through the same
-            reading, so a gold term that contains a separator counts as its parts, in the gold answer as in a
-            prediction.
+        gold: The labels, where the data name them; otherwise the target as `ecomgpt.tasks.answers.parse` reads it. Both
+            sides of a comparison of terms go through the same reading, so a gold term that contains a separator counts
+            as its parts, in the gold answer as in a prediction.
     """
 
     id: str
@@ -62,7 +61,7 @@ class EvalRow:
     language: str = "en"
     source: str = ""
     record: str = ""
-    gold: Items = field(init=False)
+    gold: Items = ()
 
     @property
     def text(self) -> str:
@@ -76,7 +75,8 @@ class EvalRow:
         return digest(f"{self.source}\0{self.record or text}")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "gold", parse(self.form, self.target, self.candidates, self.separator).items)
+        if not self.gold:
+            object.__setattr__(self, "gold", parse(self.form, self.target, self.candidates, self.separator).items)
 
 
 def from_instruction(instruction: Instruction, task: str, kind: str | None = None) -> EvalRow:
@@ -120,23 +120,39 @@ class Answer:
 
     @cached_property
     def parsed(self) -> Parsed:
-        return parse(self.row.form, self.text, self.row.candidates, self.row.separator)
+        row = self.row
+        # "Food, Drinks" may be two labels or one that is called so: what is written as the target is, means the target.
+        if row.form in ("label", "labels") and row.gold and self.text.strip() == row.target.strip():
+            return Parsed(row.gold, True)
+        return parse(row.form, self.text, row.candidates, row.separator)
 
     @cached_property
     def given(self) -> frozenset:
-        """The items that were given, in the form in which they are compared."""
-        return comparable(self.parsed.items)
+        """The items that were given, in the form in which they are compared; an answer that can't be read counts as one
+        wrong item, so that silence never scores better than a wrong answer."""
+        parsed = self.parsed
+        return NOTHING_READ if not parsed.valid and not parsed.items else _comparable(self.row, parsed.items)
 
     @cached_property
     def gold(self) -> frozenset:
         """The items that were asked for, in the same form."""
-        return comparable(self.row.gold)
+        return _comparable(self.row, self.row.gold)
 
 
-def comparable(items: Sequence[Any]) -> frozenset:
-    """Items as a set in which two spellings of one name are equal."""
-    return frozenset((item[0], _key(item[1])) if isinstance(item, tuple) else _key(item) for item in items)
+NOTHING_READ = frozenset([("", "")])
+"""What is compared for an answer without a single item that could be read: one item that is never gold."""
 
 
-def _key(name: str) -> str:
+def _comparable(row: EvalRow, items: Items) -> frozenset:
+    """Items as a set in which two spellings of one name are equal. Of a closed set they are compared as the candidates
+    that were chosen: two candidates may differ in spelling alone."""
+    closed = bool(row.candidates)
+    if row.form == "typed_spans":
+        return frozenset((item[0] if closed else _key(item[0]), _key(item[1])) for item in items)
+    if closed and row.form in ("label", "labels"):
+        return frozenset(items)
+    return frozenset(map(_key, items))
+
+
+def _key(name: Any) -> str:
     return normal(name) or name

@@ -55,6 +55,11 @@ class EvalTask(Declaration):
     unseen: bool = Field(
         False, description="mixture: ask in the wordings of conf/eval/wordings, which training never sees"
     )
+    choices: str | None = Field(
+        None,
+        min_length=1,
+        description="released: the input lists the possible answers behind these words; one of them is right",
+    )
     kind: Annotated[str, OneOf(KINDS)] | None = Field(
         None, description="task type; null takes it from the folder's name or the form"
     )
@@ -71,10 +76,9 @@ class EvalTask(Declaration):
     published: Published | None = Field(None, description="the paper's points for it")
 
     def metric_names(self, kind: str, form: str) -> list[str]:
-        """The declared metrics or those that fit, the primary one first."""
+        """The declared metrics or those that fit, the primary one first; the invalid rate is always among them."""
         names = self.metrics or defaults(kind, form)
-        primary = self.primary or names[0]
-        return [primary, *(name for name in names if name != primary)]
+        return list(dict.fromkeys([self.primary or names[0], *names, "invalid_rate"]))
 
 
 def load_eval_tasks(names: Sequence[str] | None = None, own: str | None = None) -> list[EvalTask]:

@@ -8,7 +8,7 @@ from ecomgpt.eval.task import GENERAL, EvalTask
 from ecomgpt.sources.dataset import Dataset
 
 RELATIONS: dict[str, str] = {
-    "in_domain": "the task itself was trained on; its rows were not",
+    "in_domain": "the task itself or its dataset's training side was trained on; its rows were not",
     "unseen_instructions": "the same, asked in wordings that training never saw",
     "held_out_task": "task family and dataset were trained on, this task of the dataset was not",
     "cross_dataset": "the task family was trained on, on other datasets",
@@ -51,8 +51,10 @@ class Trained:
             return "general"
         if task.format == "mixture" and task.task in self.tasks:
             return "unseen_instructions" if task.unseen else "in_domain"
+        known = task.dataset in self.datasets or task.name in self.evaluated
+        # The dataset before the family: its own training side was read, whatever was asked about it.
+        if known and task.format != "mixture":
+            return "in_domain"
         if task.family not in self.families:
             return "cross_task"
-        if task.dataset not in self.datasets and task.name not in self.evaluated:
-            return "cross_dataset"
-        return "held_out_task" if task.format == "mixture" else "in_domain"
+        return "held_out_task" if known else "cross_dataset"

@@ -7,13 +7,13 @@ The one rule by which answers are read, for every form and both languages:
 * Two names are equal if their `normal` forms are: Unicode NFKC (full-width letters become plain ones), case folded,
   runs of white space as one space, white space around and punctuation at the end removed.
 * A list is split at ``,`` ``，`` ``、`` ``;`` ``；``, at line ends and at the task's own separator. A comma between two
-  digits (``1,000``) splits nothing. A candidate whose own name holds a separator is seen whole. Empty parts are
-  skipped, doubles count once.
+  digits (``1,000``, ``1，000``) splits nothing. A candidate whose own name holds a separator is seen whole. Empty parts
+  are skipped, doubles count once.
 * ``None``, alone, is the empty list (unless it is a candidate).
 * Nothing is guessed: a text that merely contains a candidate, or is close to one, is not that candidate.
 
 What can't be matched stays among the items as written, so that it counts as a wrong answer, and makes the answer
-invalid.
+invalid. A line of a typed answer that can't be read stays whole, under no type.
 """
 
 import re
@@ -39,7 +39,7 @@ NONE = "None"
 SEPARATOR = ", "
 
 _TRAILING = ".,;:!?。、"  # NFKC turns the other full-width marks into these.
-_SPLIT = r"(?<!\d),|,(?!\d)|[，、;；\n]"
+_SPLIT = r"(?<!\d)[,，]|[,，](?!\d)|[、;；\n]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +130,20 @@ def _parse_typed(text: str, types: "_Names", open_names: "_Names") -> Parsed:
         colons = [match.start() for match in re.finditer("[:：]", line)]
         if not colons:
             valid = False
+            pairs.append(("", line))
             continue
         # A type whose own name holds a colon is seen whole; only as many colons as such a name has are tried.
         heads = [at for at in colons[: types.most_colons + 1] if types.find(line[:at].strip()) is not None]
         at = heads[-1] if heads else colons[0]
         head, rest = line[:at].strip(), line[at + 1 :].strip()
         type_ = types.find(head)
-        terms = () if normal(rest) == normal(NONE) else _unique(_pieces(rest, open_names))
-        valid = valid and bool(rest) and (type_ is not None or not types.names)
+        none = normal(rest) == normal(NONE)
+        terms = () if none else _unique(_pieces(rest, open_names))
+        readable = (none or bool(terms)) and (type_ is not None or not types.names)
+        valid = valid and readable
         pairs.extend((head if type_ is None else type_, term) for term in terms)
+        if not readable and not terms:
+            pairs.append(("", line))
     return Parsed(_unique(pairs), valid)
 
 

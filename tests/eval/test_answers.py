@@ -120,9 +120,11 @@ def test_typed_lines() -> None:
     assert parse("typed_spans", text, types) == Parsed(
         (("Brand", "Acme"), ("Brand", "Zeta Inc."), ("Size: EU", "42")), True
     )
-    assert parse("typed_spans", "Brand: Acme\nno colon here", types) == Parsed((("Brand", "Acme"),), False)
+    assert parse("typed_spans", "Brand: Acme\nno colon here", types) == Parsed(
+        (("Brand", "Acme"), ("", "no colon here")), False
+    )
     assert parse("typed_spans", "Maker: Acme", types) == Parsed((("Maker", "Acme"),), False)
-    assert parse("typed_spans", "Brand:", types) == Parsed((), False)
+    assert parse("typed_spans", "Brand:", types) == Parsed((("", "Brand:"),), False)
     assert render("typed_spans", (("颜色", "红"),), ["Brand", "颜色"]) == "Brand: None\n颜色: 红"
 
 

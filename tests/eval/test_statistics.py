@@ -10,7 +10,7 @@ import pytest
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.eval.analysis import INVALID, analyse
-from ecomgpt.eval.baselines import BASELINES, baseline
+from ecomgpt.eval.baselines import BASELINES, baselines, best_constant
 from ecomgpt.eval.metrics_file import Change
 from ecomgpt.eval.rows import Answer, EvalRow
 from ecomgpt.eval.score import score
@@ -49,7 +49,7 @@ def test_scores_are_json_and_the_same_each_time() -> None:
     first = score(task("t"), answers(0.6))
     written = {name: one.as_json() for name, one in first.metrics.items()}
     assert first.metrics == score(task("t"), answers(0.6)).metrics
-    assert written == json.loads(json.dumps(written)) and first.n == 40 and first.primary == "micro_f1"
+    assert written == json.loads(json.dumps(written)) and first.n == 40 and first.primary == "accuracy"
     for name, one in first.metrics.items():
         assert one.low <= one.value <= one.high, name
     with pytest.raises(ValueError, match="no answers"):
@@ -114,7 +114,7 @@ def test_holm_by_hand() -> None:
     assert corrected == pytest.approx({"b": 0.04, "c": 0.09, "a": 0.09, "d": 0.9})
     assert math.isnan(found["untested"].p_holm)
     compared = compare({"t": answers(0.2)}, {"t": answers(0.8), "other": answers(0.1)})
-    assert list(compared) == ["t"] and compared["t"].metric == "micro_f1"
+    assert list(compared) == ["t"] and compared["t"].metric == "accuracy"
 
 
 def test_baselines_answer_every_form() -> None:
@@ -137,22 +137,30 @@ def test_baselines_answer_every_form() -> None:
             )
             for at in range(6)
         ]
-        for name in BASELINES:
-            given = baseline(name, questions, seed=1)
-            assert len(given) == 6 and given == baseline(name, questions, seed=1)
-        assert baseline("majority", questions, 1) == [target] * 6
-        assert baseline("copy", questions, 1)[2] == "text 2 红色 shoe"
-        assert all(
-            Answer(row, text).parsed.valid
-            for row, text in zip(questions, baseline("random", questions, 1), strict=True)
-        )
-    assert len(set(baseline("random", rows(), 1))) == 2
+        declared = task(form)
+        found = baselines(declared, questions, seed=1)
+        assert tuple(found) == BASELINES and found == baselines(declared, questions, seed=1)
+        assert best_constant(declared, questions) == target
+        assert found["constant"][declared.metric_names(questions[0].kind, form)[0]] == 1.0
+        assert all(0 <= value <= 1 for values in found.values() for value in values.values())
+        if form != "text":
+            assert found["random"]["invalid_rate"] == 0
 
 
-def test_a_random_answer_to_two_candidates_is_right_half_the_time() -> None:
-    questions = rows(400)
-    given = [Answer(row, text) for row, text in zip(questions, baseline("random", questions, 3), strict=True)]
-    assert score(task("t"), given).values["accuracy"] == pytest.approx(0.5, abs=0.1)
+def test_the_best_constant_is_not_always_the_most_frequent_target() -> None:
+    """Three of eight rows say ``a``; ``b`` alone or with ``c`` is in five."""
+    targets = ["a"] * 3 + ["b, c"] * 2 + ["b, d"] * 2 + ["b"]
+    questions = [
+        replace(row, target=target, candidates=tuple("abcd"), form="labels", gold=())
+        for row, target in zip(rows(8), targets, strict=True)
+    ]
+    assert best_constant(task("t"), questions) in ("b, c", "b, d")
+
+
+def test_a_random_answer_is_expected_and_not_drawn_once() -> None:
+    found = baselines(task("t"), rows(20), seed=3)["random"]
+    assert found["accuracy"] == found["micro_f1"] == 0.5
+    assert found["macro_f1"] == pytest.approx(0.49, abs=0.03)
 
 
 def test_analysis_shows_where_answers_go_wrong() -> None:

@@ -56,8 +56,11 @@ def test_rouge_is_that_of_rouge_score_with_our_tokens(one: str, other: str) -> N
     row = [answer(other, one)]
     assert value("rouge_1", row) == pytest.approx(expected["rouge1"].fmeasure)
     assert value("rouge_l", row) == pytest.approx(expected["rougeL"].fmeasure)
-    if min(len(tokens(one)), len(tokens(other))) > 1:
-        assert value("rouge_2", row) == pytest.approx(expected["rouge2"].fmeasure)
+    assert value("rouge_2", row) == pytest.approx(expected["rouge2"].fmeasure)
+
+
+def test_one_token_has_no_pair_of_tokens() -> None:
+    assert value("rouge_2", [answer("shoe", "shoe")]) == 0.0
 
 
 def test_rouge_l_is_that_of_torchmetrics_with_our_tokens() -> None:
@@ -114,10 +117,9 @@ def test_several_labels_by_hand() -> None:
 
 def test_terms_by_hand() -> None:
     rows = [answer("red shoe, Acme", "Red shoe., shoe", "spans", (), "Condition_Extract"), answer("x", "", "spans")]
-    assert value("micro_f1", rows) == pytest.approx(2 * 1 / (2 + 3))
-    # Given: "red shoe" 1, "shoe" 2/3. Gold: "red shoe" 1, "Acme" 0, "x" 0.
-    precision, recall = (1 + 2 / 3) / 2, 1 / 3
-    assert value("partial_f1", rows) == pytest.approx(2 * precision * recall / (precision + recall))
+    # Nothing given counts as one wrong term. "shoe" has no gold term left: "red shoe" is paired already.
+    assert value("micro_f1", rows) == value("partial_f1", rows) == pytest.approx(2 * 1 / (3 + 3))
+    assert value("partial_f1", [answer("red shoe, Acme", "shoe", "spans")]) == pytest.approx(2 * (2 / 3) / (1 + 2))
 
 
 def test_typed_terms_by_hand() -> None:
@@ -126,6 +128,71 @@ def test_typed_terms_by_hand() -> None:
     assert value("micro_f1", rows) == pytest.approx(2 * 2 / (3 + 3))
     assert value("macro_f1", rows) == pytest.approx((2 / 3 + 2 / 3) / 2)
     assert value("partial_f1", rows) == pytest.approx(2 / 3)
+
+
+SILENT = ("", " ", "…", "no colon here", "Colour")
+
+
+@pytest.mark.parametrize("text", SILENT)
+def test_silence_and_garbage_cost_what_a_wrong_answer_costs(text: str) -> None:
+    labels = [answer("a", "a", "label", ["a", "b"]) for _ in range(5)]
+    for name in ("accuracy", "micro_f1"):
+        silent, wrong = (
+            value(name, [*labels, *[answer("a", given, "label", ["a", "b"]) for _ in range(5)]])
+            for given in (text, "b")
+        )
+        assert silent == wrong == 0.5
+    types = ["Brand", "Colour"]
+    for target in ("Brand: None\nColour: None", "Brand: Acme\nColour: None"):
+        right = [answer("Brand: Acme\nColour: red", "Brand: Acme\nColour: red", "typed_spans", types, "NER")]
+        silent, wrong = (
+            value("micro_f1", [*right, answer(target, given, "typed_spans", types, "NER")])
+            for given in (text, "Brand: Zeta")
+        )
+        assert silent <= wrong < 1
+    for name in ("micro_f1", "partial_f1", "exact_match"):
+        assert value(name, [answer("None", text, "spans")]) < 1
+
+
+def test_a_line_without_a_colon_costs() -> None:
+    types = ["Brand", "Colour"]
+    plain, more = (
+        value("micro_f1", [answer("Brand: Acme\nColour: None", given, "typed_spans", types, "NER")])
+        for given in ("Brand: Acme", "Brand: Acme\nand it is red")
+    )
+    assert plain == 1.0 and more == pytest.approx(2 / 3)
+
+
+def test_a_closed_set_is_compared_as_chosen() -> None:
+    """``M`` and ``m`` are two candidates."""
+    assert value("accuracy", [answer("M", "m", "label", ["M", "m"])] * 6) == 0.0
+    assert value("accuracy", [answer("M", "M", "label", ["M", "m"])]) == 1.0
+    assert value("micro_f1", [answer("M, m", "m", "labels", ["M", "m"])]) == pytest.approx(2 / 3)
+    assert value("accuracy", [answer("Large", "large.", "label", ["Large", "Small"])]) == 1.0
+
+
+def test_two_labels_written_like_a_third_one_are_read_as_meant() -> None:
+    names = ("Food", "Drinks", "Food, Drinks")
+    row = EvalRow(
+        id="1",
+        task="t",
+        prompt=Prompt("", "x", ""),
+        target="Food, Drinks",
+        candidates=names,
+        form="labels",
+        kind="CLS",
+        gold=("Food", "Drinks"),
+    )
+    assert Answer(row, "Food, Drinks").given == Answer(row, "Drinks; Food").given == Answer(row, "").gold
+
+
+def test_a_full_stop_is_not_answered_by_silence() -> None:
+    assert value("exact_match", [answer(".", "")]) == 0.0 and value("exact_match", [answer(".", ".")]) == 1.0
+
+
+def test_a_full_width_comma_between_digits_splits_nothing() -> None:
+    assert value("micro_f1", [answer("1，000", "1，000", "spans")]) == 1.0
+    assert len(answer("1，000", "1，000", "spans").given) == 1
 
 
 def test_token_f1_by_hand() -> None:

@@ -56,7 +56,7 @@ def test_answers_made_elsewhere_are_scored_and_scored_again(capsys: pytest.Captu
     metrics = json.loads(first)
     for name, task in metrics["tasks"].items():
         assert all(one["value"] == (metric != "invalid_rate") for metric, one in task["metrics"].items()), name
-    assert set(metrics["baselines"]) == {"majority", "random", "copy"}
+    assert set(metrics["baselines"]) == {"constant", "random", "copy"}
     capsys.readouterr()
     assert main(["job=rescore", "run=outputs/first"]) == 0
     assert "the same as before" in capsys.readouterr().out

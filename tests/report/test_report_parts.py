@@ -167,7 +167,7 @@ def test_the_terminal_table_fits_and_holds_every_number(tmp_path: Path, width: i
             cells += [points(arm[task[0]]["metrics"][task[4]]["value"]) for task in TASKS]
         for cell in cells:
             assert cell in text, cell
-    assert ("majority 27.0" in text) == (width >= 100)
+    assert ("constant 27.0" in text) == (width >= 100)
 
 
 def test_the_terminal_obeys_no_escape_or_markup_of_the_data(tmp_path: Path) -> None:

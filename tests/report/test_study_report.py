@@ -111,7 +111,7 @@ def test_what_belongs_in_a_report_is_there(sweep: Path) -> None:
         "1 min 24 s",
         "data.kinds",
         "raw, atomic",
-        "majority",
+        "constant",
         "66 / 32 / 2",
         "read off a figure",
         "1, 2, 3",

@@ -53,7 +53,7 @@ class EvalConfig:
     candidates: str = option("sample", "labels a prompt offers", choices=("sample", "all"))
     max_candidates: int = option(20, "most labels a prompt offers with candidates=sample", low=2)
     untrained: bool = option(True, "score the model before training too", jobs=("run",), decides="scores")
-    baselines: bool = option(True, "score majority, random and copy answers too", **SCORES)
+    baselines: bool = option(True, "score answers that need no model too: constant, random, copy", **SCORES)
 
 
 @dataclass

@@ -28,7 +28,7 @@ RELEASED = tuple(name for name in METRIC_NAMES if name.startswith("released_"))
 LOWER_IS_BETTER = frozenset({"invalid_rate"})
 
 _BY_FORM: dict[str, tuple[str, ...]] = {
-    "label": ("micro_f1", "macro_f1", "accuracy", "exact_match", "rouge_l"),
+    "label": ("accuracy", "micro_f1", "macro_f1", "exact_match", "rouge_l"),
     "labels": ("micro_f1", "macro_f1", "exact_match", "rouge_l"),
     "spans": ("micro_f1", "partial_f1", "exact_match", "rouge_1", "rouge_2", "rouge_l"),
     "typed_spans": ("micro_f1", "macro_f1", "partial_f1", "exact_match", "rouge_1", "rouge_2", "rouge_l"),
@@ -47,6 +47,8 @@ def defaults(kind: str, form: str) -> list[str]:
         form: A key of `ecomgpt.tasks.answers.FORMS`.
     """
     valid = _BY_KIND.get(kind, _BY_KIND["Generate"]) if form == "text" else _BY_FORM[form]
+    if (kind, form) == ("Extract", "label"):  # A choice among texts of the input: no row has another's classes.
+        valid = ("accuracy", "rouge_l", "exact_match")
     return [*valid, "invalid_rate", *RELEASED]
 
 

@@ -27,7 +27,7 @@ def cleaned(answer: Answer) -> str:
     text, kind = answer.text, answer.row.kind
     if kind == "CLS":
         return text.strip().replace(".", "") if text else ERROR
-    empty = {"Condition_Extract": len(text.strip()) <= 1, "Extract": not text.replace(".", "").replace(" ", "")}.get(
+    empty = {"Condition_Extract": len(text.strip()) <= 1, "Extract": not text.replace(".", "").strip()}.get(
         kind, not text
     )
     return ERROR if empty else text

@@ -16,13 +16,14 @@ from ecomgpt.eval.rows import Answer
 
 def terms_by_type(text: str, separator: str) -> dict[str, dict[str, None]]:
     """The lines ``Type: term, term``, cut at the first ``: ``. The script gathers terms in a set, whose order is
-    chance; here they keep the order in which they first appear."""
+    chance; here they keep the order in which they first appear, but for the empty term: ``hash("")`` is 0, so a
+    CPython set yields it first."""
     found: dict[str, dict[str, None]] = {}
     for line in text.split("\n"):
         type_, colon, terms = line.partition(": ")
         if colon and not line.endswith(": "):
             found.setdefault(type_, {}).update(dict.fromkeys(terms.split(separator)))
-    return found
+    return {type_: dict.fromkeys(sorted(terms, key=bool)) for type_, terms in found.items()}
 
 
 def tag(text: str, types: dict[str, dict[str, None]]) -> list[str]:

@@ -13,11 +13,8 @@ from ecomgpt.eval.rows import Answer
 
 
 def rouge_n(one: str, other: str, n: int) -> float:
-    """ROUGE-n F. Texts too short for any n-gram match only if their tokens are equal."""
-    left, right = tokens(one), tokens(other)
-    if len(left) < n and len(right) < n:
-        return float(bool(left) and left == right)
-    return overlap_f1(_grams(left, n), _grams(right, n))
+    """ROUGE-n F, 0 where a text is too short for any n-gram, as in ``rouge_score``."""
+    return overlap_f1(_grams(tokens(one), n), _grams(tokens(other), n))
 
 
 def rouge_l(one: str, other: str) -> float:

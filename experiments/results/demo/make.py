@@ -34,13 +34,13 @@ def page(metrics: dict[str, Any], environment: dict[str, Any]) -> str:
     lines = [
         "# The default run on the demo store",
         "",
-        f"Micro F1 in points. `python experiments/results/demo/make.py <folder>`: {training['steps']:,} steps, "
+        f"Each task by its metric of record, in points. `python experiments/results/demo/make.py <folder>`: {training['steps']:,} steps, "
         f"{training['tokens']:,} tokens, seed {environment['seed']}, trained in {seconds // 60} min {seconds % 60} s "
         f"on {environment['cores']} cores ({environment['cpu']}); commit `{(environment['git_commit'] or '?')[:10]}`; "
         f"{versions}.",
         "",
-        "| task | relation to training | rows | untrained | trained, 95 % interval | best simple baseline |",
-        "| - | - | - | - | - | - |",
+        "| task | relation to training | rows | metric | needs no model | untrained | trained, 95 % interval | invalid |",
+        "| - | - | -: | - | -: | -: | -: | -: |",
     ]
     for name, task in metrics["tasks"].items():
         metric = task["primary"]
@@ -50,7 +50,8 @@ def page(metrics: dict[str, Any], environment: dict[str, Any]) -> str:
         value, low, high = (f"{100 * score[key]:.1f}" for key in ("value", "low", "high"))
         lines.append(
             f"| {task['title']} ({task['language']}) | {task['relation'].replace('_', ' ')} | {task['n']} "
-            f"| {100 * before:.1f} | **{value}** [{low}, {high}] | {100 * best:.1f} |"
+            f"| {metric.replace('_', ' ')} | {100 * best:.1f} | {100 * before:.1f} | **{value}** [{low}, {high}] "
+            f"| {100 * task['metrics']['invalid_rate']['value']:.1f} |"
         )
     return "\n".join([*lines, "", "![scores](scores.png)", ""])
 

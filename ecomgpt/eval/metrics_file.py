@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 DIGITS = 6
+RANKED_ACCURACY = "ranked_accuracy"
+"""The share of rows whose likeliest candidate is right, beside the scores of generated answers."""
 SIGNIFICANT = 0.05
 """A difference counts as a win or a loss where its p-value is below this."""
 
@@ -33,17 +35,16 @@ class Score:
     def has_interval(self) -> bool:
         return self.known and math.isfinite(self.low) and math.isfinite(self.high)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, float | None]:
         """As files hold it: null for what is not known."""
-        numbers = _rounded(value=self.value, low=self.low, high=self.high)
-        return {**numbers, "note": self.note} if self.note else numbers
+        return _rounded(value=self.value, low=self.low, high=self.high)
 
     @classmethod
-    def from_json(cls, value: Any) -> Score:
+    def from_json(cls, value: Any, note: str = "") -> Score:
         """From ``{"value", "low", "high"}``, or from a bare number as baselines have it."""
         parts = value if isinstance(value, Mapping) else {"value": value}
         value, low, high = (_finite(parts.get(key)) for key in ("value", "low", "high"))
-        return cls(value, low, high, str(parts.get("note") or ""))
+        return cls(value, low, high, note)
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class TaskResult:
         title, language, family: As the task's declaration has them.
         published: The paper's points by metric; ``win``, ``tie`` and ``loss`` are its people's verdicts in percent.
         relation: A key of `ecomgpt.eval.trained.RELATIONS`; empty where the training data are unknown.
+        wordings: The metric of record in each way of asking, the first as scored; empty where there was one.
     """
 
     name: str
@@ -112,6 +114,7 @@ class TaskResult:
     family: str = ""
     published: dict[str, float] = field(default_factory=dict)
     relation: str = ""
+    wordings: list[float] = field(default_factory=list)
 
     def score(self, metric: str = "") -> Score:
         """The score of ``metric``, or of the metric of record."""
@@ -119,6 +122,7 @@ class TaskResult:
 
     def as_json(self) -> dict[str, Any]:
         """The task's entry in the file."""
+        notes = {metric: score.note for metric, score in self.metrics.items() if score.note}
         return {
             "n": self.n,
             "primary": self.primary,
@@ -128,6 +132,8 @@ class TaskResult:
             "family": self.family,
             **({"published": self.published} if self.published else {}),
             **({"relation": self.relation} if self.relation else {}),
+            **({"notes": notes} if notes else {}),
+            **({"wordings": self.wordings} if self.wordings else {}),
         }
 
     @classmethod
@@ -137,7 +143,10 @@ class TaskResult:
         Raises:
             TypeError, ValueError, KeyError, AttributeError: If the entry is something else.
         """
-        metrics = {metric: Score.from_json(score) for metric, score in entry["metrics"].items()}
+        metrics = {
+            metric: Score.from_json(score, str((entry.get("notes") or {}).get(metric) or ""))
+            for metric, score in entry["metrics"].items()
+        }
         texts = {key: str(entry.get(key) or "") for key in ("language", "family", "relation")}
         return cls(
             name=name,
@@ -145,6 +154,7 @@ class TaskResult:
             primary=str(entry.get("primary") or next(iter(metrics), "")),
             metrics=metrics,
             title=str(entry.get("title") or name),
+            wordings=[float(value) for value in entry.get("wordings") or ()],
             published={key: float(value) for key, value in (entry.get("published") or {}).items()},
             **texts,
         )

@@ -6,10 +6,11 @@ from typing import Any
 from ecomgpt.config.schema import Config
 from ecomgpt.eval.baselines import BASELINES
 from ecomgpt.eval.baselines import baselines as of_task
-from ecomgpt.eval.metrics_file import DIGITS, TaskResult
+from ecomgpt.eval.metrics_file import DIGITS, RANKED_ACCURACY, TaskResult
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.score import score
 from ecomgpt.eval.statistics.averages import averages
+from ecomgpt.eval.statistics.counts import counts
 from ecomgpt.eval.statistics.paired import compare
 from ecomgpt.eval.suite import QUESTIONS_SEED, Suite
 from ecomgpt.eval.trained import Trained
@@ -25,9 +26,18 @@ def results(suite: Suite, answers: Answers, trained: Trained | None) -> dict[str
         answers: By task.
         trained: What the model was trained on; None where it is unknown.
     """
-    scores = {task.name: score(task, answers[task.name]) for task, _ in suite}
-    tasks: dict[str, dict[str, Any]] = {}
+    own = [task for task, _ in suite if not task.varies]
+    scores = {task.name: score(task, answers[task.name]) for task in own}
+    ways: dict[str, list[float]] = {}
     for task, _ in suite:
+        base = scores.get(task.varies)
+        if base is not None and task.decoding == "rank":
+            base.counts[RANKED_ACCURACY] = counts([answers[task.name]], "accuracy")[0]
+        elif base is not None:
+            again = counts([answers[task.name]], base.primary)[0].value
+            ways.setdefault(task.varies, [base.values[base.primary]]).append(again)
+    tasks: dict[str, dict[str, Any]] = {}
+    for task in own:
         points = vars(task.published) if task.published else {}
         one = scores[task.name]
         tasks[task.name] = TaskResult(
@@ -40,14 +50,15 @@ def results(suite: Suite, answers: Answers, trained: Trained | None) -> dict[str
             family=task.family,
             published={name: value for name, value in points.items() if value is not None},
             relation=trained.relation(task) if trained else "",
+            wordings=[round(value, DIGITS) for value in ways.get(task.name, [])],
         ).as_json()
-    return {"tasks": tasks, "averages": averages([task for task, _ in suite], scores, trained)}
+    return {"tasks": tasks, "averages": averages(own, scores, trained)}
 
 
 def baselines(suite: Suite) -> dict[str, dict[str, dict[str, float]]]:
     """Values of the answers that need no model: ``{baseline: {task: {metric: value}}}``."""
     found: dict[str, dict[str, dict[str, float]]] = {name: {} for name in BASELINES}
-    for task, rows in suite:
+    for task, rows in _own(suite):
         for name, values in of_task(task, rows, QUESTIONS_SEED).items():
             found[name][task.name] = {metric: round(value, DIGITS) for metric, value in values.items()}
     return found
@@ -55,13 +66,18 @@ def baselines(suite: Suite) -> dict[str, dict[str, dict[str, float]]]:
 
 def changes(before: Answers, after: Answers, suite: Suite) -> dict[str, dict[str, Any]]:
     """What training changed on each task: paired by row, p-values Holm-corrected over the tasks."""
-    primary = {task.name: task.metric_names(rows[0].kind, rows[0].form)[0] for task, rows in suite}
-    found = compare(before, after, primary)
+    primary = {task.name: task.metric_names(rows[0].kind, rows[0].form)[0] for task, rows in _own(suite)}
+    found = compare({name: before[name] for name in primary}, after, primary)
     return {task: {"metric": one.metric, **one.change.as_json()} for task, one in found.items()}
+
+
+def _own(suite: Suite) -> Suite:
+    """Without the variants."""
+    return [(task, rows) for task, rows in suite if not task.varies]
 
 
 def settings(config: Config) -> dict[str, Any]:
     """What scores depend on beside the model and how it answers."""
-    keys = ("limit", "candidates", "max_candidates")
+    keys = ("limit", "candidates", "max_candidates", "ranked", "wordings")
     own = {key: getattr(config.eval, key) for key in keys}
     return {"suite": config.eval.name, **own, "questions_seed": QUESTIONS_SEED, "seed": config.seed}

@@ -70,7 +70,10 @@ class Reuse:
     def file(self, model: str, task: EvalTask, rows: list[EvalRow]) -> Path:
         """Where the answers to a task's questions are kept."""
         questions = [astuple(row) for row in rows]
-        return self.folder / f"{value_hash([model, task.name, limits(self.spec.config.eval, task), questions])}.jsonl"
+        return (
+            self.folder
+            / f"{value_hash([model, task.name, limits(self.spec.config.eval, task), task.decoding, questions])}.jsonl"
+        )
 
     def model(self) -> str:
         """Names the model with all that decides its answers beside the questions; empty where its weights are not

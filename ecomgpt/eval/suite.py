@@ -21,23 +21,24 @@ QUESTIONS_SEED = 0
 Suite = list[tuple[EvalTask, list[EvalRow]]]
 
 
-def load_suite(config: Config, manifest: Mapping[str, Any]) -> Suite:
+def load_suite(config: Config, manifest: Mapping[str, Any], seed: int = QUESTIONS_SEED) -> Suite:
     """The suite's tasks with their rows, in the order of the configuration.
 
     Args:
         config: The run's configuration.
         manifest: Of the mixture that the model was trained on, which names the tasks of ``eval.mixture``; empty for a
             model that this project did not train: then the tasks that the configuration would train on are taken.
+        seed: Decides wordings, candidates and their order; the rows are the same under every seed.
 
     Raises:
         UserError: If a declared task has no rows, a file is broken, or no task is left.
     """
     declared = load_eval_tasks(config.eval.tasks, config.paths.conf)
     made = mixture_tasks(config, manifest)
-    from_mixture = mixture_rows([*declared, *made], config)
+    from_mixture = mixture_rows([*declared, *made], config, seed=seed)
     suite: Suite = []
     for task in declared:
-        rows = from_mixture[task.name] if task.format == "mixture" else load_rows(task, config)
+        rows = from_mixture[task.name] if task.format == "mixture" else load_rows(task, config, seed)
         if not rows:
             raise UserError(
                 f"the evaluation task '{task.name}' has no rows: '{task.task}' gives none in its test split"
@@ -50,20 +51,21 @@ def load_suite(config: Config, manifest: Mapping[str, Any]) -> Suite:
     return suite
 
 
-def load_rows(task: EvalTask, config: Config) -> list[EvalRow]:
+def load_rows(task: EvalTask, config: Config, seed: int = QUESTIONS_SEED) -> list[EvalRow]:
     """The rows of a task that reads its own files or makes its own rows."""
     settings = config.eval
     if task.format == "general":
         return choose(general.rows(task, QUESTIONS_SEED), settings.limit)
     data = Path(config.paths.data).expanduser()
-    rows = read_released(
-        task, data, seed=QUESTIONS_SEED, candidates=settings.candidates, max_candidates=settings.max_candidates
-    )
+    rows = read_released(task, data, seed=seed, candidates=settings.candidates, max_candidates=settings.max_candidates)
     return choose(rows, settings.limit)
 
 
 def mixture_rows(
-    tasks: Iterable[EvalTask], config: Config, source: Callable[..., Iterator[Instruction]] = instructions
+    tasks: Iterable[EvalTask],
+    config: Config,
+    source: Callable[..., Iterator[Instruction]] = instructions,
+    seed: int = QUESTIONS_SEED,
 ) -> dict[str, list[EvalRow]]:
     """The rows of all tasks that come from the mixture, by task; every dataset is read once for seen wordings, once for
     unseen.
@@ -72,6 +74,7 @@ def mixture_rows(
         tasks: Those of other formats are passed over.
         config: The run's configuration, with the ``data`` and ``sources`` that the model was trained with.
         source: Gives the test rows of some tasks; see `ecomgpt.eval.mixture.instructions`.
+        seed: As for `load_suite`.
     """
     selected = [task for task in tasks if task.format == "mixture"]
     limit, declared = config.eval.limit, set(config.eval.tasks)
@@ -86,7 +89,7 @@ def mixture_rows(
                 for language in ("en", "zh") if task.language == "mul" else (task.language,):
                     wanted.setdefault((task.task or "", language), []).append(task)
         names = sorted({name for name, _ in wanted})
-        for made in source(config, names, QUESTIONS_SEED, unseen) if names else ():
+        for made in source(config, names, seed, unseen) if names else ():
             for task in wanted.get((made.task, made.language), ()):
                 found[task.name].add(from_instruction(made, task.name, task.kind))
     return {name: reservoir.rows() for name, reservoir in found.items()}

@@ -60,6 +60,10 @@ class EvalTask(Declaration):
         min_length=1,
         description="released: the input lists the possible answers behind these words; one of them is right",
     )
+    decoding: Literal["generate", "rank"] | None = Field(
+        None, description="write the answer, or rank the candidates; null takes eval.decoding"
+    )
+    varies: str = Field("", exclude=True, description="set by the program: the task that this one asks in another way")
     kind: Annotated[str, OneOf(KINDS)] | None = Field(
         None, description="task type; null takes it from the folder's name or the form"
     )
@@ -112,6 +116,8 @@ def _read(path: Path) -> list[EvalTask]:
 
 
 def _problems(task: EvalTask) -> Iterator[str]:
+    if task.varies:
+        yield "the key 'varies' is set by the program; leave it out"
     if task.format == "released" and not task.folder:
         yield "the key 'folder' is missing: the folder of test.json and meta-info.json, below paths.data"
     if task.format == "general" and (task.family, task.language) not in ((GENERAL, "en"), (GENERAL, "zh")):

@@ -14,8 +14,9 @@ from ecomgpt.eval.backends.predictions import Predictions
 from ecomgpt.eval.results import baselines, changes, results, settings
 from ecomgpt.eval.reuse import Reuse
 from ecomgpt.eval.rows import Answer
-from ecomgpt.eval.suite import Suite, load_suite
+from ecomgpt.eval.suite import Suite
 from ecomgpt.eval.trained import Trained
+from ecomgpt.eval.variants import with_variants
 from ecomgpt.job import report
 from ecomgpt.runtime.directory import Run, trained_run
 from ecomgpt.runtime.process_group import run_group
@@ -83,7 +84,7 @@ def evaluate(
         training: Facts of the training, for the record.
     """
     with run.stage("evaluate"):
-        suite = load_suite(config, manifest)
+        suite = with_variants(config, manifest, _ranks(model))
         if isinstance(model, Predictions):
             model.check(suite, run.path / "questions")
         passes = _passes(run, model, before)
@@ -113,7 +114,11 @@ def worker(config: Config, run: Run) -> None:
     else:
         config, model, manifest, _ = resolve_subject(config)
         before = None
-    answer_suite(load_suite(config, manifest), _passes(run, model, before))
+    answer_suite(with_variants(config, manifest, _ranks(model)), _passes(run, model, before))
+
+
+def _ranks(model: Backend) -> bool:
+    return getattr(model, "ranks", False)
 
 
 def _passes(run: Run, model: Backend, before: Backend | None) -> list[tuple[Path, Backend]]:

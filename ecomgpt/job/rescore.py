@@ -9,7 +9,8 @@ from ecomgpt.common.files import read_json, write_json
 from ecomgpt.config.schema import Config
 from ecomgpt.eval.predictions import finish
 from ecomgpt.eval.rows import Answer
-from ecomgpt.eval.suite import Suite, load_suite
+from ecomgpt.eval.suite import Suite
+from ecomgpt.eval.variants import RANKED, with_variants
 from ecomgpt.job import report
 from ecomgpt.job.evaluate import UNTRAINED, scored, training_provenance
 from ecomgpt.runtime.directory import Run, idle_run
@@ -38,7 +39,7 @@ def rescore(run: Run) -> dict[str, Any]:
             "the command that started it continues it"
         )
     config, manifest, training = training_provenance(config, run)
-    suite = load_suite(config, manifest)
+    suite = with_variants(config, manifest, ranks=(run.predictions / RANKED).is_dir())
     after = _answers(suite, run.predictions)
     before = _answers(suite, run.predictions / UNTRAINED) if "untrained" in old else None
     return scored(config, suite, after, before, manifest, training, old["settings"])

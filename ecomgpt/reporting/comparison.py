@@ -14,7 +14,7 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.common.progress import track
 from ecomgpt.eval.analysis import row_scores
 from ecomgpt.eval.metrics.names import LOWER_IS_BETTER, METRIC_NAMES
-from ecomgpt.eval.metrics_file import Score, TaskResult
+from ecomgpt.eval.metrics_file import RANKED_ACCURACY, Score, TaskResult
 from ecomgpt.eval.predictions import read_answers
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.statistics import uncertainty
@@ -78,6 +78,12 @@ def _unpaired(name: str, arms: Sequence[Arm], gathered: Gathered) -> Comparison:
         scores = [result.score(first.primary) for result in known[arm.label]]
         if len(scores) == len(arm.members):
             task.scores[arm.label] = scores[0] if len(scores) == 1 else Score(fmean(score.value for score in scores))
+            if all(RANKED_ACCURACY in result.metrics for result in known[arm.label]):
+                task.ranked[arm.label] = fmean(result.score(RANKED_ACCURACY).value for result in known[arm.label])
+            ways = [result.wordings for result in known[arm.label]]
+            if all(ways):
+                by_way = [fmean(values) for values in zip(*ways, strict=False)]
+                task.wordings[arm.label] = (min(by_way), max(by_way))
             task.invalid[arm.label] = fmean(result.score("invalid_rate").value for result in known[arm.label])
     return task
 

@@ -36,6 +36,10 @@ def _plain(one: Comparison) -> dict[str, Any]:
         "rows_won_tied_lost": {label: [round(share, 6) for share in parts] for label, parts in one.verdicts.items()},
         "invalid": {label: round(share, 6) for label, share in one.invalid.items()},
     }
+    if one.ranked:
+        found["ranked"] = {label: round(value, 6) for label, value in one.ranked.items()}
+    if one.wordings:
+        found["wordings"] = {label: [round(end, 6) for end in ends] for label, ends in one.wordings.items()}
     if one.baseline is not None:
         found["baseline"] = {"name": one.baseline[0], "value": round(one.baseline[1], 6)}
     if one.left_out:

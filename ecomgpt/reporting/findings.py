@@ -65,7 +65,15 @@ def _training(group: Comparison, arm: Arm, reference: Arm) -> str:
             f"{points(share)} % {name}" for share, name in zip(shares, ("before", "after"), strict=True)
         )
         sentence += f" Part of that is form: invalid answers were {invalid}."
-    return sentence
+    return f"{sentence}{_likeliest(group, reference, arm, 'before', 'after')}"
+
+
+def _likeliest(group: Comparison, one: Arm, other: Arm, first: str, second: str) -> str:
+    """Ability apart from form: what the arms score where the likeliest candidate is taken."""
+    shares = [group.ranked.get(arm.label) for arm in (one, other)]
+    if None in shares:
+        return ""
+    return f" The likeliest candidate is right on {points(shares[0])} % {first} and {points(shares[1])} % {second}."
 
 
 def _between(study: Study, group: Comparison, rivals: Sequence[Arm], reference: Arm) -> Iterator[str]:
@@ -92,6 +100,7 @@ def _between(study: Study, group: Comparison, rivals: Sequence[Arm], reference: 
             for arm in (best, reference)
         ]
         yield f"Beside answers that need no model ({points(group.baseline[1])}): {', '.join(listed)}."
+    yield _likeliest(group, best, reference, f"({best.label})", f"({reference.label})").strip()
     if group.left_out:
         yield f"Left out: {plural(len(group.left_out), 'task')} on which no arm is above such answers."
     if others:

@@ -69,6 +69,9 @@ def group_of(
             group.scores[arm.label] = uncertainty.score(by_seed(names, arm.label, counted))
         elif all(arm.label in task.scores for task in tasks):
             group.scores[arm.label] = Score(fmean(task.scores[arm.label].value for task in tasks))
+        closed = [task for task in tasks if task.ranked]
+        if closed and all(arm.label in task.ranked for task in closed):
+            group.ranked[arm.label] = fmean(task.ranked[arm.label] for task in closed)
         if all(arm.label in task.invalid for task in tasks):
             group.invalid[arm.label] = fmean(task.invalid[arm.label] for task in tasks)
     if reference is not None and reference in whole:

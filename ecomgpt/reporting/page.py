@@ -106,6 +106,7 @@ def _content(study: Study, example_rows: int) -> dict[str, Any]:
         ],
         "paper": tables.paper_rows(study),
         "baselines": any(task.baseline for task in study.tasks),
+        "ranks": any(task.ranked for task in study.tasks),
         "pooled": any(len(arm.seeds) > 1 for arm in study.arms),
         "cost": tables.cost_rows(study),
         "differing": tables.differing_rows(study) if len(labels) > 1 else [],

@@ -30,5 +30,5 @@ def as_csv(runs: Sequence[tuple[str, str, ReportedRun]]) -> str:
 def _rows(task: TaskResult) -> Iterator[dict[str, Any]]:
     about = {key: getattr(task, key) for key in ("language", "family", "relation", "n")}
     for metric, score in task.metrics.items():
-        numbers = {key: "" if value is None else value for key, value in score.as_json().items() if key != "note"}
+        numbers = {key: "" if value is None else value for key, value in score.as_json().items()}
         yield {"task": task.name} | about | {"metric": metric} | numbers

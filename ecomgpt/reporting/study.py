@@ -31,6 +31,8 @@ class Comparison:
         relation: How far the task lies from what every arm was trained on; ``mixed`` where the arms differ in that.
         baseline: The best answer that needs no model, by name, with its score; for a group the mean over its tasks.
         invalid: By arm, the share of answers without the form asked for; NaN where the runs did not measure it.
+        ranked: By arm, the share of rows whose likeliest candidate is right; for a group over its tasks that have it.
+        wordings: By arm, the lowest and the highest score over the ways in which the rows were asked.
         left_out: Tasks of the group that decide nothing, because every arm is at or below a baseline on them.
         without: By arm, the tasks without any one of which the arm's difference to the reference is no longer clear.
     """
@@ -46,6 +48,8 @@ class Comparison:
     relation: str = ""
     baseline: tuple[str, float] | None = None
     invalid: dict[str, float] = field(default_factory=dict)
+    ranked: dict[str, float] = field(default_factory=dict)
+    wordings: dict[str, tuple[float, float]] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     without: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

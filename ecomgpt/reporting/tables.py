@@ -38,6 +38,8 @@ class ArmScore:
     Attributes:
         standing: ``above``, ``level`` or ``below``: beside the best baseline.
         invalid: Share of answers without the form asked for; NaN where it is not known.
+        ranked: Share of rows whose likeliest candidate is right; NaN where it is not known.
+        wordings: Lowest and highest score over the ways of asking, where there were several.
     """
 
     score: Score
@@ -45,6 +47,8 @@ class ArmScore:
     best: bool
     standing: str
     invalid: float
+    ranked: float
+    wordings: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,10 @@ def score_row(study: Study, one: Comparison) -> ScoreRow:
     for arm in study.columns:
         score = one.scores.get(arm.label)
         best = score is not None and len(known) > 1 and sign * round(score.value, 4) == max(known) > min(known)
-        beside = (one.standing(arm.label), one.invalid.get(arm.label, math.nan))
-        cells.append(ArmScore(score, one.changes.get(arm.label), best, *beside) if score else None)
+        label = arm.label
+        invalid, likeliest = (shares.get(label, math.nan) for shares in (one.invalid, one.ranked))
+        beside = (one.standing(label), invalid, likeliest, one.wordings.get(label))
+        cells.append(ArmScore(score, one.changes.get(label), best, *beside) if score else None)
     metric = metric_name(one.metric) if one.metric else "mean"
     task = one.task
     if task is None:

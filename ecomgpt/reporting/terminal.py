@@ -31,7 +31,7 @@ from ecomgpt.reporting.text import (
 )
 
 WIDE = 100  # columns from which metric and rows have columns of their own
-FIXED = ("metric", "n", "seeds", "score", "diff.", "95 % interval", "p", "W/T/L", "baseline", "invalid")
+FIXED = ("metric", "n", "seeds", "score", "diff.", "95 % interval", "p", "W/T/L", "baseline", "invalid", "ranked")
 """Columns that never wrap; names of arms and tasks do."""
 STYLES = {"win": "green", "loss": "red", "tie": ""}
 CAPTION = (
@@ -101,7 +101,8 @@ def _arms(study: Study, group: Comparison, wide: bool) -> Table:
     """A line per arm: its mean over the tasks of the answer, after the best answers that need no model."""
     compared = ["diff.", "95 % interval", "p"] if study.reference else []
     more = ["seeds", "W/T/L"] if wide else []
-    table = _table(findings.described(group), "score", "95 % interval", "invalid", *compared, *more)
+    ranks = ["ranked"] if group.ranked and wide else []
+    table = _table(findings.described(group), "score", "95 % interval", "invalid", *ranks, *compared, *more)
     if group.baseline is not None:
         table.add_row(Text("best baseline"), Text(points(group.baseline[1])), style="dim")
     for arm in study.columns:
@@ -110,6 +111,7 @@ def _arms(study: Study, group: Comparison, wide: bool) -> Table:
             continue
         cells = [visible(arm.label), points(score.value) + _star(group, arm), interval(score)]
         cells.append(points(group.invalid.get(arm.label)))
+        cells += [points(group.ranked.get(arm.label)) for _ in ranks]
         verdicts = study.verdicts(arm, group)
         if change is not None:
             cells += _change(change, wide)

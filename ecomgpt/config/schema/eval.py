@@ -50,6 +50,17 @@ class EvalConfig:
         choices=("generate", "rank"),
         **{**SCORES, "decides": "answers"},
     )
+    ranked: bool = option(
+        True,
+        "rank the candidates of tasks with one right label too: ability beside form; in-process decoding only",
+        **{**SCORES, "decides": "answers"},
+    )
+    wordings: int = option(
+        1,
+        "ask every row in so many ways (wordings, order and sample of candidates) and report the spread",
+        low=1,
+        **{**SCORES, "decides": "answers"},
+    )
     candidates: str = option("sample", "labels a prompt offers", choices=("sample", "all"))
     max_candidates: int = option(20, "most labels a prompt offers with candidates=sample", low=2)
     untrained: bool = option(True, "score the model before training too", jobs=("run",), decides="scores")

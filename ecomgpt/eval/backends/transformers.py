@@ -28,6 +28,7 @@ class Transformers:
     """
 
     shards = True
+    ranks = True
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec, self.config, self.name = spec, spec.config, spec.name
@@ -45,7 +46,9 @@ class Transformers:
 
         settings = self.config.eval
         most_prompt, most_new = limits(settings, task)
-        return Decoding(most_new, most_prompt, self.batch_tokens, settings.beams, settings.decoding == "rank")
+        return Decoding(
+            most_new, most_prompt, self.batch_tokens, settings.beams, (task.decoding or settings.decoding) == "rank"
+        )
 
     def settings(self) -> dict[str, Any]:
         """Includes the batch size: in low precision scores move with the batches."""

@@ -34,12 +34,13 @@ def page(metrics: dict[str, Any], environment: dict[str, Any]) -> str:
     lines = [
         "# The default run on the demo store",
         "",
-        f"Each task by its metric of record, in points. `python experiments/results/demo/make.py <folder>`: {training['steps']:,} steps, "
+        "Each task by its metric of record, in points. `python experiments/results/demo/make.py <folder>`: "
+        f"{training['steps']:,} steps, "
         f"{training['tokens']:,} tokens, seed {environment['seed']}, trained in {seconds // 60} min {seconds % 60} s "
         f"on {environment['cores']} cores ({environment['cpu']}); commit `{(environment['git_commit'] or '?')[:10]}`; "
         f"{versions}.",
         "",
-        "| task | relation to training | rows | metric | needs no model | untrained | trained, 95 % interval | invalid |",
+        "| task | relation to training | rows | metric | needs no model | untrained | trained, 95 % | invalid |",
         "| - | - | -: | - | -: | -: | -: | -: |",
     ]
     for name, task in metrics["tasks"].items():

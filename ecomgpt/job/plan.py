@@ -23,6 +23,7 @@ from ecomgpt.model.tokenizer import tokenizer_of
 from ecomgpt.plan import measure
 from ecomgpt.plan.batch import choose
 from ecomgpt.plan.memory import Memory, trained_parameters
+from ecomgpt.plan.power import detectable
 from ecomgpt.plan.preflight import bloom_sizes, fits, need, of_size
 from ecomgpt.runtime.directory import Run
 from ecomgpt.runtime.machine import Machine, machine
@@ -41,6 +42,9 @@ QUICK = 20e6
 """Models of up to so many parameters take seconds to measure."""
 QUICK_STEPS = 21
 """Steps of such a model that are measured, the first to warm up; of others `ecomgpt.plan.measure.STEPS`."""
+ROWS = 250
+"""Rows of a task whose number is not limited."""
+SEEDS = (1, 3, 5)
 FULL_ROWS = 0.97
 """Share of a row's tokens that packing fills."""
 
@@ -70,8 +74,24 @@ def main(config: Config, run: Run | None) -> None:
     console.print(
         "Memory a device for training; + fits here. Estimates are within 15 % of measured peaks: docs/planning.md"
     )
+    _show_power(config, console)
     # Last, because it may take minutes: everything else is on the screen already.
     _show_time(config, here, console)
+
+
+def _show_power(config: Config, console: Console) -> None:
+    """What a comparison of two arms on the suite could show, by the number of seeds."""
+    tasks = len(config.eval.tasks)
+    if not tasks:
+        return
+    rows = config.eval.limit or ROWS
+    assumed, seeds_shown = "" if config.eval.limit else " (assumed)", " / ".join(map(str, SEEDS))
+    found = " / ".join(f"{100 * detectable(tasks * rows, seeds):.1f}" for seeds in SEEDS)
+    console.print(
+        f"Power: {tasks} tasks x {rows} rows{assumed} x {seeds_shown} seeds: "
+        f"a true difference of {found} points between two arms would be found in 4 of 5 cases, if the rows are about "
+        "different texts and seeds add 1 point (docs/statistics.md)."
+    )
 
 
 def _show_memory(config: Config, here: Machine, wanted: Memory, console: Console) -> None:

@@ -35,7 +35,7 @@ def test_variants_ask_the_same_rows_in_other_ways() -> None:
 
 def test_what_is_asked_the_same_is_not_asked_again() -> None:
     suite = with_variants(CONFIG, {}, ranks=False)[:1]
-    assert reworded(suite, suite, 2) == []
+    assert reworded(suite, [suite], 2) == []
 
 
 def test_open_tasks_are_not_ranked() -> None:

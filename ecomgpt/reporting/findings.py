@@ -18,17 +18,22 @@ NOTHING = "No task has a score in every arm: there is nothing to compare."
 
 
 def headline(study: Study) -> str:
+    """The answer as one text; see `sentences`."""
+    return " ".join(sentences(study))
+
+
+def sentences(study: Study) -> list[str]:
     """The answer: against answers that need no model first, then what training or the mixture changed."""
     group, reference = study.answer, study.reference
     if group is None:
-        return NOTHING if len(study.arms) > 1 else "No evaluation task has a score."
+        return [NOTHING if len(study.arms) > 1 else "No evaluation task has a score."]
     rivals = [arm for arm in study.challengers if arm.label in group.changes]
     rivals.sort(key=lambda arm: -group.changes[arm.label].value)
     if reference is None or not rivals:
         return _alone(study, group)
     if len(study.arms) == 1:
-        return f"{_standing(study, group, rivals[0])} {_training(group, rivals[0], reference)}"
-    return " ".join(filter(None, _between(study, group, rivals, reference)))
+        return [_standing(study, group, rivals[0]), _training(group, rivals[0], reference)]
+    return list(filter(None, _between(study, group, rivals, reference)))
 
 
 def _standing(study: Study, group: Comparison, arm: Arm) -> str:
@@ -42,7 +47,7 @@ def _standing(study: Study, group: Comparison, arm: Arm) -> str:
     words = {
         "above": "above answers that need no model",
         "level": "not clearly apart from answers that need no model",
-        "below": "BELOW answers that need no model",
+        "below": "below answers that need no model",
     }[group.standing(arm.label)]
     found = study.standings(arm, group)
     tasks = plural(len(group.tasks), "task")
@@ -56,7 +61,7 @@ def _training(group: Comparison, arm: Arm, reference: Arm) -> str:
     if change.verdict == "tie":
         sentence = f"Training made no clear difference to the untrained model's {before}: "
     else:
-        verb = "raised" if change.value > 0 else "LOWERED"
+        verb = "raised" if change.value > 0 else "lowered"
         sentence = f"Training {verb} the untrained model's {before}: "
     sentence += f"{_size(change)}, {_basis(group, arm, reference)}."
     shares = [group.invalid.get(one.label, math.nan) for one in (reference, arm)]
@@ -171,14 +176,14 @@ def _word(change: Change) -> str:
     return {"win": "better", "loss": "worse", "tie": "can't be told apart"}[change.verdict]
 
 
-def _alone(study: Study, group: Comparison) -> str:
+def _alone(study: Study, group: Comparison) -> list[str]:
     """Scores without a comparison."""
     ranked = [arm for arm in study.arms if arm.label in group.scores]
     if not ranked:
-        return NOTHING
+        return [NOTHING]
     best = max(ranked, key=lambda arm: group.scores[arm.label].value)
     first = "" if len(ranked) == 1 else f"Of {len(ranked)} arms, without a paired test, {best.label} scores highest. "
-    return f"{first}{_standing(study, group, best)} There is nothing to compare it with row by row."
+    return [f"{first}{_standing(study, group, best)}", "There is nothing to compare it with row by row."]
 
 
 def absent(study: Study) -> str:

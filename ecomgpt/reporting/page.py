@@ -93,6 +93,8 @@ def _content(study: Study, example_rows: int) -> dict[str, Any]:
         "study": study,
         "run": run,
         "headline": findings.headline(study),
+        "answer": (answer := findings.sentences(study))[0],
+        "basis": " ".join(answer[1:]),
         "absent": findings.absent(study),
         "notes": notes(study, readings),
         "labels": labels,

@@ -50,7 +50,9 @@ class Summary:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         study = self.study
         yield Text("")
-        yield Padding(Text(visible(findings.headline(study)), style="bold"), (0, 1))
+        answer, *basis = findings.sentences(study)
+        yield Padding(Text(visible(answer), style="bold"), (0, 1))
+        yield Padding(Text(visible(" ".join(basis))), (0, 1))
         without = findings.absent(study)
         if without:
             yield Padding(Text(visible(without), style="yellow"), (0, 1))

@@ -63,7 +63,7 @@ def compare(gathered: Gathered, reference: str | None = None) -> Study:
         means[:0] = deciding(means[0], tasks, arms, everyone, chosen, counted)
     if means and chosen is not None:
         leave_one_out(means[0], chosen, counted)
-    return Study(gathered, arms, backbones, chosen, tasks, means, uncompared)
+    return Study(gathered, arms, backbones, chosen, tasks, means, uncompared, counted)
 
 
 def _unpaired(name: str, arms: Sequence[Arm], gathered: Gathered) -> Comparison:

@@ -1,7 +1,8 @@
-"""`comparison.json`: all numbers, for other programs."""
+"""For other programs: `comparison.json` with all numbers, `counts.csv.gz` with what they were computed from."""
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 from ecomgpt.reporting.study import Comparison, Study
@@ -21,6 +22,21 @@ def as_json(study: Study) -> dict[str, Any]:
         "not_compared": study.uncompared,
         "absent": [vars(one) for one in study.gathered.absent],
     }
+
+
+def as_counts(study: Study) -> bytes:
+    """What every text adds to its task's metric of record, by arm and seed: the whole input of the comparison. Texts stand
+    there by their hash, without a word of them. `experiments/results/recompute.py` reads it back."""
+    lines = ["task,metric,kind,rows,arm,seed,text,sums"]
+    for task in study.tasks:
+        for arm in study.columns:
+            by_seed = study.counted.get(task.name, {}).get(arm.label, ())
+            for seed, one in zip(arm.seeds, by_seed, strict=False):
+                about = [task.name, task.metric, one.kind, str(one.rows), arm.label, seed]
+                head = ",".join(f'"{cell}"' if "," in cell else cell for cell in about)
+                for text, sums in zip(one.texts, one.sums, strict=True):
+                    lines.append(f"{head},{text},{' '.join(f'{number:.12g}' for number in sums)}")
+    return gzip.compress("\n".join([*lines, ""]).encode(), mtime=0)
 
 
 def _plain(one: Comparison) -> dict[str, Any]:

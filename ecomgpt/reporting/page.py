@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ecomgpt.common.files import read_json, write_json, write_text
+from ecomgpt.common.files import read_json, write_bytes, write_json, write_text
 from ecomgpt.common.hashing import code_hash, file_hash, value_hash
 from ecomgpt.config.roots import PACKAGE
 from ecomgpt.reporting import charts, curves, exports, findings, latex, tables, text
@@ -53,6 +53,7 @@ def write(
     write_text(folder / "results.csv", as_csv(runs))
     write_text(folder / "table.tex", _latex().get_template("table.tex.j2").render(content))
     write_json(folder / "comparison.json", exports.as_json(study))
+    write_bytes(folder / "counts.csv.gz", exports.as_counts(study))
     write_text(
         folder / "report.html",
         _environment(text.visible, autoescape=True).get_template("report.html.j2").render(content),

@@ -6,13 +6,18 @@ One run is a study of two arms, the model before training and the trained one.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ecomgpt.eval.metrics.names import LOWER_IS_BETTER
 from ecomgpt.eval.metrics_file import Change, Score, TaskResult
 from ecomgpt.reporting.arms import Arm
 from ecomgpt.reporting.gather import Gathered
 from ecomgpt.reporting.load import ReportedRun
+
+if TYPE_CHECKING:
+    from ecomgpt.eval.statistics.counts import Counts
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class Study:
         reference: The arm that the others are held against, if any.
         tasks, groups: Comparisons; the first group is the one that the answer in one sentence is about.
         uncompared: Why a task could not be compared row by row, by task.
+        counted: What the answers add to each task's metric of record, by task, arm and seed.
     """
 
     gathered: Gathered
@@ -96,6 +102,7 @@ class Study:
     tasks: list[Comparison]
     groups: list[Comparison]
     uncompared: dict[str, str]
+    counted: Mapping[str, Mapping[str, Sequence[Counts]]] = field(default_factory=dict)
 
     @property
     def run(self) -> ReportedRun | None:

@@ -1,8 +1,10 @@
 """Reports of sweeps and of any set of runs: what they say agrees with the runs' files, whatever those hold and lack."""
 
 import csv
+import gzip
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import warnings
@@ -99,6 +101,16 @@ def test_scores_are_means_over_the_seeds_files(sweep: Path) -> None:
         ]
     )
     assert one["overrides"] == "data=full_cot seed=2" and one["relation"] == "cross_task"
+
+
+def test_a_comparison_is_computed_again_from_its_counts(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = Path(__file__).parents[2] / "experiments" / "results" / "recompute.py"
+    runpy.run_path(str(script))["main"](str(sweep))
+    shown = capsys.readouterr().out
+    assert "Furthest from comparison.json: 0.000001" in shown or "Furthest from comparison.json: 0.000000" in shown
+    assert "titles: full_cot" in shown
+    counts = gzip.decompress((sweep / "counts.csv.gz").read_bytes()).decode()
+    assert "客户" not in counts and "Message" not in counts, "no word of the texts"
 
 
 def test_what_belongs_in_a_report_is_there(sweep: Path) -> None:

@@ -25,6 +25,7 @@ class Counts:
         compute: The metric: summed counts (..., columns) to values (...).
         rows: Number of rows behind the counts.
         note: Why the metric has no interval on these rows; empty where it has one.
+        kind: The task type, with which the metric's name gives ``compute`` again.
     """
 
     texts: tuple[str, ...]
@@ -32,6 +33,7 @@ class Counts:
     compute: Callable[[np.ndarray], np.ndarray]
     rows: int
     note: str = ""
+    kind: str = ""
 
     @cached_property
     def value(self) -> float:
@@ -78,7 +80,7 @@ def counts(runs: Sequence[Sequence[Answer]], name: str) -> list[Counts]:
         by_row = one.update(run, names)
         sums = np.zeros((len(texts), by_row.shape[1]))
         np.add.at(sums, line, by_row)
-        found.append(Counts(texts, sums, one.compute, len(run), note))
+        found.append(Counts(texts, sums, one.compute, len(run), note, first[0].row.kind))
     return found
 
 

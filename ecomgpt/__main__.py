@@ -1,6 +1,7 @@
 """The command ``python -m ecomgpt``: composes and checks the configuration, then starts the job."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except JobFailure as error:
         print(f"\necomgpt: the job failed: {error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # Whoever read the output is gone (`| head`): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         report(UserError(f"cannot read or write '{error.filename}': {error.strerror or error}"))

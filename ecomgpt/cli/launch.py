@@ -92,6 +92,9 @@ def execute(config: Config, run: Run) -> None:
         failure = JobFailure(cause_of(error))
         failure.add_note(f"The whole story: {run.logs / 'run.log'}")
         raise failure from error
+    except BaseException:  # Such as SystemExit, where whoever read the output is gone (`| head`).
+        run.update(state="interrupted", error=None, finished=now())
+        raise
     run.update(state="done", stage="done", error=None, finished=now())
 
 

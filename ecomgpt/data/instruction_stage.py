@@ -14,7 +14,7 @@ from ecomgpt.common.progress import track
 from ecomgpt.config.schema import Config
 from ecomgpt.data import manifest
 from ecomgpt.data.choose import Chooser, PlannedTask, Quota, top_k_per_task
-from ecomgpt.data.instructions import Block, Counts, FoundDatasets, blocks, data_root, planned
+from ecomgpt.data.instructions import Block, BlockCounts, FoundDatasets, blocks, data_root, planned
 from ecomgpt.data.leaks import Leaks
 from ecomgpt.data.parallel import ordered
 from ecomgpt.data.parts import Part, PartMaker
@@ -26,7 +26,7 @@ from ecomgpt.data.store import InstructionWriter, read_batches
 def write_instruction_files(config: Config, found: FoundDatasets, protection: Protection, folder: Path) -> None:
     """Writes ``<split>.arrow``, ``<split>_order.npy`` (each row's key of `choose.sort_keys`) and the manifest."""
     tasks = _tasks(config, found, protection)
-    counts = {dataset.name: Counts() for dataset in found.datasets}
+    counts = {dataset.name: BlockCounts() for dataset in found.datasets}
     leaks = {split: Leaks() for split in SPLITS}
     offered = {split: Counter[str]() for split in SPLITS}
     unmerged = folder / "parts"
@@ -66,7 +66,7 @@ def _tasks(config: Config, found: FoundDatasets, protection: Protection) -> list
     return tasks
 
 
-def _blocks(config: Config, found: FoundDatasets, counts: dict[str, Counts]) -> Iterator[Block]:
+def _blocks(config: Config, found: FoundDatasets, counts: dict[str, BlockCounts]) -> Iterator[Block]:
     broken: list[str] = []
     for dataset in found.datasets:
         try:

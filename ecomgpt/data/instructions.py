@@ -33,7 +33,7 @@ class FoundDatasets:
 
 
 @dataclass
-class Counts:
+class BlockCounts:
     """What became of a dataset's rows.
 
     Attributes:
@@ -111,7 +111,7 @@ def blocks(
     data: DataConfig,
     max_bad_rows: int,
     splits: Sequence[str],
-    counts: Counts,
+    counts: BlockCounts,
     what: str | None = None,
 ) -> Iterator[Block]:
     """The records of some splits of a dataset, in one pass over its rows.

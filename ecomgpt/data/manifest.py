@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecomgpt.data.choose import PlannedTask, Quota
-from ecomgpt.data.instructions import Counts, FoundDatasets
+from ecomgpt.data.instructions import BlockCounts, FoundDatasets
 from ecomgpt.data.leaks import Leaks
 from ecomgpt.data.protect import Protection
 from ecomgpt.sources.labelled import provenance
@@ -25,7 +25,7 @@ def of_instructions(
     data: str,
     found: FoundDatasets,
     tasks: Sequence[PlannedTask],
-    counts: dict[str, Counts],
+    counts: dict[str, BlockCounts],
     leaks: dict[str, Leaks],
     quotas: dict[str, Quota],
     protection: Protection,
@@ -71,7 +71,7 @@ def of_instructions(
     }
 
 
-def _split(name: str, number: int, counts: Counts, split: str, leaks: Leaks, quotas: Quota) -> dict[str, Any]:
+def _split(name: str, number: int, counts: BlockCounts, split: str, leaks: Leaks, quotas: Quota) -> dict[str, Any]:
     """One task in one split, from the offers of its records to what was chosen."""
     made = counts.tasks.get(split, {}).get(name) or TaskCounts()
     dropped = {f"{NOT_MADE}{reason}": count for reason, count in sorted(made.dropped.items())}

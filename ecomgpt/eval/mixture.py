@@ -17,7 +17,7 @@ from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.config.declarations import Strict, load
 from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config
-from ecomgpt.data.instructions import Counts, blocks, catalog, data_root, find, planned
+from ecomgpt.data.instructions import BlockCounts, blocks, catalog, data_root, find, planned
 from ecomgpt.eval.task import EvalTask
 from ecomgpt.sources.catalog import locate, missing
 from ecomgpt.tasks import engine
@@ -102,7 +102,7 @@ def instructions(config: Config, names: Sequence[str], seed: int, unseen: bool =
         if unseen:
             tasks = [task.model_copy(update={"instructions": wordings[task.name]}) for task in tasks]
         bad_rows = config.sources.max_bad_rows
-        for block in blocks(dataset, data_root(config), config.data, bad_rows, ["test"], Counts()):
+        for block in blocks(dataset, data_root(config), config.data, bad_rows, ["test"], BlockCounts()):
             yield from engine.instructions(dataset, block.records, tasks, seed, {}, block.split)
 
 

@@ -25,8 +25,8 @@ def as_json(study: Study) -> dict[str, Any]:
 
 
 def as_counts(study: Study) -> bytes:
-    """What every text adds to its task's metric of record, by arm and seed: the whole input of the comparison. Texts stand
-    there by their hash, without a word of them. `experiments/results/recompute.py` reads it back."""
+    """What every text adds to its task's metric of record, by arm and seed: the whole input of the comparison. Texts
+    stand there by their hash, without a word of them. `experiments/results/recompute.py` reads it back."""
     lines = ["task,metric,kind,rows,arm,seed,text,sums"]
     for task in study.tasks:
         for arm in study.columns:

@@ -1,7 +1,8 @@
 """Answers that need no model, so that a score means something.
 
-* ``constant``: one answer to every row, the best by the metric of record among the targets of the task's own rows. It
-  looks at the answers, so it is the most that can be had without reading, not a rival.
+* ``constant``: one answer to every row, the best by the metric of record among the targets of the task's own rows (for
+  several labels, among all sets of labels). It looks at the answers, so it is the most that can be had without reading,
+  not a rival.
 * ``random``: for closed candidates, a random one (or as many as another row has); else random words of the input, as
   many as another row's target has. Its scores are what is expected: means over many draws, for single labels exact.
 * ``copy``: the input itself.
@@ -15,12 +16,11 @@ from statistics import fmean
 
 from ecomgpt.eval.metrics.names import LOWER_IS_BETTER, metric
 from ecomgpt.eval.rows import Answer, EvalRow
-from ecomgpt.eval.score import score
 from ecomgpt.eval.task import EvalTask
 from ecomgpt.tasks.answers import render
 
 BASELINES = ("constant", "random", "copy")
-CONSTANTS = {"label": 200, "labels": 200, "spans": 50, "typed_spans": 50, "text": 30}
+CONSTANTS = {"label": 200, "labels": 200, "spans": 100, "typed_spans": 100, "text": 100}
 """Most constant answers that are tried, by form: the most frequent ones."""
 DRAWS = {"label": 50, "labels": 50, "spans": 20, "typed_spans": 20, "text": 5}
 """Random answers per row, by form."""
@@ -57,15 +57,26 @@ def best_constant(task: EvalTask, rows: Sequence[EvalRow]) -> str:
     form = rows[0].form
     tried = [target for target, _ in Counter(row.target for row in rows).most_common(CONSTANTS[form])]
     if form == "labels":
-        tried += dict.fromkeys(candidate for row in rows for candidate in row.candidates)
+        # Of all sets of one size the most frequent labels find most, so that micro F1 needs no other sets.
+        labels = [str(label) for label, _ in Counter(label for row in rows for label in row.gold).most_common()]
+        tried += [render("labels", labels[:size], (), rows[0].separator) for size in range(1, len(labels) + 1)]
+    elif form in ("spans", "typed_spans"):
+        tried.append(render(form, (), rows[0].candidates))
     name = task.metric_names(rows[0].kind, form)[0]
-    one, sign = metric(name, rows[0].kind), -1 if name in LOWER_IS_BETTER else 1
-    scores = [float(one.compute(one.update([Answer(row, text) for row in rows]).sum(0))) for text in tried]
+    sign = -1 if name in LOWER_IS_BETTER else 1
+    scores = [_value(name, [Answer(row, text) for row in rows]) for text in tried]
     return tried[max(range(len(tried)), key=lambda at: sign * round(scores[at], 12))]
 
 
 def _values(task: EvalTask, rows: Sequence[EvalRow], texts: Sequence[str]) -> dict[str, float]:
-    return score(task, [Answer(row, text) for row, text in zip(rows, texts, strict=True)]).values
+    answers = [Answer(row, text) for row, text in zip(rows, texts, strict=True)]
+    return {name: _value(name, answers) for name in task.metric_names(rows[0].kind, rows[0].form)}
+
+
+def _value(name: str, answers: Sequence[Answer]) -> float:
+    """The metric alone: a baseline is a point to hold a score against, without an interval."""
+    one = metric(name, answers[0].row.kind)
+    return float(one.compute(one.update(answers).sum(0)))
 
 
 def _random_answers(rows: Sequence[EvalRow], key: str) -> list[str]:

@@ -1,7 +1,7 @@
 """One evaluation row, and one answered row: what decoding reads and what every metric sees."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from ecomgpt.common.hashing import digest
@@ -124,7 +124,7 @@ class Answer:
         # "Food, Drinks" may be two labels or one that is called so: what is written as the target is, means the target.
         if row.form in ("label", "labels") and row.gold and self.text.strip() == row.target.strip():
             return Parsed(row.gold, True)
-        return parse(row.form, self.text, row.candidates, row.separator)
+        return _parse(row.form, self.text, row.candidates, row.separator)
 
     @cached_property
     def given(self) -> frozenset:
@@ -138,6 +138,9 @@ class Answer:
         """The items that were asked for, in the same form."""
         return _comparable(self.row, self.row.gold)
 
+
+_parse = lru_cache(maxsize=1024)(parse)
+"""Many rows get the same answer, above all from baselines."""
 
 NOTHING_READ = frozenset([("", "")])
 """What is compared for an answer without a single item that could be read: one item that is never gold."""

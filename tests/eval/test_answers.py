@@ -96,6 +96,7 @@ def test_every_separator_splits(text: str) -> None:
 
 def test_numbers_and_names_with_separators_stay_whole() -> None:
     assert parse("spans", "1,000 mAh, 2,5 cm").items == ("1,000 mAh", "2,5 cm")
+    assert parse("spans", "1，000毫安，红色").items == ("1，000毫安", "红色")
     candidates = ["Home, Garden", "Garden", "Toys"]
     assert parse("labels", "home, garden，toys", candidates) == Parsed(("Home, Garden", "Toys"), True)
     assert parse("labels", "a|b|c", ["a|b", "c"], separator="|") == Parsed(("a|b", "c"), True)
@@ -124,7 +125,8 @@ def test_typed_lines() -> None:
         (("Brand", "Acme"), ("", "no colon here")), False
     )
     assert parse("typed_spans", "Maker: Acme", types) == Parsed((("Maker", "Acme"),), False)
-    assert parse("typed_spans", "Brand:", types) == Parsed((("", "Brand:"),), False)
+    for line in ("Brand:", "Brand: ,,", "Maker: None"):
+        assert parse("typed_spans", line, types) == Parsed((("", line),), False)
     assert render("typed_spans", (("颜色", "红"),), ["Brand", "颜色"]) == "Brand: None\n颜色: 红"
 
 

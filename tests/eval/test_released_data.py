@@ -78,6 +78,22 @@ def perfect(task: EvalTask, data: Path) -> None:
     assert not wrong, f"{task.name}: {wrong}"
 
 
+def test_an_answer_chosen_from_the_input_is_right_or_wrong(released: dict[str, EvalTask], tmp_path: Path) -> None:
+    task = released["EN-Shop-Extract-qa"].model_copy(update={"choices": "Offers: "})
+    test = tmp_path / "eval" / task.name / "test.json"
+    line = '{"sentences": "Query: mug\\nOffers: red mug, blue jar, tea pot.", "spans": [{"term": "red mug"}]}'
+    break_line(test, 1, line)
+    (row,) = read_released(task, tmp_path, seed=1)
+    assert (row.form, row.kind, row.candidates) == ("label", "Extract", ("red mug", "blue jar", "tea pot"))
+    values = [score(task, [Answer(row, text)]).values for text in ("Red mug.", "tea pot", row.text)]
+    assert [one["accuracy"] for one in values] == [1.0, 0.0, 0.0]
+    assert [one["invalid_rate"] for one in values] == [0.0, 0.0, 1.0]
+    assert values[0]["rouge_l"] == 1.0 and values[2]["rouge_l"] > 0.3
+    break_line(test, 1, line.replace('"red mug"', '"mug"'))
+    with pytest.raises(UserError, match="none of those that 'sentences' lists"):
+        read_released(task, tmp_path, seed=1)
+
+
 def test_perfect_answers_to_the_real_tasks_score_one(real_data: Path) -> None:
     if not (real_data / "ecom_instruct_v1").is_dir():
         pytest.skip("no ecom_instruct_v1/ in the data folder")

@@ -18,7 +18,15 @@ Pairs = list[tuple[str, str, str]]
 """(input text, prediction, target)."""
 
 PIECES = ["red", "shoe", "红", "红色", ", ", ",", ".", " ", "None", "Colour", ": ", "\n", "\u3000", "\t", "a. b", "错"]
-TEXT = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+TERM = st.sampled_from(["", "red", "re", "shoe", "红色", "None"])
+LINE = st.tuples(st.sampled_from(["Colour", "Item", "颜色", ""]), st.lists(TERM)).map(
+    lambda line: f"{line[0]}: {', '.join(line[1])}"
+)
+TEXT = st.one_of(
+    st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
+    st.lists(LINE, max_size=3).map("\n".join),
+    st.text(" .\n\t\r\u3000\xa0\u2028", max_size=4),
+)
 TARGET = TEXT.filter(lambda text: bool(text.strip()))
 ROWS = st.lists(st.tuples(TEXT, TEXT, TARGET), min_size=1, max_size=5)
 
@@ -121,7 +129,7 @@ KINDS: dict[str, tuple[str, Callable[[Pairs], dict[str, float]]]] = {
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-@settings(max_examples=150)
+@settings(max_examples=400)
 @given(rows=ROWS)
 @example(rows=[("红色 shoe", "Colour: 红色", "Colour: 红色"), ("shoe", "", "Colour: shoe, red")])
 @example(rows=[("", "", "."), ("red", ".", "red")])

@@ -154,6 +154,51 @@ def test_silence_and_garbage_cost_what_a_wrong_answer_costs(text: str) -> None:
         assert value(name, [answer("None", text, "spans")]) < 1
 
 
+NOTHING: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "label": ("red", ("red", "blue", "pink"), "pink"),
+    "labels": ("red, blue", ("red", "blue", "pink"), "pink"),
+    "spans": ("red shoe", (), "big hat"),
+    "typed_spans": ("A: None\nB: None", ("A", "B"), "A: hat\nB: None"),
+    "text": ("red shoe", (), "big hat"),
+}
+"""By form: target, candidates, a wrong answer."""
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+@pytest.mark.parametrize("text", ["", " \n", "...", "no colon", "A:", "A: ;", "C: None", "\u3000"])
+def test_silence_and_garbage_never_beat_a_wrong_answer(form: str, text: str) -> None:
+    """But for macro F1, in which an answer outside the classes is no class of its own."""
+    target, candidates, wrong = NOTHING[form]
+    for perfect in range(3):
+        right = [answer(target, target, form, candidates)] * perfect
+        for name in defaults("Generate", form):
+            if name not in ("macro_f1", "invalid_rate") and not name.startswith(("released", "rouge", "chrf")):
+                silent = value(name, [*right, answer(target, text, form, candidates)])
+                assert silent <= value(name, [*right, answer(target, wrong, form, candidates)]) < 1, name
+
+
+@settings(max_examples=60)
+@given(st.data(), st.sampled_from(sorted(FORMS)))
+def test_the_order_of_rows_changes_nothing(data: st.DataObject, form: str) -> None:
+    target, candidates, wrong = NOTHING[form]
+    texts = [data.draw(st.sampled_from([target, wrong, "", "a\nA: a"])) for _ in range(5)]
+    rows = [answer(target, text, form, candidates) for text in texts]
+    shuffled = data.draw(st.permutations(rows))
+    for name in METRIC_NAMES:
+        assert value(name, rows) == pytest.approx(value(name, shuffled)), name
+
+
+def test_types_without_candidates_are_names_like_others() -> None:
+    assert value("micro_f1", [answer("Brand: Acme", "brand: ACME", "typed_spans")]) == 1.0
+    rows = [answer("M: x\nm: None", "M: None\nm: x", "typed_spans", ["M", "m"], "NER")]
+    assert value("micro_f1", rows) == value("macro_f1", rows) == 0.0
+
+
+def test_terms_are_paired_one_to_one_for_the_largest_sum() -> None:
+    # "a b" to "a b" 1 and "a c" to "a b c" 4/5, rather than 4/5 and 1/2.
+    assert value("partial_f1", [answer("a b c, a b", "a b, a c", "spans")]) == pytest.approx(2 * (1 + 4 / 5) / (2 + 2))
+
+
 def test_a_line_without_a_colon_costs() -> None:
     types = ["Brand", "Colour"]
     plain, more = (

@@ -7,6 +7,7 @@ For each type in the answer's order and each of its terms but ``None``, every oc
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -60,11 +61,15 @@ def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
     return found
 
 
-def _entities(answer: Answer) -> tuple[set[tuple[str, int, int]], set[tuple[str, int, int]]]:
+def _entities(answer: Answer) -> tuple[frozenset[tuple[str, int, int]], frozenset[tuple[str, int, int]]]:
     """What the script reads from the given answer and from the gold one."""
     text, separator = answer.row.text, answer.row.separator
-    given = entities(tag(text, terms_by_type(answer.text or "error", separator)))
-    return given, entities(tag(text, terms_by_type(answer.row.target, separator)))
+    return _read(text, answer.text or "error", separator), _read(text, answer.row.target, separator)
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str, answer: str, separator: str) -> frozenset[tuple[str, int, int]]:
+    return frozenset(entities(tag(text, terms_by_type(answer, separator))))
 
 
 def types(answers: Sequence[Answer]) -> list[str]:

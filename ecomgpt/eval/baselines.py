@@ -22,7 +22,7 @@ from ecomgpt.tasks.answers import render
 BASELINES = ("constant", "random", "copy")
 CONSTANTS = {"label": 200, "labels": 200, "spans": 100, "typed_spans": 100, "text": 100}
 """Most constant answers that are tried, by form: the most frequent ones."""
-DRAWS = {"label": 50, "labels": 50, "spans": 20, "typed_spans": 20, "text": 5}
+DRAWS = {"label": 20, "labels": 20, "spans": 10, "typed_spans": 10, "text": 3}
 """Random answers per row, by form."""
 
 _PIECE = re.compile(r"[⺀-鿿豈-﫿぀-ヿ]|[^\s⺀-鿿豈-﫿぀-ヿ]+\s?")

@@ -59,6 +59,8 @@ def compose(*overrides: str) -> Config:
     Raises:
         UserError: With everything that is wrong.
     """
+    if odd := [item for item in overrides if not isinstance(item, str)]:
+        raise UserError(f"{odd[0]!r:.80} is no text; give overrides one by one, such as 'seed=2', 'data=no_atomic'")
     return configuration.configured(torchrun.overrides(list(overrides)))
 
 
@@ -126,7 +128,7 @@ def _configured(job: str | None, given: tuple[str | Config, ...]) -> tuple[Confi
     """The configuration of a job, and the command line that it stands for."""
     overrides = [f"job={job}"] if job else []
     if not any(isinstance(item, Config) for item in given):
-        overrides += map(str, given)
+        overrides += given  # type: ignore[arg-type]  # `compose` refuses what is no text.
         return compose(*overrides), overrides
     if len(given) != 1:
         raise UserError("give one configuration, or overrides; ecomgpt.compose takes the overrides of a configuration")

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
 
-from ecomgpt.common.errors import suggestion
+from hydra._internal.utils import _locate as imported
+
+from ecomgpt.common.errors import cause_of, suggestion
 from ecomgpt.common.nested import leaves
 from ecomgpt.config.check import check_value
 from ecomgpt.config.roots import declarations
@@ -24,13 +26,14 @@ SECRET = re.compile(r"(?i)(^|_)(api_?key|token|secret|password)s?$")
 
 def problems(config: Config) -> list[str]:
     """Every combination of keys that can't work."""
-    rules = (_limits, _readers, _job, _runs, _model, _names, devices, _batch, _precision, _lists, _folders, _secrets)
-    return [problem for rule in rules for problem in rule(config)]
+    rules = (_limits, _readers, _job, _runs, _model, _names, devices, _batch, _precision, _lists, _callbacks, _folders)
+    return [problem for rule in (*rules, _secrets) for problem in rule(config)]
 
 
 def _limits(config: Config) -> Iterator[str]:
     """Limits hold for values that interpolation or Hydra brought in, too."""
     yield from check_value(dataclasses.asdict(config), Config, None, "", "configuration")
+    yield from (f"{name} is empty; give a value or leave it out" for name in KEYS if attrgetter(name)(config) == "")
 
 
 def _readers(config: Config) -> Iterator[str]:
@@ -61,9 +64,9 @@ def _job(config: Config) -> Iterator[str]:
         yield "job=predict needs input=<file.jsonl>, one object with `instruction` and `input` per line"
     if config.input and not Path(config.input).is_file():
         yield f"input: the file '{config.input}' does not exist"
-    if config.push_to is not None and not HUB_ID.fullmatch(config.push_to):
+    if config.push_to and not HUB_ID.fullmatch(config.push_to):
         yield f"push_to={config.push_to}: job=export takes a hub id <owner>/<name> there"
-    if config.name is not None and not NAME.fullmatch(config.name):
+    if config.name and not NAME.fullmatch(config.name):
         yield f"name: '{config.name[:80]}' can't name a directory; use letters, digits, '-', '_' and '.', at most 200"
     if config.format == "lm_eval":
         given = [name for name in ("push_to", "merge", "dtype") if getattr(config, name) != KEYS[name].default]
@@ -214,6 +217,19 @@ def _lists(config: Config) -> Iterator[str]:
         yield f"trainer.betas: {config.trainer.betas} must be two numbers from 0 to below 1"
     if config.data.validation + config.data.test > 0.9:
         yield "data.validation and data.test together leave less than a tenth for training"
+
+
+def _callbacks(config: Config) -> Iterator[str]:
+    """A callback that can't be imported costs a second now, or the building of a mixture later."""
+    for name, node in config.trainer.callbacks.items() if config.job.name in ("run", "fit") else ():
+        key = f"trainer.callbacks.{name}"
+        if "_target_" not in node:
+            yield f"{key}: give {key}._target_=<package.module.Class>, a Lightning callback"
+            continue
+        try:
+            imported(node["_target_"])
+        except Exception as error:  # Whatever the module raises while it is imported.
+            yield f"{key}._target_: '{node['_target_']}' can't be imported: {cause_of(error.__cause__ or error)}"
 
 
 def _folders(config: Config) -> Iterator[str]:

@@ -32,7 +32,7 @@ def require(config: Config) -> None:
         UserError: With what is missing and, as advice, what would work; together one screen.
     """
     config = dataclasses.replace(config, model=with_shape_from_config(config.model, config.paths.models))
-    problems = [*_weights(config), *_data(config), *_suite(config), *_chat(config), *_callbacks(config)]
+    problems = [*_weights(config), *_data(config), *_suite(config), *_chat(config)]
     here = machine(config) if config.job.name in ("run", "fit") else None
     lacks_memory = here is not None and not fits(config, here)
     if here:
@@ -97,14 +97,6 @@ def _chat(config: Config) -> list[str]:
 
     asks = config.job.name == "evaluate" and config.model.source == "chat"
     return missing(config.chat) if asks or config.job.name == "pseudo_label" else []
-
-
-def _callbacks(config: Config) -> Iterator[str]:
-    """A callback that can't be imported costs a second now, or the building of a mixture later."""
-    if config.trainer.callbacks and config.job.name in ("run", "fit"):
-        from ecomgpt.trainer.extensions import problems
-
-        yield from problems(config.trainer)
 
 
 def _holds_weights(folder: Path) -> bool:

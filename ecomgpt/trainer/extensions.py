@@ -5,11 +5,10 @@ A resumed run continues its record in each of them, because each knows the run's
 
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.loggers import Logger
 from omegaconf import OmegaConf
@@ -65,20 +64,6 @@ def close(made: list[Logger]) -> None:
             import wandb
 
             wandb.finish()
-
-
-def problems(trainer: TrainerConfig) -> Iterator[str]:
-    """What is wrong with ``trainer.callbacks``, without making any."""
-    for name, node in trainer.callbacks.items():
-        key = f"trainer.callbacks.{name}"
-        if "_target_" not in node:
-            yield f"{key}: give {key}._target_=<package.module.Class>, a Lightning callback"
-            continue
-        try:
-            get_object(node["_target_"])
-        except Exception as error:
-            # Whatever the module raises while it is imported.
-            yield f"{key}._target_: '{node['_target_']}' can't be imported: {str(error).splitlines()[0]}"
 
 
 def wandb_logger(save_dir: str, **settings: Any) -> Logger:

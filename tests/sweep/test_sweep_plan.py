@@ -50,6 +50,12 @@ def test_output_folder_and_name_are_the_sweeps_own() -> None:
     assert not any(item.startswith(("name", "paths.output")) for job in sweep.jobs or [] for item in job)
 
 
+@pytest.mark.parametrize("given", [["job=report"], ["job=fit,plan"], ["job=compare", "seed=1,2"]])
+def test_a_job_that_makes_no_run_is_no_job_of_a_sweep(given: list[str]) -> None:
+    with pytest.raises(UserError, match=r"job=(report|plan|compare) makes no run.*leave --multirun out"):
+        planned(*given)
+
+
 def test_what_a_person_types_to_continue_has_no_preview() -> None:
     assert planned("seed=1,2", "name=x", "preview=true").command == "python -m ecomgpt --multirun seed=1,2 name=x"
 

@@ -67,15 +67,16 @@ def test_a_callback_on_the_command_line_joins_those_of_files() -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("nowhere.Mine", "trainer.callbacks.mine._target_: 'nowhere.Mine' can't be imported"),
-        ("lightning.pytorch.callbacks.Erly", "'lightning.pytorch.callbacks.Erly' can't be imported"),
+        ("nowhere.Mine", "'nowhere.Mine' can't be imported: ModuleNotFoundError: No module named 'nowhere'"),
+        ("json.Decoder", "'json.Decoder' can't be imported: ModuleNotFoundError: No module named 'json.Decoder'"),
+        ("..Mine", "'..Mine' can't be imported: ValueError: Error loading '..Mine': invalid dotstring."),
     ],
 )
 def test_a_wrong_target_is_refused_before_any_work(
     target: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*SETTINGS, f"paths.output={tmp_path}", f"trainer.callbacks.mine._target_={target}"]) == 2
-    assert message in capsys.readouterr().err
+    assert capsys.readouterr().err == f"ecomgpt: trainer.callbacks.mine._target_: {message}\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -18,6 +18,7 @@ from ecomgpt.config import command
 from ecomgpt.config.compose import merged, searchpath
 from ecomgpt.config.files import STUDIES
 from ecomgpt.config.schema import KEYS
+from ecomgpt.job import IN_PLACE
 
 LONGEST = 120
 """Characters of a job's directory name, before a hash stands for the rest."""
@@ -102,12 +103,16 @@ def plan(overrides: list[str], roots: list[Path]) -> Sweep:
         raise UserError(f"name: '{name}' can't name a sweep's directory; give one name")
     folder = Path(given.get("paths.output") or "multirun").expanduser().absolute() / name
     sweep = Sweep(folder, list(overrides), own, shared, jobs, hydra.sweeper["_target_"])
-    _refuse(sweep, hydra.sweeper)
+    _refuse(sweep, hydra)
     return sweep
 
 
-def _refuse(sweep: Sweep, sweeper: DictConfig) -> None:
-    """Jobs that would share a directory, and a search for the worst model."""
+def _refuse(sweep: Sweep, hydra: DictConfig) -> None:
+    """Jobs that make no run, jobs that would share a directory, and a search for the worst model."""
+    asked = {f"job={hydra.runtime.choices.job}", *sweep.own, *itertools.chain(*(sweep.jobs or []))}
+    alone = [f"job={name}" for name in IN_PLACE if f"job={name}" in asked]
+    if alone:
+        raise UserError(f"command line: {alone[0]} makes no run, so there is nothing to sweep; leave --multirun out")
     twice = [name for name, number in Counter(sweep.names).items() if number > 1]
     if twice:
         raise UserError(
@@ -117,7 +122,7 @@ def _refuse(sweep: Sweep, sweeper: DictConfig) -> None:
                 for name in twice
             )
         )
-    if str(sweeper.get("direction", "")).rpartition(".")[2] == "minimize":
+    if str(hydra.sweeper.get("direction", "")).rpartition(".")[2] == "minimize":
         raise UserError(
             "hydra.sweeper.direction=minimize: a job returns its mean score, of which more is better; "
             "give hydra.sweeper.direction=maximize, or take hydra/sweeper=search"

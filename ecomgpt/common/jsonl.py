@@ -2,9 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from ecomgpt.common.hashing import value_hash
 
 
 def encode_line(value: Any) -> bytes:
@@ -14,6 +16,20 @@ def encode_line(value: Any) -> bytes:
         return text.encode() + b"\n"
     except UnicodeEncodeError:
         return json.dumps(value).encode() + b"\n"
+
+
+def checked(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The object with a checksum of its contents, by which `intact` knows it again."""
+    return {**value, "check": _check(value)}
+
+
+def intact(value: Mapping[str, Any]) -> bool:
+    """False where a line says something else than was written; lines without a checksum count as whole."""
+    return "check" not in value or value["check"] == _check(value)
+
+
+def _check(value: Mapping[str, Any]) -> str:
+    return value_hash({key: one for key, one in value.items() if key != "check"})
 
 
 def append_line(path: Path, value: Any, *, sync: bool = False) -> int:

@@ -18,7 +18,11 @@ Passes = Sequence[tuple[Path, Backend]]
 
 def unanswered(suite: Suite, passes: Passes) -> int:
     """How many answers are not on disk yet."""
-    return sum(len(missing(_file(folder, task.name), rows)) for folder, _ in passes for task, rows in suite)
+    return sum(
+        len(missing(_file(folder, task.name), rows, backend.made_by(task)))
+        for folder, backend in passes
+        for task, rows in suite
+    )
 
 
 def answer_suite(suite: Suite, passes: Passes) -> None:
@@ -32,15 +36,16 @@ def answer_suite(suite: Suite, passes: Passes) -> None:
         pass
 
 
-def collect(suite: Suite, folder: Path) -> dict[str, list[Answer]]:
+def collect(suite: Suite, folder: Path, backend: Backend) -> dict[str, list[Answer]]:
     """All answers of a pass by task, once all are there; each task's file is put into the order of its rows."""
-    return {task.name: finish(_file(folder, task.name), rows) for task, rows in suite}
+    return {task.name: finish(_file(folder, task.name), rows, backend.made_by(task)) for task, rows in suite}
 
 
 def _answer(suite: Suite, passes: Passes, rank: int, world: int) -> Iterator[Answer]:
     for folder, backend in passes:
         for task, rows in suite:
-            yield from answer_missing(_file(folder, task.name), rows, partial(backend.answer, task), rank, world)
+            file, answer = _file(folder, task.name), partial(backend.answer, task)
+            yield from answer_missing(file, rows, answer, rank, world, backend.made_by(task))
             log.info("answered: %s, %s, %d rows", backend.name, task.name, len(rows))
 
 

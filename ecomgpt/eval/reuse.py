@@ -7,24 +7,17 @@ What cannot be named by its content (an endpoint, a hub model that is not on thi
 
 import shutil
 from dataclasses import astuple
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from ecomgpt.common.files import replacing
-from ecomgpt.common.hashing import code_hash, file_hash, value_hash
+from ecomgpt.common.hashing import value_hash
 from ecomgpt.common.log import log
-from ecomgpt.config.roots import PACKAGE
-from ecomgpt.config.schema import Config
 from ecomgpt.eval.backends import Backend, ModelSpec
 from ecomgpt.eval.backends.transformers import limits
+from ecomgpt.eval.identity import contents, decoded_by
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.suite import Suite
 from ecomgpt.eval.task import EvalTask
-
-WEIGHTS = (".safetensors", ".gguf", ".json", ".model", ".txt")
-"""Files that decide what a folder's model says."""
-LIBRARIES = ("torch", "transformers", "tokenizers")
 
 
 class Reuse:
@@ -78,47 +71,10 @@ class Reuse:
     def model(self) -> str:
         """Names the model with all that decides its answers beside the questions; empty where its weights are not
         here."""
-        from ecomgpt.runtime.machine import on_gpu
-
-        config = self.spec.config
-        weights = self._built() if config.model.source == "build" else _loaded(config)
+        weights = contents(self.spec)
         if weights is None:
             return ""
-        libraries = {name: version(name) for name in LIBRARIES}
-        rooms = [code_hash(PACKAGE / room) for room in ("data", "eval", "model", "tasks")]
-        return value_hash(
-            [weights, type(self.backend).__name__, self.backend.settings(), on_gpu(config.trainer), libraries, rooms]
-        )
-
-    def _built(self) -> list[Any]:
-        """A model that is built from nothing is its shape, its tokenizer and the seed."""
-        model = self.spec.config.model
-        tokenizer = self.spec.tokenizer() if self.spec.tokenizer else None
-        shape = [model.hidden_size, model.layers, model.heads, model.initializer_range, self.spec.config.seed]
-        return [*shape, tokenizer.backend_tokenizer.to_str() if tokenizer else None]
-
-
-def _loaded(config: Config) -> list[Any] | None:
-    """The contents of a folder's weights and tokenizer; of a hub model, the contents' names in the hub cache."""
-    from ecomgpt.model.locate import locate
-
-    found = locate(config.model, config.paths.models)
-    place = (
-        Path(found.path) if found.path and Path(found.path).is_dir() else _snapshot(found.path, config.model.revision)
-    )
-    if place is None:
-        return None
-    wanted = [place / config.model.gguf_file] if config.model.gguf_file else []
-    files = sorted(path for path in place.iterdir() if path.suffix in WEIGHTS and path.suffix != ".gguf")
-    # The hub cache links to files that are named by the hash of their contents.
-    return [(path.name, path.resolve().name if path.is_symlink() else file_hash(path)) for path in [*files, *wanted]]
-
-
-def _snapshot(name: str | None, revision: str | None) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    path = try_to_load_from_cache(name, "config.json", revision=revision) if name and name.count("/") == 1 else None
-    return Path(path).parent if isinstance(path, str) else None
+        return value_hash([weights, type(self.backend).__name__, decoded_by(self.spec.config, self.backend.settings())])
 
 
 def _copy(source: Path, target: Path) -> None:

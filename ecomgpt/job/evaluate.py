@@ -96,8 +96,8 @@ def evaluate(
             run_group(config, run, "ecomgpt.job.evaluate:worker")
         else:
             answer_suite(suite, passes)
-        after = collect(suite, run.predictions)
-        first = collect(suite, run.predictions / UNTRAINED) if before else None
+        after = collect(suite, run.predictions, model)
+        first = collect(suite, run.predictions / UNTRAINED, before) if before else None
         for folder, reuse in known:
             reuse.keep(suite, folder)
         described = {"model": model.name, **settings(config), **model.settings()}

@@ -1,9 +1,11 @@
 """job=predict: answers your own instructions with a trained run."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.hashing import value_hash
 from ecomgpt.config.schema import Config
 from ecomgpt.eval.predictions import predict
 from ecomgpt.eval.rows import EvalRow
@@ -15,6 +17,7 @@ def main(config: Config, run: Run) -> None:
     """Reads ``input``, one object with ``instruction`` and ``input`` per line, and writes answers to ``predict/``."""
     from ecomgpt.eval.backends.transformers import batch_tokens
     from ecomgpt.eval.decoding.generate import Decoding, answer
+    from ecomgpt.eval.identity import decoded_by, folder_contents
     from ecomgpt.model.loading import read_model, read_tokenizer
 
     assert config.input is not None  # A rule of the configuration.
@@ -28,7 +31,8 @@ def main(config: Config, run: Run) -> None:
     model, tokenizer = read_model(run.model).eval(), read_tokenizer(run.model)
     target = run.path / "predict" / f"{Path(config.input).stem}.jsonl"
     target.unlink(missing_ok=True)
-    for one in predict(target, rows, lambda missing: answer(model, tokenizer, missing, decoding)):
+    made_by = value_hash([folder_contents(run.model), decoded_by(config, dataclasses.asdict(decoding))])
+    for one in predict(target, rows, lambda missing: answer(model, tokenizer, missing, decoding), made_by):
         print(f"{one.row.id}\t{one.text}")
     print(f"Written to {target}")
 
@@ -53,7 +57,16 @@ def read_rows(path: Path) -> list[EvalRow]:
             problems.append(f"{path}:{number}: is no object with `instruction` and `input` ({error})")
             continue
         prompt = instruction_prompt(definition, instruction, text)
-        rows.append(EvalRow(id=str(value.get("id", number)), task="predict", prompt=prompt, target=""))
+        # An id of the user's names nothing here, so that it may repeat, or be another line's number.
+        rows.append(
+            EvalRow(
+                id=str(value.get("id", number)),
+                task="predict",
+                prompt=prompt,
+                target="",
+                record=f"{path.name}:{number}",
+            )
+        )
     if not rows and not problems:
         problems.append(f"{path}: holds no rows")
     if problems:

@@ -7,7 +7,7 @@ from typing import Any
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import read_json, write_json
 from ecomgpt.config.schema import Config
-from ecomgpt.eval.predictions import finish
+from ecomgpt.eval.predictions import damage, finish
 from ecomgpt.eval.rows import Answer
 from ecomgpt.eval.suite import Suite
 from ecomgpt.eval.variants import RANKED, with_variants
@@ -46,6 +46,15 @@ def rescore(run: Run) -> dict[str, Any]:
 
 
 def _answers(suite: Suite, folder: Path) -> dict[str, list[Answer]]:
+    broken: list[str] = []
+    for task, _ in suite:
+        file = folder / f"{task.name}.jsonl"
+        problems, changed = damage(file)
+        broken += problems
+        if changed:
+            print(f"{file}: {changed:,} answers are not those that the model gave; what stands there is scored")
+    if broken:
+        raise UserError(*broken[:20], advice=["The files are damaged: evaluate again under another name="])
     try:
         return {task.name: finish(folder / f"{task.name}.jsonl", rows) for task, rows in suite}
     except RuntimeError as error:

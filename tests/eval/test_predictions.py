@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.eval.predictions import answer_missing, finish, predict, read_answers
+from ecomgpt.eval.predictions import answer_missing, damage, finish, predict, read_answers
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.score import score
 from ecomgpt.eval.task import EvalTask
@@ -121,3 +121,40 @@ def test_broken_predictions_are_named(tmp_path: Path) -> None:
     ]
     with pytest.raises(UserError, match="cannot be read"):
         read_answers(tmp_path / "absent.jsonl")
+
+
+def test_two_questions_under_one_id_keep_their_own_answers(tmp_path: Path) -> None:
+    rows = [EvalRow(id="2", task="t", prompt=Prompt("", text, ""), target="") for text in ("tea", "cup")]
+
+    def echo(asked: Sequence[EvalRow]) -> Iterator[tuple[int, str, int]]:
+        yield from ((at, row.prompt.input, 0) for at, row in enumerate(asked))
+
+    answers = predict(tmp_path / "t.jsonl", rows, echo)
+    assert [one.text for one in answers] == ["tea", "cup"]
+    assert [one.text for one in read_answers(tmp_path / "t.jsonl")] == ["tea", "cup"]
+
+
+def test_answers_of_another_model_or_setting_are_asked_again(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        predict(path, ROWS, Backend(most=4), "short answers")
+    list(answer_missing(path, ROWS, Backend(), 1, 2, "short answers"))
+    again = Backend()
+    predict(path, ROWS, again, "long answers")
+    assert sorted(again.asked) == sorted(row.id for row in ROWS)
+    same = Backend()
+    predict(path, ROWS, same, "long answers")
+    predict(path, ROWS, same)  # Who does not say what answers takes what is there, and leaves it said.
+    predict(path, ROWS, same, "long answers")
+    assert not same.asked
+
+
+def test_an_answer_that_was_changed_on_disk_is_asked_again(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    predict(path, ROWS, Backend(), "model")
+    lines = path.read_bytes().split(b"\n")
+    lines[3] = lines[3].replace(b'"prediction": "a"', b'"prediction": "b"')
+    path.write_bytes(b"\n".join(lines))
+    assert damage(path) == ([], 1)
+    backend = Backend()
+    assert predict(path, ROWS, backend, "model")[3].text == "a" and backend.asked == ["t/3"]

@@ -57,7 +57,7 @@ def run(backend: Parrot, folder: Path, questions: Suite) -> bytes:
     assert reuse is not None
     reuse.recall(questions, folder)
     answer_suite(questions, [(folder, backend)])
-    collected(questions, folder)
+    collected(questions, folder, backend)
     reuse.keep(questions, folder)
     return (folder / "echo.jsonl").read_bytes()
 

@@ -43,6 +43,9 @@ class Backend(Protocol):
     def answer(self, task: EvalTask, rows: Sequence[EvalRow]) -> Iterator[Reply]:
         """Answers every row once, in any order; each answer is on disk before the next is requested."""
 
+    def made_by(self, task: EvalTask) -> str:
+        """Names what decides the answers to given questions, kept with each answer; see `ecomgpt.eval.identity`."""
+
     def settings(self) -> dict[str, Any]:
         """What the answers depend on besides model and questions, for ``settings`` in ``metrics.json``."""
 

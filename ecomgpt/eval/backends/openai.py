@@ -67,6 +67,11 @@ class OpenAI:
         limit = min(task.max_new_tokens, self.config.eval.max_new_tokens or task.max_new_tokens)
         return Request((("user", row.prompt.text),), max_tokens=limit)
 
+    def made_by(self, task: EvalTask) -> str:
+        """The request's key without its question."""
+        limit = min(task.max_new_tokens, self.config.eval.max_new_tokens or task.max_new_tokens)
+        return Request((), max_tokens=limit).key(self.chat)
+
     def settings(self) -> dict[str, Any]:
         """The endpoint, its parameters, and the cost of all answers, cached ones included."""
         from ecomgpt.eval.suite import load_suite

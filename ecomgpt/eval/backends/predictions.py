@@ -13,6 +13,7 @@ from typing import Any
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import write_bytes
+from ecomgpt.common.hashing import file_hash
 from ecomgpt.common.jsonl import encode_line
 from ecomgpt.eval.backends import ModelSpec, Reply
 from ecomgpt.eval.rows import EvalRow
@@ -42,6 +43,9 @@ class Predictions:
             raise UserError(*problems[:MOST_PROBLEMS])
         for at, row in enumerate(rows):
             yield Reply(at, *texts[row.id])
+
+    def made_by(self, task: EvalTask) -> str:
+        return file_hash(self.folder / f"{task.name}.jsonl")
 
     def settings(self) -> dict[str, Any]:
         return {"decoding": "read from files"}

@@ -50,6 +50,19 @@ class Transformers:
             most_new, most_prompt, self.batch_tokens, settings.beams, (task.decoding or settings.decoding) == "rank"
         )
 
+    def made_by(self, task: EvalTask) -> str:
+        """See `ecomgpt.eval.backends.Backend`."""
+        from ecomgpt.eval.identity import made_by
+
+        return made_by(self.answerer, self.config.eval, task)
+
+    @cached_property
+    def answerer(self) -> str:
+        """Model and settings; see `ecomgpt.eval.identity`."""
+        from ecomgpt.eval.identity import answerer
+
+        return answerer(self.spec, self.settings())
+
     def settings(self) -> dict[str, Any]:
         """Includes the batch size: in low precision scores move with the batches."""
         settings = self.config.eval

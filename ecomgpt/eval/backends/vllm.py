@@ -46,6 +46,19 @@ class Vllm:
                 tokens = list(output.outputs[0].token_ids)
                 yield Reply(one.index, text_of(tokenizer, tokens[:-1] if tokens[-1:] == ends else tokens), one.cut)
 
+    def made_by(self, task: EvalTask) -> str:
+        """See `ecomgpt.eval.backends.Backend`."""
+        from ecomgpt.eval.identity import made_by
+
+        return made_by(self.answerer, self.config.eval, task)
+
+    @cached_property
+    def answerer(self) -> str:
+        """Model and settings; see `ecomgpt.eval.identity`."""
+        from ecomgpt.eval.identity import answerer
+
+        return answerer(self.spec, self.settings())
+
     def settings(self) -> dict[str, Any]:
         """See `ecomgpt.eval.backends.Backend`."""
         settings = self.config.eval

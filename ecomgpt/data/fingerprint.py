@@ -17,7 +17,7 @@ from ecomgpt.config.roots import PACKAGE, declarations
 from ecomgpt.config.schema import Config, DataConfig
 from ecomgpt.data.instructions import FoundDatasets, data_root
 from ecomgpt.sources.catalog import locate
-from ecomgpt.tasks.declaration import read_task
+from ecomgpt.tasks.declaration import BUILDERS, read_task
 
 ROOMS = ("sources", "tasks", "data")
 """The rooms whose code decides what a mixture holds, but for `AFTERWARDS`."""
@@ -90,7 +90,7 @@ def own_code(folder: str) -> list[Path]:
     for path in sorted((Path(folder) / "tasks").rglob("*.yaml")):
         # `load_tasks` reports broken files and missing modules, together with all other problems.
         with contextlib.suppress(UserError, ModuleNotFoundError):
-            module = read_task(path).build.rpartition(".")[0]
-            spec = importlib.util.find_spec(module) if "." in module else None
+            module = read_task(path).module
+            spec = None if module.startswith(BUILDERS) else importlib.util.find_spec(module)
             found |= {Path(spec.origin)} if spec and spec.origin else set()
     return sorted(found)

@@ -11,7 +11,7 @@ from ecomgpt.config.declarations import Declaration, OneOf, Strict, load, load_a
 from ecomgpt.eval.general import GENERATORS
 from ecomgpt.eval.metrics.names import METRIC_NAMES, defaults
 from ecomgpt.eval.rows import KINDS
-from ecomgpt.tasks.families import FAMILIES
+from ecomgpt.sources.families import FAMILIES
 
 GENERAL = "general"
 """The family of tasks outside e-commerce."""
@@ -37,7 +37,7 @@ class EvalTask(Declaration):
         [], exclude=True, description="instead of 'language': one task per language, called <language>-<file name>"
     )
     family: Annotated[str, OneOf((*FAMILIES, GENERAL))] = Field(
-        description="key of ecomgpt.tasks.families, or general: outside e-commerce"
+        description="key of ecomgpt.sources.families, or general: outside e-commerce"
     )
     dataset: str = Field(description="the dataset behind it; decides what counts as another dataset")
     format: Literal["released", "mixture", "general"] = Field("released", description="where its rows come from")

@@ -13,9 +13,9 @@ from ecomgpt.config.declarations import Declaration, OneOf, Strict, load, load_a
 from ecomgpt.pseudo.answer import Axes, Rejected
 from ecomgpt.pseudo.forms import FORMS, Form, Text
 from ecomgpt.sources.dataset import Dataset
+from ecomgpt.sources.families import FAMILIES
 from ecomgpt.sources.records import KINDS, Dialogue, Product, Record, Search
 from ecomgpt.tasks.builders.dialogues import CUSTOMERS
-from ecomgpt.tasks.families import FAMILIES
 
 LANGUAGES = ("en", "zh")
 SLOT = re.compile(r"\{(\w+)\}")

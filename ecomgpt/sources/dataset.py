@@ -1,11 +1,12 @@
 """What `conf/sources/datasets/<name>.yaml` says of a dataset: where it lies, how it reads, what it may be used for."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from ecomgpt.config.declarations import Declaration
+from ecomgpt.config.declarations import Declaration, OneOf
+from ecomgpt.sources.families import FAMILIES
 
 
 class Dataset(Declaration):
@@ -20,7 +21,7 @@ class Dataset(Declaration):
     citation: str = Field(description="the work to cite")
     homepage: str = Field(description="where its authors describe it")
     obtain: str = Field(description="one sentence: how to get it, and whether that needs a registration")
-    family: str = Field(description="the task family of its own annotation")
+    family: Annotated[str, OneOf(FAMILIES)] = Field(description="the task family of its own annotation")
     records: list[str] = Field(description="the kinds of records it yields, as in ecomgpt.sources.records")
     reader: str = Field(description="its format, a key of ecomgpt.sources.readers.READERS")
     files: dict[str, list[str]] = Field(

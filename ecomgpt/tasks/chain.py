@@ -5,8 +5,8 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 
+from ecomgpt.sources.families import FAMILIES
 from ecomgpt.tasks.declaration import Task, load_tasks
-from ecomgpt.tasks.families import FAMILIES
 
 SORTS = ("raw", "simplification", "reversal", "recombination", "pseudo")
 """How a task came to be: as it stands in a dataset, by one of the golden operations, or labelled by a chat model."""

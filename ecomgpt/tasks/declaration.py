@@ -5,7 +5,7 @@ that it needs gives one task of the mixture, ``<dataset>.<task>``: that is how s
 hundred tasks.
 """
 
-import importlib
+import importlib.util
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ecomgpt.common.errors import UserError, suggestion
+from ecomgpt.common.errors import UserError, cause_of, suggestion
 from ecomgpt.config.declarations import Declaration, OneOf, load, load_all, one_or_named
+from ecomgpt.sources.families import FAMILIES
 from ecomgpt.sources.records import KINDS
 from ecomgpt.tasks.answers import FORMS
-from ecomgpt.tasks.families import FAMILIES
 
 if TYPE_CHECKING:
     from ecomgpt.sources.dataset import Dataset
@@ -122,18 +122,27 @@ class Task(Declaration):
         """Whether the wordings list the candidates; else they stand in the input, as the builder ordered them."""
         return "{candidates}" in self.instructions["en"][0]
 
+    @property
+    def module(self) -> str:
+        """The module of ``build``: one of ours, or the full path of one of the user's own."""
+        module = self.build.rpartition(".")[0]
+        ours = f"{BUILDERS}.{module}"
+        return module if "." in module or not importlib.util.find_spec(ours) else ours
+
     def function(self) -> Callable[..., Any]:
         """The builder that ``build`` names.
 
         Raises:
             UserError: If there is no such module or function.
         """
-        module, _, name = self.build.rpartition(".")
-        path = module if "." in module else f"{BUILDERS}.{module}"
+        path, name = self.module, self.build.rpartition(".")[2]
         try:
             found = importlib.import_module(path)
-        except ModuleNotFoundError:
-            raise UserError(f"task '{self.name}': build names the module '{path}', which does not exist") from None
+        except Exception as error:  # Whatever a module of the user's own raises.
+            raise UserError(
+                f"task '{self.name}': build names '{path}', which is no module of {BUILDERS}, nor can it be imported: "
+                f"{cause_of(error)}"
+            ) from None
         if not callable(getattr(found, name, None)):
             known = [key for key, value in vars(found).items() if callable(value) and value.__module__ == path]
             raise UserError(f"task '{self.name}': {path} has no function '{name}'{suggestion(name, known)}")

@@ -46,16 +46,21 @@ def test_one_yaml_is_a_task(tmp_path: Path, examples: dict[str, str]) -> None:
     assert rows[0].prompt.text.startswith("Below is an instruction that describes the purchase recommendation task.")
 
 
-def test_an_own_function_is_a_task(tmp_path: Path, examples: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_shop").mkdir()
-    (tmp_path / "my_shop" / "tasks.py").write_text(examples["python"], encoding="utf-8")
+@pytest.mark.parametrize("module", ["my_shop.tasks", "my_shop"])
+def test_an_own_function_is_a_task(
+    module: str, tmp_path: Path, examples: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(examples["python"], encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "my_shop", raising=False)
+    for name in ("my_shop", module):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     yaml = (
         examples["yaml"]
         .replace("worth_buying", "longest")
         .replace("record: Review", "record: Product")
-        .replace("reviews.satisfied", "my_shop.tasks.longest_word")
+        .replace("reviews.satisfied", f"{module}.longest_word")
         .replace("form: label", "form: spans")
         .replace("{candidates}", "")
         .replace("candidates: yes_no\n", "")
@@ -65,7 +70,7 @@ def test_an_own_function_is_a_task(tmp_path: Path, examples: dict[str, str], mon
     counts: dict[str, TaskCounts] = {}
     assert [row.target for row in instructions(dataset(), products, [task], 0, counts)] == ["Kettle"]
     before = digests(tmp_path)
-    (tmp_path / "my_shop" / "tasks.py").write_text(examples["python"].replace("max(", "min("), encoding="utf-8")
+    file.write_text(examples["python"].replace("max(", "min("), encoding="utf-8")
     assert len(before) == 1 and digests(tmp_path) != before, "another function is another mixture"
     assert counts["toy.longest"].dropped == {"the title has only one word": 1}
 

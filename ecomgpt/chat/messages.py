@@ -56,7 +56,7 @@ class Request:
         return digest(text, 16)
 
     def about_tokens(self) -> int:
-        """The prompt's tokens, roughly: four letters or one Chinese character a token."""
+        """The prompt's tokens, roughly: four letters or one Chinese character per token."""
         wide = sum(len(WIDE.findall(text)) for _, text in self.messages)
         return wide + (sum(len(text) for _, text in self.messages) - wide) // 4 + OVERHEAD * len(self.messages)
 

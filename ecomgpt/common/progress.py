@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 QUIET_SECONDS = 10.0
-"""Where the output is no terminal, a line at most this often."""
+"""Where the output is no terminal, one line at most this often."""
 
 
 def track(

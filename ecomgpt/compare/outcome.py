@@ -108,7 +108,7 @@ def _rows(arm: Tallies) -> list[Tally]:
 
 
 def _lines(found: Outcome) -> Iterator[str]:
-    """Everything that is no table, one sentence a line."""
+    """Everything that is no table, one sentence per line."""
     same = sum(pair.same for pair in found.pairs)
     yield f"{len(found.pairs):,} rows" + (
         f"; on {same:,} of them the answers are equal, which counts as a tie without asking." if same else "."

@@ -54,14 +54,14 @@ class Pair:
 
 
 class Sample(NamedTuple):
-    """The pairs to compare, in the order in which they are shown, and what was left out and why, a sentence each."""
+    """The pairs to compare, in the order in which they are shown, and what was left out and why, one sentence each."""
 
     pairs: list[Pair]
     notes: list[str]
 
 
 def find(a: Run, b: Run, settings: CompareConfig, seed: int) -> Sample:
-    """Matches the answers of both runs and draws ``settings.limit`` rows a task.
+    """Matches the answers of both runs and draws ``settings.limit`` rows per task.
 
     A smaller limit's rows are among a larger one's, and rows of all tasks are mixed, so that whoever stops early has
     seen some of each. Everybody gets the same order, so that two people who stop early have judged the same rows.

@@ -67,7 +67,7 @@ class Tallies:
     tasks: dict[str, Tally]
     whole: Tally | None
     verdicts: dict[str, str] = field(default_factory=dict)
-    """One a row, equal answers included."""
+    """One per row, equal answers included."""
 
 
 def tallies(pairs: Sequence[Pair], given: Mapping[str, Mapping[str, str]]) -> Tallies:

@@ -155,7 +155,7 @@ def devices(config: Config) -> Iterator[str]:
     if strategy.kind == "deepspeed" and strategy.stage == 0:
         yield "strategy.stage is 0, but DeepSpeed shards from stage 1 on"
     if strategy.offload_optimizer and strategy.kind != "deepspeed":
-        fsdp = "; strategy.offload_parameters=true moves the optimiser's states too"
+        fsdp = "; strategy.offload_parameters=true moves the optimizer's states too"
         instead = fsdp if strategy.kind == "fsdp" else ""
         yield f"strategy.offload_optimizer is DeepSpeed's, and strategy={strategy.name} is not{instead}"
     if strategy.offload_parameters and not (

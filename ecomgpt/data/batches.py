@@ -21,8 +21,8 @@ class Plan:
 
     Attributes:
         rows: Arrays of example indices; all epochs after one another.
-        rows_per_step: Rows of one optimiser step, over all processes and micro-batches.
-        steps: Number of optimiser steps.
+        rows_per_step: Rows of one optimizer step, over all processes and micro-batches.
+        steps: Number of optimizer steps.
         row_tokens: Capacity of a row.
     """
 
@@ -32,7 +32,7 @@ class Plan:
     row_tokens: int
 
     def step_examples(self, step: int) -> np.ndarray:
-        """Indices of all examples of an optimiser step."""
+        """Indices of all examples of an optimizer step."""
         rows = self.rows[step * self.rows_per_step : (step + 1) * self.rows_per_step]
         return np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
 
@@ -45,7 +45,7 @@ def plan(
     Args:
         lengths: Tokens of each example, shape (examples,).
         row_tokens: Capacity of a row.
-        batch_tokens: Tokens of an optimiser step; a multiple of ``row_tokens``.
+        batch_tokens: Tokens of an optimizer step; a multiple of ``row_tokens``.
         epochs: Passes over the data; a fraction is rounded up to whole steps.
         max_steps: Exactly this many steps instead, with as many passes as they take.
         seed: Decides the order.

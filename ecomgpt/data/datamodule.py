@@ -43,7 +43,7 @@ class Mixture(L.LightningDataModule):
         self.accumulate = self.plan.rows_per_step // (trainer.devices * trainer.nodes * self.micro_rows)
 
     def train_dataloader(self) -> DataLoader:
-        """One process's micro-batches; after a resume from the next optimiser step on."""
+        """One process's micro-batches; after a resume from the next optimizer step on."""
         rank, world, step = self._place()
         weighting = self.config.trainer.loss_weighting
         batches = MicroBatches(self.train, self.plan, rank, world, self.micro_rows, self.pad, weighting)
@@ -65,7 +65,7 @@ class Mixture(L.LightningDataModule):
         return (trainer.global_rank, trainer.world_size, trainer.global_step) if trainer else (0, 1, 0)
 
     def step_tokens(self, step: int) -> tuple[int, int, int]:
-        """Examples, tokens and target tokens of an optimiser step, over all processes."""
+        """Examples, tokens and target tokens of an optimizer step, over all processes."""
         examples = self.plan.step_examples(step)
         return len(examples), int(self.train.lengths[examples].sum()), int(self.train.num_targets[examples].sum())
 

@@ -74,7 +74,7 @@ def encode_examples(
         max_length: Tokens of prompt, answer and end of sequence.
 
     Yields:
-        One item a row; None where prompt (without input), answer and end of sequence exceed ``max_length``.
+        One item per row; None where prompt (without input), answer and end of sequence exceed ``max_length``.
     """
 
     def ids_of(text: str) -> list[int]:

@@ -35,7 +35,7 @@ def ordered(make: Callable[[], Callable[[T], R]], items: Iterable[T], processes:
         make: Gives the function; called once in each process, so it must be picklable, and what it loads is loaded
             once.
         items: A stream; only a few of its items are held at a time.
-        processes: How many; None for one a core, at most `MOST`. The results are the same for any number.
+        processes: How many; None for one per core, at most `MOST`. The results are the same for any number.
     """
     stream = iter(items)
     first = list(islice(stream, 2))

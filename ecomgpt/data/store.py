@@ -21,7 +21,7 @@ SCHEMA = pa.schema(
     + [("candidates", pa.list_(pa.string())), ("form", pa.string()), ("wording", pa.int32())]
 )
 ROWS = 2000
-"""Instructions a record batch."""
+"""Instructions per record batch."""
 
 
 class InstructionWriter:
@@ -84,7 +84,7 @@ def _instruction(row: dict[str, Any]) -> Instruction:
 
 
 def _batch(rows: Sequence[Instruction]) -> pa.RecordBatch:
-    """Columns straight from the objects: a dictionary a row would take twice the time."""
+    """Columns straight from the objects: a dictionary per row would take twice the time."""
     columns = [
         pa.array([getattr(row.prompt if name in Prompt.__slots__ else row, name) for row in rows], kind)
         for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True)

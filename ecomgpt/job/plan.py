@@ -33,7 +33,7 @@ from ecomgpt.strategy.registry import strategy_of
 PARTS = {
     "weights": "weights",
     "gradients": "gradients",
-    "optimizer": "optimiser states",
+    "optimizer": "optimizer states",
     "activations": "activations",
     "logits": "logits, short-lived",
     "libraries": "libraries",
@@ -72,7 +72,7 @@ def main(config: Config, run: Run | None) -> None:
     for tuning in ("full", "lora"):
         console.print(sizes_table(config, here, tuning))
     console.print(
-        "Memory a device for training; + fits here. Estimates are within 15 % of measured peaks: docs/planning.md"
+        "Memory per device for training; + fits here. Estimates are within 15 % of measured peaks: docs/planning.md"
     )
     _show_power(config, console)
     # Last, because it may take minutes: everything else is on the screen already.
@@ -99,7 +99,7 @@ def _show_memory(config: Config, here: Machine, wanted: Memory, console: Console
     devices = trainer.devices * trainer.nodes
     row = trainer.row_tokens or config.data.max_length
     caption = f"{trainer.micro_rows or 1} x {row:,} tokens at once"
-    table = Table("memory", "a device", caption=caption, title_justify="left")
+    table = Table("memory", "per device", caption=caption, title_justify="left")
     table.columns[1].justify = "right"
     for name, text in PARTS.items():
         table.add_row(text, size(getattr(wanted, name)))

@@ -1,6 +1,6 @@
 """``trainer.batch=auto``: rows per device at once and gradient checkpointing, decided by memory alone.
 
-The optimiser's step keeps its tokens, so what is learned stays the same; only how a step is cut into micro-batches
+The optimizer's step keeps its tokens, so what is learned stays the same; only how a step is cut into micro-batches
 changes.
 """
 
@@ -53,7 +53,7 @@ def choose(config: Config, here: Machine) -> tuple[int, bool, str]:
     room = here.device_bytes * SHARE[bool(here.devices)] / (1 if here.devices else trainer.devices)
     rows, again = next((option for option in options if _taken(config, here, *option) <= room), options[-1])
     line = (
-        f"trainer.batch=auto: {rows} rows of {row:,} tokens at once, {share // rows} times a step, "
+        f"trainer.batch=auto: {rows} rows of {row:,} tokens at once, {share // rows} times per step, "
         f"{'with' if again else 'without'} gradient checkpointing: "
         f"about {size(_taken(config, here, rows, again))} of {size(room)}"
     )

@@ -20,7 +20,7 @@ from ecomgpt.runtime.process_group import PARENT, run_group
 from ecomgpt.runtime.signals import when_parent_ends
 
 STEPS = 3
-"""Optimiser steps, of which the first one warms up; the optimiser's states exist from the second on."""
+"""Optimizer steps, of which the first one warms up; the optimizer's states exist from the second on."""
 MEAN_LENGTH, SPREAD = 180, 0.5
 """Tokens of an example, and the spread of their logarithm, in instruction data."""
 
@@ -48,7 +48,7 @@ def measure(config: Config, steps: int = STEPS) -> Measured:
     """
     trainer = config.trainer
     unit = (trainer.row_tokens or config.data.max_length) * (trainer.micro_rows or 1) * trainer.devices
-    # Two micro-batches a step at most: gradients add up as in the real run, and a large batch need not be waited for.
+    # Two micro-batches per step at most: gradients add up as in the real run, and a large batch need not be waited for.
     short = dataclasses.replace(
         trainer,
         nodes=1,

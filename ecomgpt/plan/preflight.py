@@ -170,7 +170,7 @@ def _needed(config: Config, here: Machine) -> str:
     assert wanted is not None
     return (
         f"training {config.model.name} with tuning={config.tuning.name} strategy={config.strategy.name} needs "
-        f"{size(wanted.device)} a device,\nthis machine has {size(here.device_bytes)} ({here.name}): {_parts(wanted)}"
+        f"{size(wanted.device)} per device,\nthis machine has {size(here.device_bytes)} ({here.name}): {_parts(wanted)}"
     )
 
 

@@ -110,7 +110,7 @@ def _speaks(record: Record, axis: str, dataset: Dataset) -> bool:
 
 
 def turns(record: Record) -> str:
-    """A conversation, one utterance a line."""
+    """A conversation, one utterance per line."""
     assert isinstance(record, Dialogue)
     return "\n".join(f"{turn.speaker}: {' '.join(turn.text.split())}" for turn in record.turns)
 

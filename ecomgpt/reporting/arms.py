@@ -35,7 +35,7 @@ class Arm:
 
     @property
     def seeds(self) -> tuple[str, ...]:
-        """One name a run; unique within the arm."""
+        """One name per run; unique within the arm."""
         return tuple(one.seed for one in self.members)
 
     @property
@@ -73,7 +73,7 @@ def arms_of(members: Sequence[Member], each: bool = False) -> list[Arm]:
 
 
 def untrained_arms(arms: Sequence[Arm]) -> list[Arm]:
-    """The models before training: one arm a backbone, whatever it was trained on, with one run a seed."""
+    """The models before training: one arm per backbone, whatever it was trained on, with one run per seed."""
     known = [arm for arm in arms if any(one.run.untrained for one in arm.members)]
     backbones: dict[tuple[Any, ...], list[Arm]] = {}
     for arm in known:

@@ -115,7 +115,7 @@ def _short(x: float) -> str:
 
 
 def training(study: Study) -> Drawn | None:
-    """Loss and throughput over optimiser steps, a colour per arm, a line per seed."""
+    """Loss and throughput over optimizer steps, a colour per arm, a line per seed."""
     members = [(arm, one) for arm in study.arms for one in arm.members]
     wanted = [("loss", "loss"), ("tokens_per_second", "tokens per second")]
     shown = [(name, title) for name, title in wanted if any(one.run.curve.get(name) for _, one in members)]
@@ -133,7 +133,7 @@ def training(study: Study) -> Drawn | None:
         if name != "loss":  # Rates begin at zero, losses do not.
             axes.set_ylim(bottom=0)
             axes.yaxis.set_major_formatter(lambda value, _: count(value))
-    all_axes[-1].set_xlabel("optimiser step")
+    all_axes[-1].set_xlabel("optimizer step")
     if 1 < len(study.arms) <= MOST:
         legend(figure, [(drawable(arm.label, width=34), tint[arm.label]) for arm in study.arms])
     several = "Every run's mean over a tenth of its logged steps; a colour per arm."

@@ -20,7 +20,7 @@ from ecomgpt.reporting.study import Comparison, Study
 from ecomgpt.reporting.text import NONE, count, duration, group_name, metric_name, number, relation_name, size
 
 COSTS = (
-    ("Optimiser steps", "steps", count),
+    ("Optimizer steps", "steps", count),
     ("Examples seen", "examples", count),
     ("Tokens seen", "tokens", count),
     ("Tokens per second", "tokens_per_second", count),

@@ -14,8 +14,8 @@ class ShardedStrategy(ModelParallelStrategy):
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
         """Whole states are cut to this process's shards.
 
-        Lightning takes the numbers in the optimiser's state for places among the module's weights, but they count
-        through the optimiser's groups.
+        Lightning takes the numbers in the optimizer's state for places among the module's weights, but they count
+        through the optimizer's groups.
         """
         path = Path(self.broadcast(checkpoint_path))
         if path.is_dir():
@@ -30,7 +30,7 @@ class ShardedStrategy(ModelParallelStrategy):
 
 
 def _named(state: dict[str, Any], optimizer: torch.optim.Optimizer, module: torch.nn.Module) -> dict[str, Any]:
-    """An optimiser's state with the weights' names in place of their numbers."""
+    """An optimizer's state with the weights' names in place of their numbers."""
     names = {weight: name for name, weight in module.named_parameters()}
     order = [names[weight] for group in optimizer.param_groups for weight in group["params"]]
     return {

@@ -54,7 +54,7 @@ class Context:
     pool: Pool
 
     def fields(self, **values: str) -> str:
-        """``Title: ...`` and so on, one line a field; underscores in names become blanks."""
+        """``Title: ...`` and so on, one line per field; underscores in names become blanks."""
         lines = []
         for key, value in values.items():
             name = key.replace("_", " ")

@@ -31,7 +31,7 @@ class Pool:
 
         Args:
             record: Whose like are wanted.
-            name: Names the key, so that its index is built once a block.
+            name: Names the key, so that its index is built once per block.
             key: What must be equal, such as the category.
         """
         kind = type(record)
@@ -57,7 +57,7 @@ class Pool:
 
         Args:
             record: Whose like are meant.
-            name: Names the answer, so that the count is made once a block.
+            name: Names the answer, so that the count is made once per block.
             answer: A record's right answer.
         """
         place = (type(record).__name__, name, record.language, record.split, "tally")

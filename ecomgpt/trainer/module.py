@@ -1,4 +1,4 @@
-"""The LightningModule: model, tuning, optimiser, schedule and loss in one place."""
+"""The LightningModule: model, tuning, optimizer, schedule and loss in one place."""
 
 import time
 from collections.abc import Callable
@@ -91,7 +91,7 @@ class InstructionTuner(L.LightningModule):
         return (losses / batch["loss_divisor"]).sum()
 
     def configure_optimizers(self) -> Any:
-        """AdamW without decay on norms and biases, and a schedule that counts optimiser steps."""
+        """AdamW without decay on norms and biases, and a schedule that counts optimizer steps."""
         trainer = self.config.trainer
         optimizer = make_optimizer(self, trainer, self.config.strategy)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(trainer, step, self.total_steps))

@@ -119,7 +119,7 @@ class MasterAdamW(torch.optim.Optimizer):
 
 
 def schedule(trainer: TrainerConfig, step: int, total: int) -> float:
-    """The learning rate at an optimiser step, as a share of the peak: linear warm-up, then down to the final share."""
+    """The learning rate at an optimizer step, as a share of the peak: linear warm-up, then down to the final share."""
     warmup = math.ceil(trainer.warmup * total)
     if step < warmup:
         return (step + 1) / (warmup + 1)

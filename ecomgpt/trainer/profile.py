@@ -15,7 +15,7 @@ PHASES = {
     "forward": "embedding and blocks",
     "head": "head and loss on answer tokens",
     "backward": "gradients of both",
-    "optimiser": "clipping, AdamW, clearing gradients",
+    "optimizer": "clipping, AdamW, clearing gradients",
     "validation": "loss on validation rows, shared out over the steps",
     "other": "records, checkpoints",
 }

@@ -83,7 +83,7 @@ class Steps(Callback):
             self.norm = self.anomalies.before_update(trainer, module, self.loss)
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        self._phase_ends("optimiser")
+        self._phase_ends("optimizer")
         if ends_step(trainer, index):
             self._after_step(trainer)
         self._phase_ends("other")

@@ -31,7 +31,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def step_of(path: Path) -> int:
-    """The optimiser step after which a checkpoint was written."""
+    """The optimizer step after which a checkpoint was written."""
     match = NAME.fullmatch(path.name)
     assert match is not None, path
     return int(match.group(1))

@@ -21,7 +21,7 @@ from ecomgpt.trainer.optimizer import make_optimizer
 from ecomgpt.tuning.apply import apply_tuning
 
 STEPS, MICRO = 2, 2
-"""Optimiser steps (the second one has the optimiser's states) of so many micro-batches at most (gradients add up)."""
+"""Optimizer steps (the second one has the optimizer's states) of so many micro-batches at most (gradients add up)."""
 
 
 class Allocations(TorchDispatchMode):
@@ -60,7 +60,7 @@ class Allocations(TorchDispatchMode):
 
 
 def peak_bytes(config: Config, model: Any, half: bool, mixed: bool) -> int:
-    """Highest sum of all tensors over two optimiser steps of one or two micro-batches, as the configuration has it.
+    """Highest sum of all tensors over two optimizer steps of one or two micro-batches, as the configuration has it.
 
     Args:
         config: The run's configuration; its strategy is taken as one device.

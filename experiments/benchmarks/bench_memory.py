@@ -3,7 +3,7 @@
     python experiments/benchmarks/bench_memory.py            # all, into bench_memory.{csv,md} beside this file
     python experiments/benchmarks/bench_memory.py lora       # renews the rows whose name holds "lora"
 
-Each combination trains two optimiser steps of two micro-batches on random weights and tokens.
+Each combination trains two optimizer steps of two micro-batches on random weights and tokens.
 """
 
 import csv
@@ -149,7 +149,7 @@ def table(rows: list[dict[str, str]]) -> str:
     lines = [
         "# Estimated and measured memory",
         "",
-        f"`just bench-memory` ({machine}). Two optimiser steps of two micro-batches each; float32 unless it says "
+        f"`just bench-memory` ({machine}). Two optimizer steps of two micro-batches each; float32 unless it says "
         "otherwise. "
         "Measured of a *process*: the highest resident memory of the largest one, libraries included, as "
         "`job=plan` gives it in all. *Counted*: the "

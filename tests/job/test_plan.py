@@ -34,7 +34,7 @@ def test_the_default_model_is_measured_and_told_last(tmp_path: Path, capsys: pyt
     for part in (
         "weights",
         "gradients",
-        "optimiser states",
+        "optimizer states",
         "activations",
         "logits",
         "in all",

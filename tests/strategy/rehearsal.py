@@ -54,7 +54,7 @@ class Outcome:
     mixture: Any
 
     def losses(self) -> list[float]:
-        """The loss of each optimiser step."""
+        """The loss of each optimizer step."""
         with (self.run.logs / "metrics.csv").open(encoding="utf-8") as file:
             return [float(row["loss"]) for row in csv.DictReader(file)]
 

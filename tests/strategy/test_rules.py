@@ -13,7 +13,7 @@ from ecomgpt.runtime.machine import Machine
     [
         (
             {"kind": "fsdp", "offload_optimizer": True},
-            "strategy.offload_parameters=true moves the optimiser's states too",
+            "strategy.offload_parameters=true moves the optimizer's states too",
         ),
         ({"kind": "ddp", "offload_optimizer": True}, "strategy.offload_optimizer is DeepSpeed's"),
         (

@@ -65,7 +65,11 @@ def test_an_own_task_is_loaded(tmp_path: Path) -> None:
         ("family: sentiment", "family: sentimant", r"mood.yaml:3: 'family'.*did you mean 'sentiment_classification'"),
         ("record: LabelledText", "record: LabeledText", r"mood.yaml:4: .*did you mean 'LabelledText'"),
         ("labelled.classify", "labelled.clasify", r"mood.yaml: .*did you mean 'classify'"),
-        ("labelled.classify", "labeled.classify", r"mood.yaml: .*'labeled', which is no module of ecomgpt.tasks.builders"),
+        (
+            "labelled.classify",
+            "labeled.classify",
+            r"mood.yaml: .*'labeled', which is no module of ecomgpt.tasks.builders",
+        ),
         ("form: label", "form: lable", r"mood.yaml:7: 'form'"),
         (', "Three {candidates}"]', "]", r"mood.yaml: 'instructions.en' holds 2 wordings"),
         ("Three {candidates}", "Three", "all of them or none"),

@@ -93,7 +93,7 @@ def test_every_second_is_counted_once(tmp_path: Path, monkeypatch: pytest.Monkey
         "forward": 4.0,
         "head": 1.0,
         "backward": 8.0,
-        "optimiser": 0.25,
+        "optimizer": 0.25,
         "validation": 250.0 / (STEPS - 1),
         "other": 0.0,
     }

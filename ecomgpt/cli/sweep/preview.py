@@ -40,7 +40,7 @@ def preview(sweep: Sweep, roots: list[Path]) -> None:
     shown = differences([config for config in configs if isinstance(config, Config)])
     measured: dict[str, Measured | None] = {}
     view = Table(title=Text(f"{len(planned)} jobs in {sweep.folder}"), title_justify="left")
-    for column in ("job", *shown, "state", "memory a device", "time"):
+    for column in ("job", *shown, "state", "memory per device", "time"):
         view.add_column(column, overflow="fold")
     for job, config in zip(planned, configs, strict=True):
         state = Text(job.state, style=STYLES.get(job.state, "dim"))

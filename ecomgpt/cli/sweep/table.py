@@ -21,7 +21,7 @@ STYLES = {"done": "green", "failed": "red", "interrupted": "yellow", "running": 
 class Watch:
     """Shows the jobs while they run; a context manager.
 
-    A terminal gets one table that is kept up to date, any other output a line per change of state or stage.
+    A terminal gets one table that is kept up to date, any other output one line per change of state or stage.
     """
 
     def __init__(self, sweep: Sweep) -> None:

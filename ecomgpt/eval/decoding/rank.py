@@ -30,8 +30,8 @@ def rank(
 
     A candidate's score is ``sum log p(token | prompt, earlier tokens)`` over its tokens and the end of sequence, which
     is the probability that the model would answer just this. It is not divided by the length: the end of sequence makes
-    answers of different lengths comparable, while a mean a token would favour long candidates whose later tokens follow
-    from their first. A task that asks for several labels gets the best one.
+    answers of different lengths comparable, while a mean per token would favour long candidates whose later tokens
+    follow from their first. A task that asks for several labels gets the best one.
 
     Args:
         model: A causal language model.

@@ -165,7 +165,7 @@ class Store:
 
         Args:
             hidden: From `read` or `step`, shape (rows, width of the model).
-            count: How many a row.
+            count: How many per row.
             normalise: Log-probabilities instead of logits.
         """
         values, tokens = [], []

@@ -70,7 +70,7 @@ def macro_f1(sums: np.ndarray, empty: float = 0.0) -> np.ndarray:
 
 
 def mean(update: Callable[[Answer], float]) -> Metric:
-    """The mean over rows of one number a row."""
+    """The mean over rows of one number per row."""
     return Metric(
         count=lambda answers, names: np.array([[update(answer), 1.0] for answer in answers]).reshape(-1, 2),
         compute=lambda sums: ratio(sums[..., 0], sums[..., 1]),

@@ -21,7 +21,7 @@ LANGUAGES = ("en", "zh")
 RECORDS = 17.5
 """Of a product, on average: every other one is offered twice."""
 OPTIONS: dict[str, str] = {
-    "products": "how many products a language has, each with 17 to 18 records (2000)",
+    "products": "how many products each language has, each with 17 to 18 records (2000)",
     "seed": "makes another store (0)",
     "pseudo": "'also' lets the store's own annotation stand for a chat model's in pseudo tasks (none)",
     "languages": "which of en and zh ([en, zh])",

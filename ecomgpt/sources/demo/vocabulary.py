@@ -107,7 +107,7 @@ _CHINESE = {"this": "这款"}
 
 @cache
 def load(language: str) -> Vocabulary:
-    """The vocabulary of ``en`` or ``zh``; read once a process."""
+    """The vocabulary of ``en`` or ``zh``; read once per process."""
     attributes, catalog, reviews, talk = (
         _toml(language, part) for part in ("attributes", "catalog", "reviews", "talk")
     )

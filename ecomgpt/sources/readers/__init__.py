@@ -1,4 +1,4 @@
-"""Readers, one a format: a file becomes items (records, or the reason why there is none). A dataset names its reader.
+"""Readers, one per format: a file becomes items (records, or the reason why there is none). A dataset names its reader.
 
 The modules are imported when a reader is first used, so that listing the catalogue costs nothing.
 """

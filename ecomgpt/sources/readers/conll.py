@@ -1,4 +1,4 @@
-"""CoNLL files: a token and its BIO tag a line, a blank line between sentences."""
+"""CoNLL files: a token and its BIO tag per line, a blank line between sentences."""
 
 from collections.abc import Iterator
 

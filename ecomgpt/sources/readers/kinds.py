@@ -1,4 +1,4 @@
-"""One builder a record kind: it takes a row's cells and returns the record, or the reason why there is none."""
+"""One builder per record kind: it takes a row's cells and returns the record, or the reason why there is none."""
 
 import ast
 

@@ -35,7 +35,7 @@ def read_lines(path: Path, encoding: str = "utf-8", max_line: int = MAX_LINE) ->
             if len(raw) > max_line:
                 raise UserError(
                     f"{path}:{number}: the line is longer than {max_line / 2**20:g} MB; is this the right file? "
-                    "Its format has one row a line"
+                    "Its format has one row per line"
                 )
             if number == 1:
                 raw = raw.removeprefix(b"\xef\xbb\xbf")

@@ -18,7 +18,7 @@ _BETWEEN = tuple(" \t\r\n,")
 
 
 def read_jsonl(source: SourceFile) -> Iterator[Item]:
-    """Reads a file with one JSON object a line."""
+    """Reads a file with one JSON object per line."""
     return items(source, _lines(source))
 
 

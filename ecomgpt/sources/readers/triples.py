@@ -1,4 +1,4 @@
-"""Three lines an example: a text with ``$T$`` for the aspect, the aspect, its polarity; a sentence once per aspect."""
+"""Three lines per example: a text with ``$T$`` for the aspect, the aspect, its polarity; a sentence once per aspect."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class _Sentence:
 
 
 def read_triples(source: SourceFile) -> Iterator[Item]:
-    """Reads a file of triples into one review a sentence; a row is a triple.
+    """Reads a file of triples into one review per sentence; a row is a triple.
 
     Restored sentences count as one where they differ in white space only: the placeholder often took the blank before a
     full stop with it. The shortest spelling is kept. The triples of one sentence need not be neighbours, so the

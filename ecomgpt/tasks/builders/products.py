@@ -52,7 +52,7 @@ def value_of_attribute(record: Product, context: Context) -> Built:
     text = _text(record)
     stated = [((value,), name) for name, value in _single(record).items() if states(text, value)]
     drafts = [Draft(text, values, slots={"attribute": name}) for values, name in stated]
-    # An answer "None" teaches little when it is all too common: one a record.
+    # An answer "None" teaches little when it is all too common: one per record.
     drafts += [Draft(text, (), slots={"attribute": name}) for name in record.absent[:1] if stated]
     return drafts or "no attribute value stands in the text"
 

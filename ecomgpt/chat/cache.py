@@ -6,11 +6,13 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ecomgpt.chat.messages import ChatReply
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.hashing import digest
-from ecomgpt.common.jsonl import append_line
+from ecomgpt.common.jsonl import append_line, checked, intact
+from ecomgpt.common.log import log
 from ecomgpt.config.schema import ChatConfig
 
 
@@ -25,7 +27,7 @@ class Cache:
     """A file of replies by the content of their requests.
 
     Each line is appended in one call, so that processes that share the file do not mix their lines. A line torn by a
-    crash is skipped. Memory holds the offsets of the replies only.
+    crash, or damaged since, is skipped: its question is asked again. Memory holds the offsets of the replies only.
 
     Args:
         path: The file; created when the first reply is stored.
@@ -51,13 +53,14 @@ class Cache:
             return None
         with self.path.open("rb") as file:
             file.seek(self._offsets[key])
-            return ChatReply(**json.loads(file.readline())["reply"])
+            row = _row(file.readline())
+        return ChatReply(**row["reply"]) if row and row["key"] == key else None
 
     def put(self, key: str, reply: ChatReply) -> None:
         """Stores a reply; the operating system has it when this returns, so a killed process loses nothing."""
         with self._lock:
             try:
-                self._offsets[key] = append_line(self.path, {"key": key, "reply": dataclasses.asdict(reply)})
+                self._offsets[key] = append_line(self.path, checked({"key": key, "reply": dataclasses.asdict(reply)}))
             except OSError as error:
                 raise UserError(
                     f"{self.path}: cannot keep an answer: {error.strerror}; give paths.cache=<folder>"
@@ -68,14 +71,24 @@ class Cache:
             return
         try:
             with self.path.open("rb") as file:
-                offset = 0
+                offset = damaged = 0
                 for line in file:
-                    try:
-                        row = json.loads(line)
-                        ChatReply(**row["reply"])
+                    if row := _row(line):
                         yield row["key"], offset
-                    except (ValueError, KeyError, TypeError):
-                        pass  # Torn by a crash: that request is sent again.
+                    elif line.strip():
+                        damaged += 1
                     offset += len(line)
+            if damaged:
+                log.warning("%s: %d replies are torn or damaged; they are asked for again", self.path, damaged)
         except OSError as error:
             raise UserError(f"{self.path}: cannot be read: {error.strerror}") from error
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """A line of the file; None where a crash has torn it, or it says something else than was written."""
+    try:
+        row: dict[str, Any] = json.loads(line)
+        ChatReply(**row["reply"])
+        return row if isinstance(row["key"], str) and intact(row) else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

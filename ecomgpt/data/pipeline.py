@@ -10,6 +10,7 @@ from typing import Any
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import read_json
 from ecomgpt.common.hashing import value_hash
+from ecomgpt.common.sealed import damage
 from ecomgpt.config.schema import Config
 from ecomgpt.data import fingerprint
 from ecomgpt.data.cache import cached_dir
@@ -45,8 +46,7 @@ def prepare(config: Config, protection: Protection, tokenizer: TokenizerSource) 
 def prepared_before(config: Config, protection: Protection, tokenizer: TokenizerSource) -> dict[str, Any] | None:
     """The manifest of a mixture in the cache; None where it was never built."""
     texts, tokens, _ = _folders(config, find(config), protection, tokenizer)
-    built = (texts / FILE).is_file() and (tokens / FILE).is_file()
-    return _manifest(texts, tokens) if built else None
+    return _manifest(texts, tokens) if damage(texts) is None and damage(tokens) is None else None
 
 
 def _folders(

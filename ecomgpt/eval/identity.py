@@ -7,7 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ecomgpt.common.hashing import code_hash, file_hash, value_hash
+from ecomgpt.common.hashing import code_hash, value_hash
+from ecomgpt.common.sealed import known_hash
 from ecomgpt.config.roots import PACKAGE
 from ecomgpt.config.schema import Config, EvalConfig
 from ecomgpt.eval.backends import ModelSpec
@@ -86,7 +87,7 @@ def folder_contents(folder: Path, gguf: str | None = None) -> list[Any]:
     files = sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS and path.suffix != ".gguf")
     # The hub cache links to files that are named by the hash of their contents.
     return [
-        (path.name, path.resolve().name if path.is_symlink() else file_hash(path))
+        (path.name, path.resolve().name if path.is_symlink() else known_hash(path))
         for path in [*files, *([folder / gguf] if gguf else [])]
     ]
 

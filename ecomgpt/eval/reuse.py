@@ -6,15 +6,18 @@ What cannot be named by its content (an endpoint, a hub model that is not on thi
 """
 
 import shutil
+import sys
 from dataclasses import astuple
 from pathlib import Path
 
 from ecomgpt.common.files import replacing
 from ecomgpt.common.hashing import value_hash
+from ecomgpt.common.jsonl import read_lines
 from ecomgpt.common.log import log
 from ecomgpt.eval.backends import Backend, ModelSpec
 from ecomgpt.eval.backends.transformers import limits
 from ecomgpt.eval.identity import contents, decoded_by
+from ecomgpt.eval.predictions import damage
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.suite import Suite
 from ecomgpt.eval.task import EvalTask
@@ -46,7 +49,7 @@ class Reuse:
         found = 0
         for task, rows in suite if model else ():
             kept, wanted = self.file(model, task, rows), folder / f"{task.name}.jsonl"
-            if kept.is_file() and not any(folder.glob(f"{task.name}.jsonl*")):
+            if _whole(kept, len(rows)) and not any(folder.glob(f"{task.name}.jsonl*")):
                 _copy(kept, wanted)
                 log.info("answered before by the same model: %s, %s", self.backend.name, task.name)
                 found += 1
@@ -57,7 +60,7 @@ class Reuse:
         model = self.model()
         for task, rows in suite if model else ():
             kept = self.file(model, task, rows)
-            if not kept.is_file():
+            if not _whole(kept, len(rows)):
                 _copy(folder / f"{task.name}.jsonl", kept)
 
     def file(self, model: str, task: EvalTask, rows: list[EvalRow]) -> Path:
@@ -75,6 +78,18 @@ class Reuse:
         if weights is None:
             return ""
         return value_hash([weights, type(self.backend).__name__, decoded_by(self.spec.config, self.backend.settings())])
+
+
+def _whole(kept: Path, rows: int) -> bool:
+    """Whether every line of a kept file is as it was written; a damaged file is told, and replaced."""
+    if not kept.is_file():
+        return False
+    broken, changed = damage(kept)
+    whole = not broken and not changed and sum(1 for _ in read_lines(kept)) == rows
+    if not whole:
+        print(f"  the kept answers '{kept}' are damaged; they are given again", file=sys.stderr, flush=True)
+        kept.unlink()
+    return whole
 
 
 def _copy(source: Path, target: Path) -> None:

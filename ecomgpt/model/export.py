@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ecomgpt.common.files import replacing_folder
+from ecomgpt.common.sealed import seal
 from ecomgpt.config.schema import Config, TuningConfig
 from ecomgpt.model.card import card
 from ecomgpt.model.verify import compare, logits, verify
@@ -53,6 +54,7 @@ def export(
         tokenizer.save_pretrained(folder)
         (folder / "README.md").write_text(card(run, config), encoding="utf-8")
         verify(folder, plain, tokenizer, dtype)
+        seal(folder, without=["README.md"])
     return run.model
 
 
@@ -105,6 +107,7 @@ def export_adapter(
             base.save_pretrained(aside / "backbone", max_shard_size=SHARD)
             tokenizer.save_pretrained(aside / "backbone")
         compare(ours, logits(PeftModel.from_pretrained(base, aside), tokenizer), torch.float32, aside)
+        seal(aside, without=["README.md"])
     return folder
 
 

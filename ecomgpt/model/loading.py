@@ -20,8 +20,14 @@ from transformers import (
 from transformers.utils import logging
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.sealed import SEAL, require_whole
 from ecomgpt.config.schema import ModelConfig
 from ecomgpt.model.locate import require_weights
+
+DAMAGED = (
+    f"export it again with job=export run=<run>, or train again; whoever changed the file on purpose deletes '{SEAL}'"
+)
+"""What to do about an exported folder that is not as it was written."""
 
 # No bar per file when weights are read; a download of gigabytes does show its progress.
 logging.disable_progress_bar()
@@ -39,6 +45,7 @@ def load_tokenizer(model: ModelConfig, models: str) -> PreTrainedTokenizerFast:
         UserError: If the weights are absent or the tokenizer lacks what training needs.
     """
     path = require_weights(model, models)
+    require_whole(Path(path), DAMAGED)
     with _reported(f"the tokenizer in '{path}'"):
         tokenizer: Any = AutoTokenizer.from_pretrained(
             path, gguf_file=model.gguf_file, revision=model.revision, trust_remote_code=model.trust_remote_code
@@ -80,12 +87,18 @@ def load_model(
 
 
 def read_model(path: Path, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """An exported model."""
+    """An exported model.
+
+    Raises:
+        UserError: If a file of it is not the one that was exported.
+    """
+    require_whole(path, DAMAGED)
     return AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype, use_safetensors=True)
 
 
 def read_tokenizer(path: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer in a folder."""
+    """The tokenizer in a folder; errors as in `read_model`."""
+    require_whole(path, DAMAGED)
     tokenizer: Any = AutoTokenizer.from_pretrained(str(path), trust_remote_code=False)
     return tokenizer
 
@@ -108,6 +121,7 @@ def _build(model: ModelConfig, tokenizer: PreTrainedTokenizerFast, seed: int, dt
 
 def _load(model: ModelConfig, models: str, dtype: torch.dtype) -> PreTrainedModel:
     path = require_weights(model, models)
+    require_whole(Path(path), DAMAGED)
     with _reported(f"the weights in '{path}'"):
         return AutoModelForCausalLM.from_pretrained(
             path,

@@ -5,14 +5,13 @@ Neither depends on the values of weights and tokens, so nothing is loaded and no
 
 import dataclasses
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ecomgpt.common.files import read_json, write_json
+from ecomgpt.common.files import read_json, scratch_folder, write_json
 from ecomgpt.config.schema import Config
 from ecomgpt.plan.memory import ANSWER_SHARE
 from ecomgpt.runtime.directory import Run, save
@@ -57,8 +56,8 @@ def measure(config: Config, steps: int = STEPS) -> Measured:
         batch_tokens=unit * min(2, trainer.batch_tokens // unit or 1),
     )
     config = dataclasses.replace(config, trainer=short)
-    with tempfile.TemporaryDirectory() as folder:
-        run = Run(Path(folder))
+    with scratch_folder() as folder:
+        run = Run(folder)
         run.logs.mkdir()
         save(config, run)
         run_group(config, run, f"{__name__}:worker")
@@ -69,6 +68,8 @@ def measure(config: Config, steps: int = STEPS) -> Measured:
 
 def worker(config: Config, run: Run) -> None:
     """One process."""
+    # Before the imports, which take seconds: nobody waits for the result any more.
+    when_parent_ends(int(os.environ[PARENT]), lambda: os._exit(1))
     from ecomgpt.data.datamodule import Mixture
     from ecomgpt.model.random_weights import filled_model
     from ecomgpt.trainer.assemble import lightning_trainer, prepare_process
@@ -76,7 +77,6 @@ def worker(config: Config, run: Run) -> None:
     from ecomgpt.trainer.module import InstructionTuner
     from ecomgpt.trainer.steps import Steps
 
-    when_parent_ends(int(os.environ[PARENT]), lambda: os._exit(1))  # Nobody waits for the result any more.
     prepare_process(config)
     folder = run.path / f"rows-{os.environ.get('RANK', '0')}"
     wanted = config.trainer.batch_tokens * ((config.trainer.max_steps or STEPS) + 1)

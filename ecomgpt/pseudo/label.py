@@ -10,6 +10,7 @@ from ecomgpt.chat.client import Chat
 from ecomgpt.chat.ledger import OverBudget, price
 from ecomgpt.chat.messages import ChatReply, Request
 from ecomgpt.common.files import write_bytes, write_json
+from ecomgpt.common.hashing import file_hash
 from ecomgpt.common.jsonl import encode_line
 from ecomgpt.common.progress import track
 from ecomgpt.pseudo.answer import Rejected
@@ -98,6 +99,7 @@ def write(found: Labelled, folder: Path, chat: Chat, official_test: bool) -> dic
     # The records come last but one and the manifest last: a reader that finds it finds what it speaks of.
     write_bytes(folder / f"{name}.rejected.jsonl", b"".join(map(encode_line, rejects)))
     write_bytes(folder / f"{name}.jsonl", b"".join(encode_line(to_json(record)) for record in found.records))
+    manifest["checksum"] = file_hash(folder / f"{name}.jsonl")
     write_json(folder / f"{name}.manifest.json", manifest)
     return manifest
 

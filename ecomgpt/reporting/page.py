@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import read_json, write_bytes, write_json, write_text
 from ecomgpt.common.hashing import code_hash, file_hash, value_hash
 from ecomgpt.config.roots import PACKAGE
@@ -65,7 +67,9 @@ def write(
 
 def unchanged(entries: Sequence[str | Path], folder: Path, reference: str | None = None) -> str | None:
     """The answer of the report that lies in ``folder``, if it is still made from the same files, else None."""
-    record = read_json(folder / RECORD)
+    record: dict[str, Any] = {}
+    with contextlib.suppress(UserError):  # A damaged record is that of no report: it is written again.
+        record = read_json(folder / RECORD)
     whole = all((folder / name).is_file() for name in ("report.html", "report.md", "results.csv", "table.tex"))
     same = whole and record.get("made_from") == made_from(gather(entries), reference)
     return str(record.get("answer")) if same else None

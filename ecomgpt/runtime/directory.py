@@ -14,7 +14,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.common.files import write_json, write_text
+from ecomgpt.common.files import clear_leftovers, write_json, write_text
 from ecomgpt.common.log import log, now
 from ecomgpt.config.compose import load
 from ecomgpt.config.flat import differences
@@ -104,6 +104,7 @@ def open_run(config: Config, command: Sequence[str]) -> Run:
 
 def _clear(config: Config, run: Run) -> None:
     """Makes sure that the directory is free, deletes what may be deleted, or refuses."""
+    clear_leftovers(run.path)
     if not run.path.exists() or (run.path.is_dir() and not any(run.path.iterdir())):
         return
     status = run.status()
@@ -129,6 +130,7 @@ def idle_run(path: str) -> Run:
         UserError: If a process does.
     """
     run = Run(Path(path).absolute())
+    clear_leftovers(run.path)
     status = run.status()
     if status.get("state") == "running" and alive(status):
         stage = f" (stage '{status['stage']}')" if status.get("stage") else ""

@@ -18,13 +18,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from ecomgpt.common.errors import JobFailure, UserError, cause_of
+from ecomgpt.common.files import scratch_folder
 from ecomgpt.config.schema import Config, TrainerConfig
 from ecomgpt.runtime import torchrun
 from ecomgpt.runtime.directory import Run
@@ -53,16 +53,16 @@ def run_group(config: Config, run: Run, function: str) -> None:
     from torch.distributed import TCPStore
 
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    with tempfile.TemporaryDirectory(prefix="ecomgpt-") as folder:
+    with scratch_folder() as folder:
         processes: list[subprocess.Popen[bytes]] = []
         try:
             for rank in range(config.trainer.devices):
-                variables = _variables(config.trainer, rank, store.port, folder)
+                variables = _variables(config.trainer, rank, store.port, str(folder))
                 processes.append(start_process(run, function, variables))
             codes, interruption = wait(processes)
         finally:
             _send(processes, signal.SIGKILL)
-        _conclude(codes, Path(folder), interruption)
+        _conclude(codes, folder, interruption)
 
 
 def start_process(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.hashing import file_hash
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.records import KINDS
 
@@ -30,6 +31,12 @@ def labelled_datasets(base: Dataset, folder: Path) -> list[Dataset]:
     for path in sorted((folder / base.name).glob("*.manifest.json")):
         manifest = read_manifest(path)
         name = manifest["labelling"]
+        records = path.with_name(f"{name}.jsonl")
+        if manifest.get("checksum", (known := file_hash(records))) != known:
+            raise UserError(
+                f"{records}: holds other records than job=pseudo_label wrote; label again (what was answered is kept), "
+                f"or take 'checksum' out of {path.name} if you changed them on purpose"
+            )
         found.append(
             base.model_copy(
                 update={

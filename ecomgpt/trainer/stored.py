@@ -185,7 +185,7 @@ def _lost(path: Path) -> str | None:
     """What is missing in a checkpoint's folder, by the list in it."""
     try:
         files = read_json(path / ORIGIN).get("files")
-    except ValueError:
+    except UserError:
         files = None
     if not files:
         return f"it holds no whole {ORIGIN}"

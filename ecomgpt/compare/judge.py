@@ -6,7 +6,6 @@ both orders give it; all others are ties, and the position bias is reported.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +22,11 @@ from ecomgpt.config.declarations import Declaration, load
 from ecomgpt.config.roots import declarations
 from ecomgpt.pseudo.answer import Rejected, Shape
 from ecomgpt.reporting.text import clip
+from ecomgpt.tasks.declaration import SLOT
 
 ORDERS = ("ab", "ba")
 SHAPE = Shape({"reason": None, "verdict": "verdict"})
-CHOICES = {"verdict": ("first", "second", "tie")}
-SLOT = re.compile(r"\{(\w+)\}")
+PREFERENCES = {"verdict": ("first", "second", "tie")}
 SLOTS = {"instruction": (), "question": ("question", "first", "second", "reference"), "reference": ("target",)}
 """The slots that each text of the wording must hold; the instruction may hold any."""
 MEANING = {("ab", "first"): "win", ("ab", "second"): "loss", ("ba", "first"): "loss", ("ba", "second"): "win"}
@@ -58,7 +57,7 @@ class Wording(Declaration):
             "reference": _fill(self.reference[language], {"target": row.target}) if reference else "",
         }
         system, user = self.instruction[language].strip(), _fill(self.question[language], texts).strip()
-        return Request((("system", system), ("user", user)), self.max_tokens, SHAPE.schema(CHOICES))
+        return Request((("system", system), ("user", user)), self.max_tokens, SHAPE.schema(PREFERENCES))
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def judge(chat: Chat, requests: Sequence[Request], pairs: Sequence[Pair]) -> tup
     answers: list[dict[str, dict[str, str]]] = [{} for _ in pairs]
     for index, reply in track(chat.ask(requests), "judge", len(requests), chat.ledger.line):
         try:
-            answers[index // len(ORDERS)][ORDERS[index % len(ORDERS)]] = SHAPE.items(reply, CHOICES)[0]
+            answers[index // len(ORDERS)][ORDERS[index % len(ORDERS)]] = SHAPE.items(reply, PREFERENCES)[0]
         except Rejected as error:
             rejected[error.reason] += 1
     judged = []

@@ -38,7 +38,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-CHOICES = ("first", "tie", "second")
+BUTTONS = ("first", "tie", "second")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -108,7 +108,7 @@ class Page:
         form = await request.post()
         annotator, better = self._annotator(str(form.get("name", ""))), form.get("better")
         pair = next((pair for pair in self.pairs if pair.key == form.get("row")), None)
-        if annotator is None or pair is None or better not in CHOICES:
+        if annotator is None or pair is None or better not in BUTTONS:
             text = "This is no verdict on a row of this comparison. Go back and reload the page."
             raise web.HTTPBadRequest(text=text)
         first = pair.first(self.seed, annotator)

@@ -27,7 +27,7 @@ HELPERS = ("common/hashing.py", "common/text.py")
 """Modules of other rooms that decide as well."""
 OF_TOKENS = tuple(field.name for field in fields(DataConfig) if field.metadata.get("decides") == "tokens")
 """Keys of `DataConfig` on which tokens depend, but not texts."""
-FREE = tuple(field.name for field in fields(DataConfig) if field.metadata.get("decides") == "nothing")
+OF_NOTHING = tuple(field.name for field in fields(DataConfig) if field.metadata.get("decides") == "nothing")
 """Keys of `DataConfig` on which nothing depends."""
 
 
@@ -42,7 +42,7 @@ def texts(config: Config, found: FoundDatasets, suite: Any) -> dict[str, str]:
     Returns:
         Hashes by the thing's name for people.
     """
-    data = {key: value for key, value in dataclasses.asdict(config.data).items() if key not in OF_TOKENS + FREE}
+    data = {key: value for key, value in dataclasses.asdict(config.data).items() if key not in OF_TOKENS + OF_NOTHING}
     settings = [data, config.seed, config.sources.max_bad_rows, config.sources.options]
     result = {"the configuration": value_hash(settings), "the evaluation suite": value_hash(suite)}
     for group in ("tasks", "sources/datasets"):

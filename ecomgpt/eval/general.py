@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ecomgpt.eval.task import EvalTask
 
 ROWS = 200
-CHOICES = 4
+OFFERED = 4
 
 
 class Made(NamedTuple):
@@ -63,7 +63,7 @@ def facts(language: str, number: int, chance: Random) -> Made:
     pairs = words["facts"][kind]["pairs"]
     known, answer = pairs[number // len(kinds) % len(pairs)]
     wrong = sorted({other for _, other in pairs} - {answer, known})
-    candidates = [answer, *chance.sample(wrong, CHOICES - 1)]
+    candidates = [answer, *chance.sample(wrong, OFFERED - 1)]
     chance.shuffle(candidates)
     wording = words["choosing"].replace("{candidates}", ", ".join(candidates))
     return Made(words["facts"][kind]["sentence"].replace("{}", known), wording, answer, tuple(candidates))

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import UserError, suggestion
-from ecomgpt.eval.rows import KINDS, EvalRow
+from ecomgpt.eval.rows import TASK_TYPES, EvalRow
 from ecomgpt.eval.task import EvalTask
 from ecomgpt.tasks.answers import render
 from ecomgpt.tasks.prompt import from_template
 
-_FOLDER = re.compile(rf"^[A-Z]+-.+?-({'|'.join(sorted(KINDS, key=len, reverse=True))})-.+$")
+_FOLDER = re.compile(rf"^[A-Z]+-.+?-({'|'.join(sorted(TASK_TYPES, key=len, reverse=True))})-.+$")
 _MOST_PROBLEMS = 20
 
 
@@ -122,7 +122,7 @@ def _kind(task: EvalTask, folder: Path) -> str:
     if kind is None:
         raise UserError(
             f"{task.name}: the folder's name '{folder.name}' is not <LANG>-<Dataset>-<TYPE>-<name>; "
-            f"give the task's YAML a 'kind', one of {', '.join(KINDS)}"
+            f"give the task's YAML a 'kind', one of {', '.join(TASK_TYPES)}"
         )
     return kind
 

@@ -10,7 +10,7 @@ from ecomgpt.tasks.answers import SEPARATOR, Items, Parsed, normal, parse
 from ecomgpt.tasks.instruction import Instruction
 from ecomgpt.tasks.prompt import Prompt
 
-KINDS: dict[str, str] = {
+TASK_TYPES: dict[str, str] = {
     "CLS": "choose among candidates",
     "NER": "find typed terms",
     "Condition_Extract": "find terms",
@@ -40,7 +40,7 @@ class EvalRow:
         candidates: The closed set: the labels that the prompt offers, or the types of typed spans; empty for open
             answers.
         form: The answer's form, a key of `ecomgpt.tasks.answers.FORMS`.
-        kind: The task type, a key of `KINDS`.
+        kind: The task type, a key of `TASK_TYPES`.
         separator: Between the parts of a list.
         language: ``en`` or ``zh``.
         source: The dataset's name.
@@ -85,8 +85,8 @@ def from_instruction(instruction: Instruction, task: str, kind: str | None = Non
     Args:
         instruction: A row that training did not see.
         task: The evaluation task's name.
-        kind: A key of `KINDS`; None takes what fits the answer's form. A choice among texts of the input is to answer
-            with words of the input, as the released product selection is.
+        kind: A key of `TASK_TYPES`; None takes what fits the answer's form. A choice among texts of the input is to
+            answer with words of the input, as the released product selection is.
     """
     offered = all(one in instruction.prompt.after for one in instruction.candidates)
     among_texts = instruction.form == "label" and not offered

@@ -10,7 +10,7 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.config.declarations import Declaration, OneOf, Strict, load, load_all
 from ecomgpt.eval.general import GENERATORS
 from ecomgpt.eval.metrics.names import METRIC_NAMES, defaults
-from ecomgpt.eval.rows import KINDS
+from ecomgpt.eval.rows import TASK_TYPES
 from ecomgpt.sources.families import FAMILIES
 
 GENERAL = "general"
@@ -64,7 +64,7 @@ class EvalTask(Declaration):
         None, description="write the answer, or rank the candidates; null takes eval.decoding"
     )
     varies: str = Field("", exclude=True, description="set by the program: the task that this one asks in another way")
-    kind: Annotated[str, OneOf(KINDS)] | None = Field(
+    kind: Annotated[str, OneOf(TASK_TYPES)] | None = Field(
         None, description="task type; null takes it from the folder's name or the form"
     )
     max_prompt_tokens: int | None = Field(

@@ -1,7 +1,6 @@
 """Labellings (``conf/pseudo/<name>.yaml``): which texts, in which words, with which labels, and what they become."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -16,9 +15,7 @@ from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.families import FAMILIES
 from ecomgpt.sources.records import KINDS, Dialogue, Product, Record, Search
 from ecomgpt.tasks.builders.dialogues import CUSTOMERS
-
-LANGUAGES = ("en", "zh")
-SLOT = re.compile(r"\{(\w+)\}")
+from ecomgpt.tasks.declaration import LANGUAGES, SLOT
 
 
 class TextFrom(Strict):

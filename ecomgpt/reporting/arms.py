@@ -14,7 +14,7 @@ from ecomgpt.reporting.gather import Member
 from ecomgpt.reporting.load import sequence
 
 UNTRAINED, TRAINED = "untrained", "trained"
-KINDS = "data.kinds"
+DATA_KINDS = "data.kinds"
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ def choose_reference(arms: Sequence[Arm], backbones: Sequence[Arm], wanted: str 
         raise UserError(f"reference: no arm or run is called '{wanted}'{near}")
     if len(arms) == 1:
         return backbones[0] if backbones else None
-    atomic = [arm for arm in arms if "atomic" in sequence(arm.config.get(KINDS))]
-    plain = [arm for arm in arms if arm.config.get(KINDS) and arm not in atomic]
+    atomic = [arm for arm in arms if "atomic" in sequence(arm.config.get(DATA_KINDS))]
+    plain = [arm for arm in arms if arm.config.get(DATA_KINDS) and arm not in atomic]
     return next(iter(plain if atomic and plain else arms), None)
 
 

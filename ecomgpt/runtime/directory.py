@@ -21,7 +21,7 @@ from ecomgpt.config.flat import differences
 from ecomgpt.config.schema import KEYS, Config
 from ecomgpt.runtime.environment import environment
 
-FREE = frozenset(name for name, key in KEYS.items() if key.says("resume"))
+MAY_DIFFER = frozenset(name for name, key in KEYS.items() if key.says("resume"))
 """Keys that may differ when a run is continued, because its numbers do not depend on them: where things lie, how much
 is shown, how the work is spread, how often it is saved. Whether a strategy can read a checkpoint is checked later."""
 
@@ -186,7 +186,7 @@ def same(config: Config, run: Run) -> None:
     Raises:
         UserError: With every difference.
     """
-    found = list(differences(dataclasses.asdict(run.config()), dataclasses.asdict(config), FREE))
+    found = list(differences(dataclasses.asdict(run.config()), dataclasses.asdict(config), MAY_DIFFER))
     if found:
         what = "was started with another configuration; give another name=, overwrite=true, or the old values:"
         raise UserError("\n".join([f"name: '{run.path}' {what}", *found]))

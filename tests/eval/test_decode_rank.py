@@ -32,7 +32,7 @@ def test_likelihoods_are_those_of_the_whole_texts(model: Any, tokenizer: Any, mo
     prefixes: list[list[int]] = [[], tokenizer("Select")["input_ids"]]
     for prefix in prefixes:
         for most in (7, 10_000):
-            monkeypatch.setattr("ecomgpt.eval.decoding.rank.READ_TOKENS", most)
+            monkeypatch.setattr("ecomgpt.eval.decoding.rank.CANDIDATE_TOKENS", most)
             for found, one in zip(likelihoods(model, tokenizer, questions, prefix), expected, strict=True):
                 assert found == pytest.approx(one, rel=1e-4, abs=1e-4)
     monkeypatch.setattr("ecomgpt.eval.decoding.rank.supports", lambda model: False)

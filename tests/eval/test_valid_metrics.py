@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ecomgpt.eval.metrics.names import METRIC_NAMES, defaults, metric
 from ecomgpt.eval.metrics.rouge import common
 from ecomgpt.eval.metrics.tokens import tokens
-from ecomgpt.eval.rows import KINDS, Answer, EvalRow
+from ecomgpt.eval.rows import TASK_TYPES, Answer, EvalRow
 from ecomgpt.tasks.answers import FORMS
 from ecomgpt.tasks.prompt import Prompt
 
@@ -260,7 +260,7 @@ HOSTILE = st.one_of(
 
 
 @settings(max_examples=60)
-@given(st.lists(HOSTILE, min_size=1, max_size=3), st.sampled_from(sorted(FORMS)), st.sampled_from(sorted(KINDS)))
+@given(st.lists(HOSTILE, min_size=1, max_size=3), st.sampled_from(sorted(FORMS)), st.sampled_from(sorted(TASK_TYPES)))
 def test_scorers_survive_anything(texts: list[str], form: str, kind: str) -> None:
     target = {"label": "A", "labels": "A, B", "typed_spans": "A: text\nB: None", "spans": "some, text"}.get(
         form, "some text"
@@ -272,7 +272,7 @@ def test_scorers_survive_anything(texts: list[str], form: str, kind: str) -> Non
 
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_every_name_has_a_metric(form: str) -> None:
-    for kind in KINDS:
+    for kind in TASK_TYPES:
         assert set(defaults(kind, form)) <= set(METRIC_NAMES)
         assert all(metric(name, kind) for name in defaults(kind, form))
 
@@ -289,7 +289,7 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize(
-    ("form", "kind"), list(zip(("text", "label", "labels", "spans", "typed_spans"), sorted(KINDS), strict=True))
+    ("form", "kind"), list(zip(("text", "label", "labels", "spans", "typed_spans"), sorted(TASK_TYPES), strict=True))
 )
 def test_endless_answers_are_scored(form: str, kind: str) -> None:
     """In linear time: with any other this would take minutes."""

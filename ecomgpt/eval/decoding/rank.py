@@ -8,16 +8,15 @@ import torch
 from torch import Tensor
 
 from ecomgpt.eval.decoding.prepare import prepared, supports
-from ecomgpt.eval.decoding.store import Store
+from ecomgpt.eval.decoding.store import MOST_LOGITS, Store
 from ecomgpt.eval.decoding.tree import Tree
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 _TIE = 1e-4  # Scores differ by less than this where a prompt is read in other company.
-READ_TOKENS = 1024
+CANDIDATE_TOKENS = 1024
 """Candidate tokens that are read at once."""
-_MOST_LOGITS = 64  # Positions whose logits are held at once; BLOOM's vocabulary makes each a megabyte.
 
 
 def rank(
@@ -98,8 +97,8 @@ def _shared(store: Store, prompt: Sequence[int], answers: Sequence[list[int]]) -
 def _log_probabilities(store: Store, hidden: Tensor, asked: list[tuple[int, int]]) -> list[float]:
     """Log-probability of each (place in the tree, token that follows)."""
     wanted: list[float] = [0.0] * len(asked)
-    for start in range(0, len(hidden), _MOST_LOGITS):
-        logits = store.logits(hidden[start : start + _MOST_LOGITS])
+    for start in range(0, len(hidden), MOST_LOGITS):
+        logits = store.logits(hidden[start : start + MOST_LOGITS])
         sums = logits.logsumexp(-1)
         here = [
             (number, place - start, token)
@@ -115,7 +114,7 @@ def _log_probabilities(store: Store, hidden: Tensor, asked: list[tuple[int, int]
 def _batches(answers: Sequence[list[int]]) -> Iterator[list[list[int]]]:
     batch: list[list[int]] = []
     for answer in answers:
-        if batch and sum(map(len, batch)) + len(answer) > READ_TOKENS:
+        if batch and sum(map(len, batch)) + len(answer) > CANDIDATE_TOKENS:
             yield batch
             batch = []
         batch.append(answer)

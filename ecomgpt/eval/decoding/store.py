@@ -19,7 +19,8 @@ from ecomgpt.model.architectures import hidden_states
 from ecomgpt.model.attention import PackedAttention
 from ecomgpt.model.bloom import alibi_slopes
 
-_MOST_LOGITS = 64  # Rows of logits held at once: 64 MB with BLOOM's vocabulary.
+MOST_LOGITS = 64
+"""Rows of logits held at once: 64 MB with BLOOM's vocabulary."""
 _BLOCK = 64
 
 
@@ -169,7 +170,7 @@ class Store:
             normalise: Log-probabilities instead of logits.
         """
         values, tokens = [], []
-        for part in hidden.split(_MOST_LOGITS):
+        for part in hidden.split(MOST_LOGITS):
             logits = self.logits(part)
             top, ids = _top(logits, min(count, logits.shape[1]))
             if normalise:

@@ -17,7 +17,7 @@ from ecomgpt.eval.decoding.prepare import prepared
 from ecomgpt.eval.decoding.search import Next, RowSearch
 from ecomgpt.eval.decoding.store import Store
 
-READ_TOKENS = 2048
+PROMPT_TOKENS = 2048
 """Prompt tokens that are read at once; more would cost memory and be no faster."""
 SHRINK = 0.75
 """Slots are as large as the longest row needs; once this share of their size is enough for the rest, there are more."""
@@ -117,7 +117,7 @@ def _stream(
 def _take(waiting: deque[int], prompts: Sequence[Sequence[int]], most: int, shared: int) -> list[int]:
     taken = [waiting.popleft()]
     tokens = len(prompts[taken[0]]) - shared
-    while waiting and len(taken) < most and tokens + len(prompts[waiting[0]]) - shared <= READ_TOKENS:
+    while waiting and len(taken) < most and tokens + len(prompts[waiting[0]]) - shared <= PROMPT_TOKENS:
         taken.append(waiting.popleft())
         tokens += len(prompts[taken[-1]]) - shared
     return taken

@@ -43,7 +43,7 @@ def defaults(kind: str, form: str) -> list[str]:
     """The metrics that fit, the one that best stands for the task first.
 
     Args:
-        kind: A key of `ecomgpt.eval.rows.KINDS`.
+        kind: A key of `ecomgpt.eval.rows.TASK_TYPES`.
         form: A key of `ecomgpt.tasks.answers.FORMS`.
     """
     valid = _BY_KIND.get(kind, _BY_KIND["Generate"]) if form == "text" else _BY_FORM[form]

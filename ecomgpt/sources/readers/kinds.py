@@ -210,7 +210,7 @@ def _aspects(cells: Cells, language: str) -> tuple[Aspect, ...]:
     return tuple(found)
 
 
-KINDS = {
+MAKERS = {
     "LabelledText": labelled_text,
     "TextPair": text_pair,
     "Question": question,

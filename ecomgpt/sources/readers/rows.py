@@ -10,7 +10,7 @@ from ecomgpt.common.errors import UserError, suggestion
 from ecomgpt.sources.readers.cells import Cells, RawRow, declared_drop
 from ecomgpt.sources.readers.gather import GATHER, gathered
 from ecomgpt.sources.readers.item import Item, Malformed, SourceFile
-from ecomgpt.sources.readers.kinds import KINDS
+from ecomgpt.sources.readers.kinds import MAKERS
 from ecomgpt.sources.records import Record
 
 OPTIONS: dict[str, str] = {
@@ -56,7 +56,7 @@ def items(source: SourceFile, rows: Iterable[RawRow]) -> Iterator[Item]:
     if any(kind in GATHER for kind in kinds) and source.dataset.columns.get("turns") is None:
         yield from gathered(source, rows)
         return
-    builders: list[Callable[[Cells, str], Record | str]] = [KINDS[kind] for kind in kinds]
+    builders: list[Callable[[Cells, str], Record | str]] = [MAKERS[kind] for kind in kinds]
     for row in rows:
         if row.bad:
             yield Item(row.line, rows=row.rows, bad=row.bad)

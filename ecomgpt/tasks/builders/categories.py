@@ -4,6 +4,8 @@ from ecomgpt.sources.records import Product
 from ecomgpt.tasks.builders.products import shown
 from ecomgpt.tasks.draft import Built, Context, Draft, pick
 
+_NO_CATEGORY = "the product has no title or category, or there is no other category"
+
 
 def category(record: Product, context: Context) -> Built:
     """The category, the finest or, with the option ``level: coarse``, the coarsest of the path."""
@@ -54,9 +56,6 @@ def odd_one_out(record: Product, context: Context) -> Built:
     if len(like) < 2 or theirs == right:
         return "the other category has too few products"
     return pick(context, record.title, [other.title for other in like], "Titles")
-
-
-_NO_CATEGORY = "the product has no title or category, or there is no other category"
 
 
 def _category(record: Product, context: Context) -> str:

@@ -15,6 +15,21 @@ CUSTOMERS = ("Customer", "顾客")
 
 HISTORY = 8
 """Turns that a model sees before the one in question."""
+SMALL_TALK = frozenset(
+    {"greet", "greeting", "thank", "give information", "interaction management", "打招呼", "感谢", "提供信息"}
+)
+"""Intents of utterances that do not tell what a conversation is about."""
+
+SHORTEST_MESSAGE = 5
+"""Words (in Chinese: characters) that an utterance without labels needs to say what it is about."""
+
+_WORDS = re.compile(f"[{HAN}]|[A-Za-z']+")
+_UNLABELLED = "no single label on this axis"
+_SHORT = "the conversation is too short"
+_NO_OTHER = "no utterance of another conversation that certainly does not fit"
+
+TRIES_A_RIVAL = 3
+"""Conversations that are looked at for each distractor."""
 
 
 def classify(record: Dialogue, context: Context) -> Built:
@@ -136,27 +151,12 @@ def in_order(record: Dialogue, context: Context) -> Built:
     return context.yes_no(_shown(pair if holds else pair[::-1]), holds)
 
 
-SMALL_TALK = frozenset(
-    {"greet", "greeting", "thank", "give information", "interaction management", "打招呼", "感谢", "提供信息"}
-)
-"""Intents of utterances that do not tell what a conversation is about."""
-
-SHORTEST_MESSAGE = 5
-"""Words (in Chinese: characters) that an utterance without labels needs to say what it is about."""
-
-
 def _says_something(turn: Turn) -> bool:
     """Whether an utterance is more than a greeting or a bare order number, by its labels where it has some."""
     intents = [name for axis, names in turn.labels if axis == "intent" for name in names]
     if intents:
         return not SMALL_TALK.issuperset(intents)
     return len(_WORDS.findall(turn.text)) >= SHORTEST_MESSAGE
-
-
-_WORDS = re.compile(f"[{HAN}]|[A-Za-z']+")
-_UNLABELLED = "no single label on this axis"
-_SHORT = "the conversation is too short"
-_NO_OTHER = "no utterance of another conversation that certainly does not fit"
 
 
 def _labelled_turns(record: Dialogue, context: Context) -> list[tuple[int, tuple[str, ...]]]:
@@ -190,10 +190,6 @@ def _other_turns(record: Dialogue, turn: Turn, context: Context, count: int) -> 
             if len(found) == count:
                 break
     return found
-
-
-TRIES_A_RIVAL = 3
-"""Conversations that are looked at for each distractor."""
 
 
 def _rival(rival: Turn, turn: Turn, own: set[str]) -> bool:

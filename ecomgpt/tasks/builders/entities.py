@@ -7,6 +7,7 @@ from ecomgpt.sources.records import Entity, EntityText
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick, single_valued
 
 _WORD = re.compile(r"\s\w+")
+_ALL_OR_NONE = "all types occur or none does"
 
 
 def recognise(record: EntityText, context: Context) -> Built:
@@ -129,9 +130,6 @@ def pick_text(record: EntityText, context: Context) -> Built:
         CHOICES - 1,
     )
     return pick(context, record.text, [other.text for other in others], "Texts", Entities=_listing(record))
-
-
-_ALL_OR_NONE = "all types occur or none does"
 
 
 def _exchanged(record: EntityText, other: EntityText, context: Context) -> str:

@@ -3,6 +3,8 @@
 from ecomgpt.sources.records import Dialogue, LabelledText
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, listed, one_line, pick
 
+_UNLABELLED = "the text has not exactly one label on this axis"
+
 
 def classify(record: LabelledText, context: Context) -> Built:
     """The label among all of the axis."""
@@ -70,9 +72,6 @@ def coarse_of_fine(record: LabelledText, context: Context) -> Built:
     if not label or len(given) != 1:
         return _UNLABELLED
     return Draft(record.text, (label,), labels_of(record, context), {"given": given[0]})
-
-
-_UNLABELLED = "the text has not exactly one label on this axis"
 
 
 def label_of(record: LabelledText | Dialogue, context: Context) -> str:

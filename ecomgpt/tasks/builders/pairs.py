@@ -17,6 +17,7 @@ _MEASURE = re.compile(
     r"[\d.,x/-]+-?[a-z]*|[a-z]{2,4}-?\d{1,2}|(usb|ddr|win|windows|mp|core|cat|wi-?fi|[xhi])-?[\d.]+", re.IGNORECASE
 )
 """Sizes, counts and standards, which many products share: 16gb, 1080p, 3-season, usb3.0, win10."""
+_CHINESE_SIDES = {"Text 1": "文本1", "Text 2": "文本2", "Product 1": "商品1", "Product 2": "商品2"}
 
 
 def relate(record: TextPair, context: Context) -> Built:
@@ -93,9 +94,6 @@ def _together(record: TextPair, context: Context) -> bool:
 
 def _same_left(record: TextPair, context: Context) -> list[TextPair]:
     return context.pool.same(record, "left", lambda pair: pair.left)
-
-
-_CHINESE_SIDES = {"Text 1": "文本1", "Text 2": "文本2", "Product 1": "商品1", "Product 2": "商品2"}
 
 
 def _models(text: str) -> list[str]:

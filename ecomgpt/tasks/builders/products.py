@@ -6,6 +6,11 @@ from ecomgpt.sources.records import Product
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
 from ecomgpt.tasks.pool import states
 
+_NO_ATTRIBUTES = "the product has no title, or too few attributes"
+_NO_DESCRIPTION = "the product lacks a title, description or attributes"
+_NO_CLUSTER = "no other offer of the same product in the block"
+_NO_OTHER = "no other product that certainly differs in the block"
+
 
 def brand(record: Product, context: Context) -> Built:
     """The brand, which the title names."""
@@ -195,12 +200,6 @@ def pick_same_product(record: Product, context: Context) -> Built:
 def _names(record: Product) -> tuple[str, ...]:
     """The attributes that may be asked for: those that the product has, and those that it certainly does not state."""
     return tuple(dict.fromkeys((*(name for name, _ in record.attributes), *record.absent)))
-
-
-_NO_ATTRIBUTES = "the product has no title, or too few attributes"
-_NO_DESCRIPTION = "the product lacks a title, description or attributes"
-_NO_CLUSTER = "no other offer of the same product in the block"
-_NO_OTHER = "no other product that certainly differs in the block"
 
 
 def _same_product(record: Product, context: Context) -> list[Product]:

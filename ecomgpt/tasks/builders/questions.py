@@ -8,6 +8,9 @@ from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, one_
 from ecomgpt.tasks.pool import overlap, points_to, states
 
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]*")
+_NO_ANSWER = "the question has no answer, or no context that gives it"
+_NO_PRODUCT = "the question's product is not known"
+_NO_OTHER = "no question about something else in the block"
 
 
 def answer(record: Question, context: Context) -> Built:
@@ -156,11 +159,6 @@ def pick_product(record: Question, context: Context) -> Built:
     if not points_to(record.question, record.product, wrong):
         return "the question does not tell its product from others"
     return pick(context, record.product, wrong, "Products", Question=record.question)
-
-
-_NO_ANSWER = "the question has no answer, or no context that gives it"
-_NO_PRODUCT = "the question's product is not known"
-_NO_OTHER = "no question about something else in the block"
 
 
 def _answers(record: Question, context: Context) -> bool | None:

@@ -6,6 +6,13 @@ from ecomgpt.sources.records import Aspect, Review
 from ecomgpt.tasks.draft import CHOICES, TOO_COMMON, Built, Context, Draft, listed, one_line, pick, single_valued
 from ecomgpt.tasks.pool import overlap, points_to
 
+_NO_TERMS = "the review names no aspect term of one polarity"
+_NO_CATEGORIES = "the review has no aspect category of one polarity, or all"
+_NO_RATING = "the review has no stars"
+
+CONTRARY = ("positive", "正面", "负面", "negative")
+"""Polarities; the first excludes the last, and so on inwards."""
+
 
 def terms_by_polarity(record: Review, context: Context) -> Built:
     """The whole task on terms: every polarity with the terms that are judged so."""
@@ -205,11 +212,6 @@ def better_of_two(record: Review, context: Context) -> Built:
     return Draft(listed(texts), (str(texts.index(best) + 1),), ("1", "2"))
 
 
-_NO_TERMS = "the review names no aspect term of one polarity"
-_NO_CATEGORIES = "the review has no aspect category of one polarity, or all"
-_NO_RATING = "the review has no stars"
-
-
 def _mixed(record: Review) -> bool | None:
     """Whether the aspects are judged differently; None where there are fewer than two."""
     return len({aspect.polarity for aspect in record.aspects}) > 1 if len(record.aspects) > 1 else None
@@ -261,10 +263,6 @@ def _turned(record: Review, context: Context) -> tuple[Aspect, ...]:
     aspects = list(record.aspects)
     aspects[at] = replace(aspects[at], polarity=contrary[aspects[at].polarity])
     return tuple(aspects)
-
-
-CONTRARY = ("positive", "正面", "负面", "negative")
-"""Polarities; the first excludes the last, and so on inwards."""
 
 
 def _disagrees(source: Review, review: Review) -> bool:

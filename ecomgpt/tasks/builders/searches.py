@@ -4,6 +4,9 @@ from ecomgpt.sources.records import Search
 from ecomgpt.tasks.draft import CHOICES, Built, Context, Draft, pick
 from ecomgpt.tasks.pool import points_to
 
+_NO_BEST = "no shown product fits the query best"
+_NO_INTENT = "the query has no annotated intent"
+
 
 def relevance(record: Search, context: Context) -> Built:
     """How well a product fits the query."""
@@ -120,10 +123,6 @@ def query_of_intent(record: Search, context: Context) -> Built:
     colon, semicolon = ("：", "；") if context.chinese else (": ", "; ")
     wanted = semicolon.join(f"{name}{colon}{value}" for name, value in record.intent)
     return Draft(context.fields(Intent=wanted), (record.query,))
-
-
-_NO_BEST = "no shown product fits the query best"
-_NO_INTENT = "the query has no annotated intent"
 
 
 def _of(record: Search, context: Context, rank: int) -> list[str]:

@@ -1,9 +1,12 @@
 """Tiny models and configurations that several rooms test with."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import BloomForCausalLM, LlamaForCausalLM
+
+    from ecomgpt.tasks.instruction import Instruction
 
 TINY_MODEL = ("model.hidden_size=32", "model.layers=2", "model.heads=2", "model.vocabulary=600")
 TINY = (*TINY_MODEL, "sources.options.demo_store.products=12")
@@ -39,3 +42,10 @@ def llama(
         "num_key_value_heads": heads // 2,
     }
     return LlamaForCausalLM(LlamaConfig(**{**shape, "initializer_range": 0.1, **more}))
+
+
+def read_instructions(path: Path) -> "list[Instruction]":
+    """All instructions of a mixture's file, in its order."""
+    from ecomgpt.data.store import instructions_at, read_batches
+
+    return instructions_at(path, range(sum(map(len, read_batches(path)))))

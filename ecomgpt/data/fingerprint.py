@@ -55,7 +55,7 @@ def texts(config: Config, found: FoundDatasets, suite: Any) -> dict[str, str]:
     for dataset in found.datasets:
         # Labelled records have no declaration of their own: what stands in their manifest decides as well.
         labelled = file_hash(Path(dataset.path)) if dataset.splits_of else ""
-        files = [(split, path.name, file_hash(path)) for split, path in locate(dataset, data_root(config))]
+        files = [(split, path.name, file_hash(path)) for split, path in locate(dataset, data_root(config.paths))]
         result[f"the files of {dataset.name}"] = value_hash([files, labelled])
     return result
 

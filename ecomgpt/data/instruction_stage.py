@@ -70,7 +70,7 @@ def _blocks(config: Config, found: FoundDatasets, counts: dict[str, BlockCounts]
     broken: list[str] = []
     for dataset in found.datasets:
         try:
-            root, bad_rows = data_root(config), config.sources.max_bad_rows
+            root, bad_rows = data_root(config.paths), config.sources.max_bad_rows
             what = f"building {dataset.name}"
             yield from blocks(dataset, root, config.data, bad_rows, SPLITS, counts[dataset.name], what)
         except UserError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecomgpt.common.progress import track
-from ecomgpt.config.schema import Config, DataConfig
+from ecomgpt.config.schema import DataConfig, PathsConfig, SourcesConfig
 from ecomgpt.data.choose import PlannedTask, wanted_tasks
 from ecomgpt.data.split import split_of
 from ecomgpt.sources.catalog import ReadCounts, expected, load_catalog, locate, missing, read
@@ -52,47 +52,47 @@ class BlockCounts:
             self.tasks.setdefault(split, {}).setdefault(name, TaskCounts()).add(counts)
 
 
-def data_root(config: Config) -> Path:
+def data_root(paths: PathsConfig) -> Path:
     """The folder with ``raw/`` and ``ecom_instruct_v1/``."""
-    return Path(config.paths.data).expanduser()
+    return Path(paths.data).expanduser()
 
 
-def pseudo_root(config: Config) -> Path:
+def pseudo_root(paths: PathsConfig) -> Path:
     """The folder of pseudo-labelled records."""
-    return Path(config.paths.pseudo).expanduser() if config.paths.pseudo else data_root(config) / "pseudo"
+    return Path(paths.pseudo).expanduser() if paths.pseudo else data_root(paths) / "pseudo"
 
 
-def catalog(config: Config, names: list[str] | None) -> list[Dataset]:
-    """The declared datasets with the run's own reader options (``sources.options``)."""
-    datasets = load_catalog(names, config.paths.conf)
+def catalog(sources: SourcesConfig, own: str | None, names: list[str] | None) -> list[Dataset]:
+    """The declared datasets, the user's own included, with the run's own reader options (``sources.options``)."""
+    datasets = load_catalog(names, own)
     return [
-        dataset.model_copy(update={"options": {**dataset.options, **config.sources.options.get(dataset.name, {})}})
+        dataset.model_copy(update={"options": {**dataset.options, **sources.options.get(dataset.name, {})}})
         for dataset in datasets
     ]
 
 
-def find(config: Config) -> FoundDatasets:
+def find(data: DataConfig, sources: SourcesConfig, paths: PathsConfig, suite: Iterable[str]) -> FoundDatasets:
     """Finds the datasets of the catalogue that are there and may be used.
 
-    A dataset that is the training side of a task of the run's evaluation suite is left out unless it is named in
-    ``sources.include_excluded``.
+    A dataset that is the training side of an evaluation task is left out unless ``sources.include_excluded`` names it.
+    ``suite`` names the run's evaluation tasks.
     """
     found = FoundDatasets()
-    wants_pseudo = "pseudo" in config.data.labels and "atomic" in config.data.kinds
-    for dataset in catalog(config, config.sources.datasets):
-        labels = labelled_datasets(dataset, pseudo_root(config)) if wants_pseudo else []
-        guarded = sorted(set(dataset.protects) & set(config.eval.tasks))
+    wants_pseudo = "pseudo" in data.labels and "atomic" in data.kinds
+    for dataset in catalog(sources, paths.conf, sources.datasets):
+        labels = labelled_datasets(dataset, pseudo_root(paths)) if wants_pseudo else []
+        guarded = sorted(set(dataset.protects) & set(suite))
         reason = dataset.excluded or (f"it is the training side of {', '.join(guarded)}" if guarded else None)
-        if config.sources.datasets is None and dataset.reader == "demo":
+        if sources.datasets is None and dataset.reader == "demo":
             continue
-        if reason and dataset.name not in config.sources.include_excluded:
+        if reason and dataset.name not in sources.include_excluded:
             found.excluded += [f"{one.name}: {reason}" for one in (dataset, *labels)]
             continue
         found.datasets += labels
-        if locate(dataset, data_root(config)):
+        if locate(dataset, data_root(paths)):
             found.datasets.append(dataset)
         else:
-            found.missing.append(missing(dataset, data_root(config)))
+            found.missing.append(missing(dataset, data_root(paths)))
     return found
 
 

@@ -29,7 +29,7 @@ def prepare(config: Config, protection: Protection, tokenizer: TokenizerSource) 
     Raises:
         UserError: If no dataset is there, no task is left, a file is broken, or the mixture is smaller than its budget.
     """
-    found = find(config)
+    found = find(config.data, config.sources, config.paths, config.eval.tasks)
     texts, tokens, made_of = _folders(config, found, protection, tokenizer)
     try:
         cached_dir(texts, lambda folder: write_instruction_files(config, found, protection, folder))
@@ -45,7 +45,8 @@ def prepare(config: Config, protection: Protection, tokenizer: TokenizerSource) 
 
 def prepared_before(config: Config, protection: Protection, tokenizer: TokenizerSource) -> dict[str, Any] | None:
     """The manifest of a mixture in the cache; None where it was never built."""
-    texts, tokens, _ = _folders(config, find(config), protection, tokenizer)
+    found = find(config.data, config.sources, config.paths, config.eval.tasks)
+    texts, tokens, _ = _folders(config, found, protection, tokenizer)
     return _manifest(texts, tokens) if damage(texts) is None and damage(tokens) is None else None
 
 

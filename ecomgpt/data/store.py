@@ -66,12 +66,6 @@ def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
         yield from stream
 
 
-def read_instructions(path: Path) -> Iterator[Instruction]:
-    """Streams instructions back, in the same order."""
-    for batch in read_batches(path):
-        yield from map(_instruction, batch.to_pylist())
-
-
 def instructions_at(path: Path, rows: Sequence[int]) -> list[Instruction]:
     """Single instructions by their row, without reading the others."""
     with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ecomgpt.common.hashing import code_hash, value_hash
+from ecomgpt.common.hashing import code_hash, source_hash, value_hash
 from ecomgpt.common.sealed import known_hash
 from ecomgpt.config.roots import PACKAGE
 from ecomgpt.config.schema import Config, EvalConfig
@@ -54,8 +54,8 @@ def decoded_by(config: Config, settings: dict[str, Any]) -> list[Any]:
     from ecomgpt.runtime.machine import on_gpu
 
     libraries = {name: version(name) for name in LIBRARIES}
-    rooms = [code_hash(PACKAGE / room) for room in ("data", "eval", "model", "tasks")]
-    return [settings, on_gpu(config.trainer), libraries, rooms]
+    code = [code_hash(PACKAGE / room) for room in ("eval", "model", "tasks")]
+    return [settings, on_gpu(config.trainer), libraries, code, source_hash(PACKAGE / "data" / "encode.py")]
 
 
 def _built(spec: ModelSpec) -> list[Any]:

@@ -40,7 +40,8 @@ def mixture_tasks(config: Config, manifest: Mapping[str, Any]) -> list[EvalTask]
     if manifest:
         names = [task["name"] for task in manifest["tasks"]]
     else:
-        names = [one.name for one in planned(config.data, find(config).datasets, (), config.paths.conf)]
+        used = find(config.data, config.sources, config.paths, config.eval.tasks).datasets
+        names = [one.name for one in planned(config.data, used, (), config.paths.conf)]
     tasks = {task.name: task for task in load_tasks(None, config.paths.conf)}
     gone = [name for name in names if name.partition(".")[2] not in tasks]
     if gone:
@@ -48,7 +49,7 @@ def mixture_tasks(config: Config, manifest: Mapping[str, Any]) -> list[EvalTask]
             f"the model was trained on the task '{gone[0]}', which is no longer declared; "
             "restore its YAML or leave eval.mixture out"
         )
-    datasets = {dataset.name: dataset for dataset in catalog(config, None)}
+    datasets = {dataset.name: dataset for dataset in catalog(config.sources, config.paths.conf, None)}
     worded, kinds = set(unseen_wordings(config.paths.conf)), config.eval.mixture_kinds
     found = []
     for unseen in sorted(wording == "unseen" for wording in set(config.eval.mixture)):
@@ -95,14 +96,14 @@ def instructions(config: Config, names: Sequence[str], seed: int, unseen: bool =
         source, _, short = name.partition(".")
         by_dataset.setdefault(source, []).append(short)
     wordings = unseen_wordings(config.paths.conf) if unseen else {}
-    for dataset in catalog(config, sorted(by_dataset)):
-        if dataset.reader != "demo" and not locate(dataset, data_root(config)):
-            raise UserError(f"the evaluation needs the test rows of {missing(dataset, data_root(config))}")
+    for dataset in catalog(config.sources, config.paths.conf, sorted(by_dataset)):
+        if dataset.reader != "demo" and not locate(dataset, data_root(config.paths)):
+            raise UserError(f"the evaluation needs the test rows of {missing(dataset, data_root(config.paths))}")
         tasks = load_tasks(by_dataset[dataset.name], config.paths.conf)
         if unseen:
             tasks = [task.model_copy(update={"instructions": wordings[task.name]}) for task in tasks]
         bad_rows = config.sources.max_bad_rows
-        for block in blocks(dataset, data_root(config), config.data, bad_rows, ["test"], BlockCounts()):
+        for block in blocks(dataset, data_root(config.paths), config.data, bad_rows, ["test"], BlockCounts()):
             yield from engine.instructions(dataset, block.records, tasks, seed, {}, block.split)
 
 

@@ -32,10 +32,10 @@ def _files(config: Config, tasks: list[EvalTask]) -> Iterator[Path]:
     """The files that the suite's rows are made from."""
     for task in tasks:
         if task.format == "released":
-            yield from sorted((data_root(config) / str(task.folder)).glob("*.json"))
+            yield from sorted((data_root(config.paths) / str(task.folder)).glob("*.json"))
     names = sorted({task.task.split(".")[0] for task in tasks if task.format == "mixture" and task.task})
-    for dataset in catalog(config, names):
-        yield from (path for _, path in locate(dataset, data_root(config)))
+    for dataset in catalog(config.sources, config.paths.conf, names):
+        yield from (path for _, path in locate(dataset, data_root(config.paths)))
 
 
 def _texts(config: Config, tasks: list[EvalTask]) -> list[tuple[str, str]]:

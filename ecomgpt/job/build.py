@@ -37,7 +37,7 @@ def main(config: Config, run: Run) -> None:
     if not any(source.state == "found" for source in listed):
         Console().print(sources.table(listed))
         raise UserError(
-            f"paths.data: none of the {len(listed)} datasets is in '{data_root(config).absolute() / 'raw'}' "
+            f"paths.data: none of the {len(listed)} datasets is in '{data_root(config.paths).absolute() / 'raw'}' "
             "(the table above says how to get each). Give paths.data=<folder> or ECOMGPT_DATA, or use sources=demo"
         )
     mixture = build(config, run)
@@ -47,14 +47,14 @@ def main(config: Config, run: Run) -> None:
 
 def catalogued(config: Config) -> list[sources.CatalogueEntry]:
     """Lists the datasets that the run looks for, with their state on this machine."""
-    found = find(config)
+    found = find(config.data, config.sources, config.paths, config.eval.tasks)
     names = [dataset.name for dataset in found.datasets]
     listed = [
         dataset
-        for dataset in catalog(config, config.sources.datasets)
+        for dataset in catalog(config.sources, config.paths.conf, config.sources.datasets)
         if dataset.reader != "demo" or dataset.name in names
     ]
-    return sources.sources_of(listed, names, found.excluded, data_root(config))
+    return sources.sources_of(listed, names, found.excluded, data_root(config.paths))
 
 
 def fetch(config: Config, datasets: list[Dataset]) -> None:
@@ -63,7 +63,7 @@ def fetch(config: Config, datasets: list[Dataset]) -> None:
 
     for dataset in datasets:
         log.info("fetching %s from the hub as '%s'", dataset.name, dataset.hub)
-        for path in hub.fetch(dataset, folder(dataset, data_root(config))):
+        for path in hub.fetch(dataset, folder(dataset, data_root(config.paths))):
             log.info("wrote %s", path)
 
 

@@ -135,7 +135,7 @@ def scored(
     described: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The contents of ``metrics.json``, from answers alone."""
-    trained = Trained.of(manifest, catalog(config, None)) if manifest else None
+    trained = Trained.of(manifest, catalog(config.sources, config.paths.conf, None)) if manifest else None
     metrics = results(suite, after, trained)
     if before is not None:
         metrics["untrained"] = results(suite, before, None)

@@ -224,7 +224,7 @@ def _show_places(config: Config, console: Console) -> None:
         found = locate(config.model, config.paths.models)
         looked = ", ".join(found.looked)
         console.print(f"Weights: {found.path or 'not found'}; looked at {looked}", markup=False)
-    data = find(config)
+    data = find(config.data, config.sources, config.paths, config.eval.tasks)
     console.print(
         f"Data: {len(data.datasets)} datasets found, {len(data.missing)} missing, {len(data.excluded)} left out "
         "(job=build lists them)"

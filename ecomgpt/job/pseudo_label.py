@@ -37,14 +37,15 @@ def main(config: Config, run: Run) -> None:
         for work in works:
             found, stopped = label(chat, work)
             if found.replies:
-                folder, tested = pseudo_root(config) / work.dataset.name, official_test(work.dataset, data_root(config))
+                folder = pseudo_root(config.paths) / work.dataset.name
+                tested = official_test(work.dataset, data_root(config.paths))
                 manifests.append(write(found, folder, chat, tested))
                 write_json(run.path / "pseudo.json", {"labelled": manifests})
             if stopped:
                 break
         if manifests:
             show(manifests, chat)
-            print(f"Written to {pseudo_root(config)}; data=full_cot and data=pseudo_only use these labels.")
+            print(f"Written to {pseudo_root(config.paths)}; data=full_cot and data=pseudo_only use these labels.")
         log.info("%s", chat.ledger.line())
     failed = sum(manifest["texts"]["rejected"].get("no answer from the endpoint", 0) for manifest in manifests)
     if stopped:
@@ -59,7 +60,7 @@ def gather(config: Config) -> list[LabellingWork]:
     """The texts of every dataset that a labelling applies to."""
     labellings = load_labellings(config.pseudo.tasks, config.paths.conf)
     # Pseudo labels made earlier are left out: they are no texts to label, and broken ones are to be replaced.
-    found = find(dataclasses.replace(config, data=dataclasses.replace(config.data, labels=["golden"])))
+    found = find(dataclasses.replace(config.data, labels=["golden"]), config.sources, config.paths, config.eval.tasks)
     works = [work for dataset in found.datasets for work in choose(config, dataset, labellings)]
     works = [work for work in works if work.texts]
     if not works:

@@ -119,7 +119,7 @@ def _data(config: Config) -> Iterator[str]:
     absent = list(missing_data(config))
     yield from absent
     if not absent:
-        found = find(config)
+        found = find(config.data, config.sources, config.paths, config.eval.tasks)
         # Datasets that are named must be there; of all that there are, any will do.
         if config.sources.datasets is not None:
             yield from found.missing

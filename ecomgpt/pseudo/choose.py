@@ -48,8 +48,8 @@ def choose(config: Config, dataset: Dataset, labellings: Sequence[Labelling]) ->
     ]
     if not choices:
         return []
-    official = official_test(dataset, data_root(config))
-    records = read(dataset, data_root(config), ReadCounts(), config.sources.max_bad_rows)
+    official = official_test(dataset, data_root(config.paths))
+    records = read(dataset, data_root(config.paths), ReadCounts(), config.sources.max_bad_rows)
     for record in track(records, f"reading {dataset.name}"):
         reason = ""
         if record.language not in config.data.languages:

@@ -150,7 +150,8 @@ def trained_run(path: str) -> Run:
             raise UserError(
                 f"run: '{run.path}' holds predictions and no model; job=rescore run={path} scores them again"
             )
-        raise UserError(f"run: '{run.path}' holds no trained model; continue it first: job=fit name={run.path.name}")
+        again = f"with the command that began it and name={run.path.name}"
+        raise UserError(f"run: '{run.path}' holds no trained model; continue it first, {again}")
     return run
 
 

@@ -96,14 +96,15 @@ def released(data: str) -> Iterator[tuple[str, str]]:
 def demo() -> Iterator[tuple[str, str]]:
     """Prompts and answers of the embedded shop."""
     from ecomgpt.data.pipeline import prepare
-    from ecomgpt.data.store import read_instructions
+    from ecomgpt.data.store import read_batches
     from ecomgpt.eval.protection import protection
     from ecomgpt.model.tokenizer import tokenizer_of
 
     config = configured(["job=build"])
     mixture = prepare(config, protection(config), tokenizer_of(config))
-    for row in read_instructions(mixture.instructions / "train.arrow"):
-        yield row.prompt.text, row.target
+    for batch in read_batches(mixture.instructions / "train.arrow"):
+        for row in batch.to_pylist():
+            yield row["before"] + row["input"] + row["after"], row["target"]
 
 
 def choose_steps(examples: Examples, count: int, micro: int) -> list[list[int]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import read_instructions
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
@@ -13,7 +14,7 @@ from ecomgpt.data.manifest import check
 from ecomgpt.data.pipeline import prepare
 from ecomgpt.data.prepared import SPLITS, Prepared
 from ecomgpt.data.protect import Protection
-from ecomgpt.data.store import read_batches, read_instructions, write_instructions
+from ecomgpt.data.store import read_batches, write_instructions
 from ecomgpt.data.tokens import TOKENIZER, Tokeniser, choices_in_input
 from ecomgpt.model.tokenizer import TrainedTokenizer, train
 from ecomgpt.plan.configuration import configured
@@ -45,7 +46,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def rows(mixture: Prepared, split: str = "train") -> list[Instruction]:
     """The rows that were tokenised, in order."""
-    texts = list(read_instructions(mixture.instructions / f"{split}.arrow"))
+    texts = read_instructions(mixture.instructions / f"{split}.arrow")
     return [texts[row] for row in mixture.examples(split).rows]
 
 
@@ -172,7 +173,7 @@ def test_the_datasets_library_reads_the_texts(cache: Path, tmp_path: Path) -> No
     datasets = pytest.importorskip("datasets")
     mixture = build(cache)
     found = datasets.Dataset.from_file(str(mixture.instructions / "train.arrow"))
-    first = next(read_instructions(mixture.instructions / "train.arrow"))
+    first = read_instructions(mixture.instructions / "train.arrow")[0]
     assert (
         found[0]["id"] == first.id and found[0]["before"] + found[0]["input"] + found[0]["after"] == first.prompt.text
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import read_instructions
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.config.schema import Config
@@ -84,7 +85,6 @@ def pattern(wording: str) -> re.Pattern[str]:
 def test_training_never_uses_the_unseen_wordings(tmp_path: Path) -> None:
     from ecomgpt.data.pipeline import prepare
     from ecomgpt.data.protect import Protection
-    from ecomgpt.data.store import read_instructions
     from ecomgpt.model.tokenizer import TrainedTokenizer
 
     config = configured(
@@ -95,7 +95,7 @@ def test_training_never_uses_the_unseen_wordings(tmp_path: Path) -> None:
     mixture = prepare(config, Protection("none"), TrainedTokenizer(500))
     wordings = {name: [text for texts in both.values() for text in texts] for name, both in unseen_wordings().items()}
     used = {name: [pattern(text) for text in texts] for name, texts in wordings.items()}
-    trained = list(read_instructions(mixture.instructions / "train.arrow"))
+    trained = read_instructions(mixture.instructions / "train.arrow")
     assert len(trained) > 100
     for row in trained:
         assert not any(one.search(row.prompt.after) for one in used[row.task.partition(".")[2]]), row.prompt.text
@@ -191,8 +191,9 @@ def test_relations_follow_the_manifest_and_not_the_declaration() -> None:
 
 
 def dataclass_of(name: str, protects: list[str]) -> Dataset:
-    given = dict.fromkeys(("title", "licence", "citation", "homepage", "obtain", "family", "reader"), "")
-    return Dataset(name=name, language="en", records=[], files={}, protects=protects, **given)
+    given = dict.fromkeys(("title", "licence", "citation", "homepage", "obtain", "reader"), "")
+    family = "review_topic"
+    return Dataset(name=name, language="en", family=family, records=[], files={}, protects=protects, **given)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -209,7 +210,7 @@ def test_general_rows_are_right_and_the_same_each_time(name: str, language: str)
         elif name == "reversing":
             assert re.split("、|, ", row.target) == re.split("、|, ", row.text)[::-1]
         else:
-            assert len(set(row.candidates)) == general.CHOICES and row.target in row.candidates
+            assert len(set(row.candidates)) == general.OFFERED and row.target in row.candidates
             assert all(candidate in row.prompt.text for candidate in row.candidates)
 
 

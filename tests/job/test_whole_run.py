@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from support import TINY
+from support import TINY, read_instructions
 
 SETTINGS = [
     *TINY,
@@ -105,10 +105,8 @@ def test_manifest_and_metrics_hold_what_the_docs_say(home: Path) -> None:
 
 
 def test_test_products_are_not_trained_on(home: Path) -> None:
-    import ecomgpt.data.store as store
-
     (folder,) = (home / "cache" / "instructions").glob("[!.]*")
-    trained = {row.group for row in store.read_instructions(folder / "train.arrow")}
+    trained = {row.group for row in read_instructions(folder / "train.arrow")}
     lines = (home / "outputs/first/predictions/en-demo-product_category.jsonl").read_text().strip().split("\n")
     products = {json.loads(line)["id"].split("/", 1)[1] for line in lines}
     assert products and not any(product in trained for product in products)

@@ -18,7 +18,7 @@ from ecomgpt.common.errors import UserError
 from ecomgpt.common.hashing import value_hash
 from ecomgpt.config.schema import Config
 from ecomgpt.data import fingerprint as prints
-from ecomgpt.data.instructions import find
+from ecomgpt.data.instructions import FoundDatasets, find
 from ecomgpt.data.protect import Protection
 from ecomgpt.plan.configuration import configured
 from ecomgpt.pseudo.declaration import load_labellings
@@ -29,6 +29,10 @@ pytest.importorskip("openai")
 # Without the store's own stand-ins for pseudo labels: what is there comes from the endpoint.
 STORE = ["sources=demo", "sources.options.demo_store={products: 30, pseudo: none}"]
 TASKS = "pseudo.tasks=[title_entities,review_sentiment]"
+
+
+def found_of(config: Config) -> FoundDatasets:
+    return find(config.data, config.sources, config.paths, config.eval.tasks)
 
 
 @pytest.fixture(autouse=True)
@@ -223,7 +227,7 @@ def composed(tmp_path: Path, *more: str) -> Config:
 
 
 def fingerprint(config: Config) -> str:
-    return value_hash(prints.texts(config, find(config), ""))
+    return value_hash(prints.texts(config, found_of(config), ""))
 
 
 def test_mixtures_take_labels_in_as_atomic_tasks_of_their_own(tmp_path: Path) -> None:
@@ -235,7 +239,7 @@ def test_mixtures_take_labels_in_as_atomic_tasks_of_their_own(tmp_path: Path) ->
         assert label(tmp_path, served) == 0
     after = fingerprint(composed(tmp_path))
     for name in ("golden_only", "no_atomic"):
-        assert [dataset.name for dataset in find(composed(tmp_path, f"data={name}")).datasets] == ["demo_store"]
+        assert [dataset.name for dataset in found_of(composed(tmp_path, f"data={name}")).datasets] == ["demo_store"]
     config = composed(tmp_path, "data=pseudo_only", "data.kinds=[atomic]")
     manifest = prepare(config, Protection("none"), tokenizer_of(config)).manifest
     tasks = {task["name"]: task for task in manifest["tasks"]}
@@ -275,14 +279,15 @@ def test_labels_of_a_dataset_that_is_left_out_are_left_out_with_it(tmp_path: Pat
     assert mepave.is_dir()
     config = composed(tmp_path)
     config.sources.datasets = ["mepave"]
-    found = find(config)
+    found = found_of(config)
     assert not found.datasets and {line.split(":")[0] for line in found.excluded} == {
         "mepave",
         "mepave_title_entities",
         "mepave_review_sentiment",
     }
     config.sources.include_excluded = ["mepave"]
-    assert {dataset.name for dataset in find(config).datasets} == {"mepave_title_entities", "mepave_review_sentiment"}
+    names = {dataset.name for dataset in found_of(config).datasets}
+    assert names == {"mepave_title_entities", "mepave_review_sentiment"}
 
 
 @pytest.mark.parametrize(
@@ -329,7 +334,7 @@ def test_broken_label_files_are_told_with_their_line(tmp_path: Path, file: str, 
     broken = target / file
     broken.write_text(broken.read_text().replace(old, new, 1))
     with pytest.raises(UserError, match=says):
-        for dataset in find(composed(tmp_path)).datasets:
+        for dataset in found_of(composed(tmp_path)).datasets:
             if dataset.splits_of:
                 list(read(dataset, tmp_path / "data", ReadCounts()))
 

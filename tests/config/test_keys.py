@@ -15,7 +15,7 @@ from ecomgpt.config.options import JOBS
 from ecomgpt.config.schema import KEYS
 from ecomgpt.data import fingerprint
 from ecomgpt.plan.configuration import configured
-from ecomgpt.runtime.directory import FREE
+from ecomgpt.runtime.directory import MAY_DIFFER
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -27,9 +27,9 @@ def test_every_key_says_what_it_means_and_who_reads_it(name: str) -> None:
 
 
 def test_what_the_lists_are_made_of() -> None:
-    assert fingerprint.OF_TOKENS == ("max_length", "budget") and fingerprint.FREE == ("processes",)
-    assert {"strategy.kind", "trainer.devices", "trainer.on_anomaly", "paths.cache", "chat.budget"} <= FREE
-    assert not {"seed", "model.path", "data.max_length", "trainer.batch_tokens", "run", "job.name"} & FREE
+    assert fingerprint.OF_TOKENS == ("max_length", "budget") and fingerprint.OF_NOTHING == ("processes",)
+    assert {"strategy.kind", "trainer.devices", "trainer.on_anomaly", "paths.cache", "chat.budget"} <= MAY_DIFFER
+    assert not {"seed", "model.path", "data.max_length", "trainer.batch_tokens", "run", "job.name"} & MAY_DIFFER
     assert {"run", "job.name", "paths.output", "trainer.log_every"} <= QUIET
     assert not {"strategy.kind", "trainer.devices", "trainer.on_anomaly", "seed"} & QUIET, "arms may differ in these"
 

@@ -6,8 +6,6 @@ import unicodedata
 HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Chinese characters for a regular expression's class: the unified ideographs with all extensions, the compatibility
 ideographs, and the three that stand among them in text (々, 〆, 〇)."""
-KANA = "\u3040-\u30ff\u31f0-\u31ff"
-"""Japanese kana, for the places where a character of them is a token like a Chinese one."""
 
 _HAN = re.compile(f"[{HAN}]")
 

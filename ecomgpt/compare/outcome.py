@@ -11,7 +11,8 @@ from ecomgpt.common.files import write_json, write_text
 from ecomgpt.compare.agreement import Kappa, agreement, kappa
 from ecomgpt.compare.judge import Bias, Judged, bias
 from ecomgpt.compare.pairs import Pair
-from ecomgpt.compare.results import Tallies, Tally, rounded, tallies
+from ecomgpt.compare.results import Tallies, Tally, tallies
+from ecomgpt.eval.metrics_file import rounded
 from ecomgpt.reporting import drawing, wins
 from ecomgpt.reporting.text import NONE, markdown, points, visible
 from ecomgpt.runtime.directory import Run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 from ecomgpt.compare.pairs import Pair
 from ecomgpt.compare.verdicts import VERDICTS
 from ecomgpt.eval.metrics.base import ratio
+from ecomgpt.eval.metrics_file import rounded
 from ecomgpt.eval.statistics.counts import Counts
 from ecomgpt.eval.statistics.uncertainty import difference
 
@@ -53,11 +53,6 @@ class Tally:
         """As files hold it."""
         counts = {name: getattr(self, name) for name in ("title", "n", "win", "tie", "loss", "same", "split")}
         return counts | {"surplus": rounded(value=self.surplus, low=self.low, high=self.high, p=self.p)}
-
-
-def rounded(**numbers: float) -> dict[str, float | None]:
-    """Numbers as files hold them; None for NaN."""
-    return {name: None if math.isnan(number) else round(number, 6) for name, number in numbers.items()}
 
 
 @dataclass(frozen=True)

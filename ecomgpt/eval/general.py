@@ -7,7 +7,7 @@ stand in ``general.toml``; rows depend on the task's language and the seed alone
 
 import tomllib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,25 +39,28 @@ def arithmetic(language: str, number: int, chance: Random) -> Made:
     if sign == "-":
         one, other = max(one, other), min(one, other)
     result = {"+": one + other, "-": one - other, "×": one * other}[sign]
-    return Made(f"{one} {sign} {other} =", _words(language)["arithmetic"], str(result))
+    return Made(f"{one} {sign} {other} =", words_of(language)["arithmetic"], str(result))
 
 
 def copying(language: str, number: int, chance: Random) -> Made:
     """A line of three to eight words that has to be repeated."""
-    line = _line(language, chance)
-    return Made(line, _words(language)["copying"], line)
+    words = words_of(language)
+    blank = "" if language == "zh" else " "
+    line = blank.join(chance.choice(words["nouns"]) for _ in range(chance.randint(3, 8)))
+    return Made(line, words["copying"], line)
 
 
 def reversing(language: str, number: int, chance: Random) -> Made:
     """A list of three to six words, to be written in the opposite order."""
-    words = chance.sample(_words(language)["nouns"], chance.randint(3, 6))
+    words = words_of(language)
+    nouns = chance.sample(words["nouns"], chance.randint(3, 6))
     comma = "、" if language == "zh" else ", "
-    return Made(comma.join(words), _words(language)["reversing"], comma.join(reversed(words)))
+    return Made(comma.join(nouns), words["reversing"], comma.join(reversed(nouns)))
 
 
 def facts(language: str, number: int, chance: Random) -> Made:
     """A sentence with a gap and four words to choose from, the wrong ones right in other sentences of the same kind."""
-    words = _words(language)
+    words = words_of(language)
     kinds = sorted(words["facts"])
     kind = kinds[number % len(kinds)]
     pairs = words["facts"][kind]["pairs"]
@@ -95,7 +98,7 @@ def rows(task: "EvalTask", seed: int) -> "list[EvalRow]":
             EvalRow(
                 id=f"{task.name}/{number}",
                 task=task.name,
-                prompt=instruction_prompt(_words("en")["definitions"][task.task], made.wording, made.text),
+                prompt=instruction_prompt(words_of("en")["definitions"][task.task], made.wording, made.text),
                 target=made.answer,
                 candidates=made.candidates,
                 form="label" if made.candidates else "text",
@@ -107,15 +110,7 @@ def rows(task: "EvalTask", seed: int) -> "list[EvalRow]":
     return list(found.values())
 
 
-def _line(language: str, chance: Random) -> str:
-    words = _words(language)["nouns"]
-    return ("" if language == "zh" else " ").join(chance.choice(words) for _ in range(chance.randint(3, 8)))
-
-
-@lru_cache(maxsize=1)
-def _all_words() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("general.toml").read_text(encoding="utf-8"))
-
-
-def _words(language: str) -> dict[str, Any]:
-    return _all_words()[language]
+@cache
+def words_of(language: str) -> dict[str, Any]:
+    """The words, wordings and facts of a language, from ``general.toml``."""
+    return tomllib.loads(Path(__file__).with_name("general.toml").read_text(encoding="utf-8"))[language]

@@ -37,7 +37,7 @@ class Score:
 
     def as_json(self) -> dict[str, float | None]:
         """As files hold it: null for what is not known."""
-        return _rounded(value=self.value, low=self.low, high=self.high)
+        return rounded(value=self.value, low=self.low, high=self.high)
 
     @classmethod
     def from_json(cls, value: Any, note: str = "") -> Score:
@@ -82,7 +82,7 @@ class Change:
 
     def as_json(self) -> dict[str, float | None]:
         """As files hold it: null for what is not known."""
-        return _rounded(**vars(self))
+        return rounded(**vars(self))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Change:
@@ -160,8 +160,8 @@ class TaskResult:
         )
 
 
-def _rounded(**numbers: float) -> dict[str, float | None]:
-    # Rounded, so that a file does not depend on the order of summation.
+def rounded(**numbers: float) -> dict[str, float | None]:
+    """Numbers as files hold them, independent of the order of summation; None for what is not finite."""
     return {key: round(number, DIGITS) if math.isfinite(number) else None for key, number in numbers.items()}
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SORT_COLOURS = dict(zip(SORTS, ("grey", "blue", "orange", "green", "pink"), strict=True))
-FIGURES = ("chain", "chain_tasks", "tasks", "lengths")
+FIGURES = ("chain", "tasks", "lengths")
 """Their names, in the order in which a person would look at them."""
 
 
@@ -42,12 +42,7 @@ def draw(
         The PNG files, in the order in which a person would look at them.
     """
     with style():
-        drawn = (
-            chain(tasks),
-            chain_tasks(tasks),
-            tasks_by_family(manifest),
-            token_lengths(lengths - targets, targets, chinese),
-        )
+        drawn = (chain(tasks), tasks_by_family(manifest), token_lengths(lengths - targets, targets, chinese))
         for name, figure in zip(FIGURES, drawn, strict=True):
             save(figure, folder, name)
     return [folder / f"{name}.png" for name in FIGURES if (folder / f"{name}.png").is_file()]
@@ -72,36 +67,6 @@ def chain(tasks: Sequence[Task]) -> Figure | None:
     note = "Numbers count links: a task that feeds two families counts twice. Raw tasks count for their own family."
     figure.supxlabel(note, fontsize=8.5, color=COLOURS["muted"])
     _legend(figure, {sort for _, sort, _ in links})
-    return figure
-
-
-def chain_tasks(tasks: Sequence[Task]) -> Figure | None:
-    """The chain task by task: a row per atomic task, a column per final family, a mark where one feeds the other."""
-    atomic = [task for task in tasks if task.serves]
-    atomic.sort(key=lambda task: (SORTS.index(sort_of(task)), task.family, task.name))
-    if not atomic:
-        return None
-    names = sorted({family for task in atomic for family in task.serves})
-    sizes = Counter(family for task in atomic for family in task.serves)
-    figure, (axes,) = panels(1, 0.158 * len(atomic) + 2.3, 3.1 + 0.235 * len(names))
-    for row, task in enumerate(atomic):
-        colour = COLOURS[SORT_COLOURS[sort_of(task)]]
-        if row % 2:
-            axes.axhspan(row - 0.5, row + 0.5, color=COLOURS["grid"], alpha=0.35, linewidth=0)
-        for family in task.serves:
-            axes.scatter(names.index(family), row, s=34, marker="s", color=colour, linewidth=0, zorder=3)
-    ink = COLOURS["ink"]
-    axes.set_yticks(range(len(atomic)), [_words(task.name) for task in atomic], fontsize=7.6, color=ink)
-    columns = [f"{_words(name)}  {sizes[name]}" for name in names]
-    axes.set_xticks(range(len(names)), columns, rotation=90, fontsize=8, color=ink)
-    axes.xaxis.tick_top()
-    axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_ylim(len(atomic) - 0.4, -0.6)
-    axes.grid(axis="x", alpha=0.7)
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    _legend(figure, {sort_of(task) for task in atomic})
     return figure
 
 

@@ -20,6 +20,7 @@ from ecomgpt.common.nested import leaves
 from ecomgpt.config.roots import declarations
 from ecomgpt.config.schema import Config, TrainerConfig
 from ecomgpt.runtime.directory import Run
+from ecomgpt.runtime.torchrun import rank
 
 
 def callbacks(trainer: TrainerConfig) -> list[Callback]:
@@ -28,14 +29,14 @@ def callbacks(trainer: TrainerConfig) -> list[Callback]:
     Raises:
         UserError: If one can't be made, or is none.
     """
-    made = [_made(node, f"trainer.callbacks.{name}", Callback) for name, node in trainer.callbacks.items()]
-    for name, callback in zip(trainer.callbacks, made, strict=True):
+    made = {name: _made(node, f"trainer.callbacks.{name}", Callback) for name, node in trainer.callbacks.items()}
+    for name, callback in made.items():
         if isinstance(callback, Checkpoint):
             raise UserError(
                 f"trainer.callbacks.{name}: checkpoints are written as trainer.checkpoint_every and "
                 "trainer.keep_checkpoints say; no other callback may write them"
             )
-    return made
+    return list(made.values())
 
 
 def loggers(config: Config, run: Run) -> list[Logger]:
@@ -49,18 +50,21 @@ def loggers(config: Config, run: Run) -> list[Logger]:
         "logs": str(run.logs),
         # The same for every start of one run, another for a run that replaced it.
         "id": digest(f"{run.path}\n{run.status().get('started')}"),
-        "config": {key: _scalar(value) for key, value in leaves(dataclasses.asdict(config))},
+        "config": {
+            key: value if isinstance(value, int | float | bool | str) else str(value)
+            for key, value in leaves(dataclasses.asdict(config))
+        },
     }
-    names = [name for name in config.trainer.loggers if name != "csv"]
-    nodes = [OmegaConf.create({"run": facts, "logger": OmegaConf.load(files[name])}).logger for name in names]
-    return [_made(node, str(files[name]), Logger) for name, node in zip(names, nodes, strict=True)]
+    wanted = [files[name] for name in config.trainer.loggers if name != "csv"]
+    nodes = [OmegaConf.create({"run": facts, "logger": OmegaConf.load(file)}).logger for file in wanted]
+    return [_made(node, str(file), Logger) for node, file in zip(nodes, wanted, strict=True)]
 
 
 def close(made: list[Logger]) -> None:
     """Ends the records, so that a later run of the same process starts its own."""
     for logger in made:
         logger.finalize("success")
-        if type(logger).__name__ == "WandbLogger" and _first():
+        if type(logger).__name__ == "WandbLogger" and rank() == 0:
             import wandb
 
             wandb.finish()
@@ -72,7 +76,7 @@ def wandb_logger(save_dir: str, **settings: Any) -> Logger:
     from lightning.pytorch.loggers import WandbLogger
 
     offline = os.environ.get("WANDB_MODE") == "offline" or not wandb.login(prompt=False)
-    if offline and _first():
+    if offline and rank() == 0:
         print(f"  Weights & Biases: offline; upload with: wandb sync {save_dir}/wandb/offline-run-*", flush=True)
     return WandbLogger(save_dir=save_dir, offline=offline, **settings)
 
@@ -86,7 +90,7 @@ def mlflow_logger(folder: str, config: dict[str, Any], **settings: Any) -> Logge
     known = remembered.read_text().strip() if remembered.is_file() else None
     uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{Path(folder) / 'mlflow.db'}")
     logger = MLFlowLogger(run_id=known, tracking_uri=uri, **settings)
-    if known is None and _first():
+    if known is None and rank() == 0:
         logger.log_hyperparams(config)
         write_text(remembered, f"{logger.run_id}\n")
     return logger
@@ -101,11 +105,3 @@ def _made(node: Any, key: str, kind: type) -> Any:
     if not isinstance(made, kind):
         raise UserError(f"{key}: '{node['_target_']}' is no Lightning {kind.__name__.lower()}")
     return made
-
-
-def _scalar(value: Any) -> int | float | bool | str:
-    return value if isinstance(value, int | float | bool | str) else str(value)
-
-
-def _first() -> bool:
-    return os.environ.get("RANK", "0") == "0"

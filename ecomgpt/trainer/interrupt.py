@@ -5,7 +5,6 @@ where nothing whole can be saved. Here the handler only sets a flag, which is ch
 """
 
 import contextlib
-import os
 import signal
 import sys
 from types import FrameType
@@ -15,6 +14,7 @@ import lightning as L
 import torch
 
 from ecomgpt.runtime.signals import PREEMPTION
+from ecomgpt.runtime.torchrun import rank
 from ecomgpt.trainer.checkpoints import Checkpoints
 
 
@@ -70,6 +70,6 @@ class Interruption:
         if self.requested:
             return
         self.requested = True
-        if os.environ.get("RANK", "0") == "0":
+        if rank() == 0:
             with contextlib.suppress(OSError):  # The terminal may be gone.
                 print("\nFinishing this step, then saving. Ctrl-C again stops at once.", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ecomgpt.common.files import write_text
 from ecomgpt.runtime.directory import Run
 
 PHASES = {
@@ -79,31 +80,24 @@ def write(run: Run, seconds: dict[str, float], steps: int) -> None:
         writer = csv.writer(file)
         writer.writerow(("phase", "seconds_per_step", "share", "meaning"))
         writer.writerows((phase, f"{mean:.6f}", f"{share:.4f}", meaning) for phase, mean, share, meaning in rows)
-    lines = [
-        f"Time of a step, mean of {steps} steps without the first.",
-        "",
-        "| phase | seconds | share | what it is |",
-        "| - | -: | -: | - |",
-    ]
-    lines += [f"| {phase} | {mean:.4f} | {share:.1%} | {meaning} |" for phase, mean, share, meaning in rows]
-    (run.logs / "profile.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    head = f"Time of a step, mean of {steps} steps without the first.\n\n"
+    head += "| phase | seconds | share | what it is |\n| - | -: | -: | - |\n"
+    lines = [f"| {phase} | {mean:.4f} | {share:.1%} | {meaning} |\n" for phase, mean, share, meaning in rows]
+    write_text(run.logs / "profile.md", head + "".join(lines))
     figure(run.path / "figures" / "profile.png", rows)
 
 
 def figure(path: Path, rows: list[tuple[str, float, float, str]]) -> None:
     """One bar per phase, in the order of a step."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    canvas, axes = pyplot.subplots(figsize=(7, 3.1), layout="constrained")
-    names = [phase for phase, *_ in rows][::-1]
-    bars = axes.barh(names, [mean for _, mean, *_ in rows][::-1], color="#33658a")
-    axes.bar_label(bars, [f"{mean:.3g} s, {share:.1%}" for _, mean, share, _ in rows][::-1], padding=4)
+    canvas = Figure(figsize=(7, 3.1), layout="constrained")
+    axes = canvas.subplots()
+    bars = axes.barh([phase for phase, *_ in rows], [mean for _, mean, *_ in rows], color="#33658a")
+    axes.bar_label(bars, [f"{mean:.3g} s, {share:.1%}" for _, mean, share, _ in rows], padding=4)
+    axes.invert_yaxis()
     axes.set_xlabel("seconds per step")
     axes.margins(x=0.22)
     axes.spines[["top", "right"]].set_visible(False)
     canvas.savefig(path, dpi=150)
-    pyplot.close(canvas)

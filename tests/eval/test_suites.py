@@ -216,7 +216,7 @@ def test_general_rows_are_right_and_the_same_each_time(name: str, language: str)
 
 def test_a_fact_has_one_right_candidate() -> None:
     for language in ("en", "zh"):
-        for kind, facts in general._words(language)["facts"].items():
+        for kind, facts in general.words_of(language)["facts"].items():
             given = [known for known, _ in facts["pairs"]]
             missing = [answer for _, answer in facts["pairs"]]
             assert len(set(given)) == len(given) and len(set(missing)) == len(missing), kind

@@ -113,7 +113,7 @@ def test_nothing_found_still_lists_everything(made: Made, tmp_path: Path, capsys
 def test_files_for_people_and_programs(made: Made) -> None:
     _, run, prepared, _, written = made
     assert all(path.is_file() and path.stat().st_size for path in written)
-    assert [path.name for path in written[:4]] == ["chain.png", "chain_tasks.png", "tasks.png", "lengths.png"]
+    assert [path.name for path in written[:3]] == ["chain.png", "tasks.png", "lengths.png"]
     edges = list(csv.DictReader((run.path / "data" / "chain.csv").open(encoding="utf-8")))
     used = {task["name"].split(".")[1] for task in prepared.manifest["tasks"]}
     assert {edge["task"] for edge in edges} == used and all(edge["made_by"] in SORTS for edge in edges)
@@ -160,7 +160,6 @@ def test_pictures_of_the_whole_catalogue_cut_nothing_off(tmp_path: Path) -> None
     lengths, answers = np.arange(20, 420), np.arange(400) % 30 + 2
     figures = [
         pictures.chain(tasks),
-        pictures.chain_tasks(tasks),
         pictures.tasks_by_family(manifest),
         pictures.token_lengths(lengths, answers, np.arange(400) % 2 == 0),
     ]

@@ -14,6 +14,7 @@ from ecomgpt.chat.messages import Request
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.log import log
 from ecomgpt.eval.backends import ModelSpec, Reply
+from ecomgpt.eval.backends.transformers import limits
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.task import EvalTask
 
@@ -64,8 +65,7 @@ class OpenAI:
 
     def request(self, task: EvalTask, row: EvalRow) -> Request:
         """The question, with the task's limit on the answer."""
-        limit = min(task.max_new_tokens, self.config.eval.max_new_tokens or task.max_new_tokens)
-        return Request((("user", row.prompt.text),), max_tokens=limit)
+        return Request((("user", row.prompt.text),), max_tokens=limits(self.config.eval, task)[1])
 
     def made_by(self, task: EvalTask) -> str:
         """The request's key without its question."""
@@ -95,6 +95,5 @@ class OpenAI:
         }
 
 
-def make(spec: ModelSpec) -> OpenAI:
-    """The backend of ``eval.backend=openai``."""
-    return OpenAI(spec)
+make = OpenAI
+"""See `ecomgpt.eval.backends`."""

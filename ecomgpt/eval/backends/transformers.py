@@ -65,15 +65,7 @@ class Transformers:
 
     def settings(self) -> dict[str, Any]:
         """Includes the batch size: in low precision scores move with the batches."""
-        settings = self.config.eval
-        return {
-            "decoding": settings.decoding,
-            "beams": settings.beams,
-            "batch_tokens": self.batch_tokens,
-            "max_prompt_tokens": settings.max_prompt_tokens,
-            "max_new_tokens": settings.max_new_tokens,
-            "dtype": str(number_format(self.config)).removeprefix("torch."),
-        }
+        return decoding_settings(self.config, batch_tokens=self.batch_tokens)
 
     @cached_property
     def batch_tokens(self) -> int:
@@ -125,6 +117,23 @@ def limits(settings: EvalConfig, task: EvalTask) -> tuple[int, int]:
     return task.max_prompt_tokens or settings.max_prompt_tokens, most_new
 
 
+def decoding_settings(config: Config, **own: Any) -> dict[str, Any]:
+    """What the answers of a model in this process depend on, with a backend's own settings of its batches."""
+    return {
+        "decoding": config.eval.decoding,
+        "beams": config.eval.beams,
+        **own,
+        "max_prompt_tokens": config.eval.max_prompt_tokens,
+        "max_new_tokens": config.eval.max_new_tokens,
+        "dtype": dtype_name(config),
+    }
+
+
+def dtype_name(config: Config) -> str:
+    """The name of `number_format`, such as ``float32``."""
+    return str(number_format(config)).removeprefix("torch.")
+
+
 def number_format(config: Config) -> "torch.dtype":
     """The number format of decoding: training's, except that ``auto`` on CPUs is always float32.
 
@@ -143,6 +152,5 @@ def number_format(config: Config) -> "torch.dtype":
     ]
 
 
-def make(spec: ModelSpec) -> Transformers:
-    """The backend of ``eval.backend=transformers``."""
-    return Transformers(spec)
+make = Transformers
+"""See `ecomgpt.eval.backends`."""

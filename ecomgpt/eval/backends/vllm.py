@@ -8,7 +8,7 @@ from typing import Any
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.eval.backends import ModelSpec, Reply
-from ecomgpt.eval.backends.transformers import limits, number_format
+from ecomgpt.eval.backends.transformers import decoding_settings, dtype_name, limits
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.task import EvalTask
 
@@ -61,15 +61,7 @@ class Vllm:
 
     def settings(self) -> dict[str, Any]:
         """See `ecomgpt.eval.backends.Backend`."""
-        settings = self.config.eval
-        return {
-            "backend": f"vllm {version('vllm')}",
-            "decoding": settings.decoding,
-            "beams": settings.beams,
-            "max_prompt_tokens": settings.max_prompt_tokens,
-            "max_new_tokens": settings.max_new_tokens,
-            "dtype": str(number_format(self.config)).removeprefix("torch."),
-        }
+        return {"backend": f"vllm {version('vllm')}", **decoding_settings(self.config)}
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:
@@ -88,7 +80,7 @@ class Vllm:
             tokenizer=path,
             revision=None if folder else config.model.revision,
             trust_remote_code=False,
-            dtype=str(number_format(config)).removeprefix("torch."),
+            dtype=dtype_name(config),
             seed=config.seed,
             tensor_parallel_size=config.trainer.devices,
         )

@@ -110,7 +110,7 @@ class Endpoint:
             finish = "refusal" if refusal else choice.get("finish_reason") or "stop"
             if not isinstance(content, str) or not isinstance(finish, str):
                 raise TypeError
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             raise Transient("no chat completion", charged=True) from None
         content = self._clean(content)
         usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}

@@ -1,6 +1,7 @@
 """JSON Lines that only grow and survive a crash: a line is whole, or it is torn and told apart."""
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,47 @@ def encode_line(value: Any) -> bytes:
         return text.encode() + b"\n"
     except UnicodeEncodeError:
         return json.dumps(value).encode() + b"\n"
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
+"""Reads JSON of others: ``NaN`` and ``Infinity``, in which tables of numbers say that a cell is empty, become null."""
+
+
+def parse_json(text: str | bytes) -> Any:
+    """A JSON value of others' making, with all guards: every way in which it can be none is a `ValueError`.
+
+    Raises:
+        ValueError: With a sentence: broken, not UTF-8, nested too deeply, a number without end, half of a character.
+    """
+    try:
+        text = text if isinstance(text, str) else text.decode("utf-8-sig")
+        return whole_characters(DECODER.decode(text), text)
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if error.lineno > 1 else ""
+        raise ValueError(f"broken JSON: {error.msg} ({line}column {error.colno})") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 (byte 0x{error.object[error.start]:02x})") from None
+    except RecursionError:
+        raise ValueError("broken JSON: nested too deeply") from None
+
+
+def whole_characters(value: Any, text: str) -> Any:
+    """The value that was read from ``text``.
+
+    Raises:
+        ValueError: If it holds a lone surrogate, which no file of text can hold.
+    """
+    if "\\ud" in text.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds half of a character (a lone surrogate such as \\ud83d)") from None
+    return value
 
 
 def checked(value: Mapping[str, Any]) -> dict[str, Any]:

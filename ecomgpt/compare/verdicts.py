@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ecomgpt.common.errors import UserError
-from ecomgpt.common.jsonl import append_line, read_lines
+from ecomgpt.common.jsonl import append_line, parse_json, read_lines
 from ecomgpt.common.log import now
 from ecomgpt.compare.pairs import Pair
 
@@ -142,7 +141,7 @@ def clean_name(name: str) -> str | None:
 
 def _decode(line: bytes) -> Verdict | None:
     try:
-        one = Verdict(**json.loads(line))
+        one = Verdict(**parse_json(line))
     except (ValueError, TypeError):
         return None
     texts = (one.annotator, one.row, one.answers, one.first, one.time)

@@ -1,8 +1,10 @@
 """The manifest: what a mixture holds, and what became of every row that it does not hold."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ecomgpt.common.errors import UserError
 from ecomgpt.data.choose import PlannedTask, Quota
 from ecomgpt.data.instructions import BlockCounts, FoundDatasets
 from ecomgpt.data.leaks import Leaks
@@ -104,11 +106,14 @@ def merge_manifests(texts: dict[str, Any], tokens: dict[str, Any], fingerprint: 
     """Texts' and tokens' side together, as a run directory holds it.
 
     Raises:
+        UserError: If nothing is left to train on, with the counts that led there.
         RuntimeError: If rows are unaccounted for.
     """
     tasks = [_with_tokens(task, tokens) for task in texts["tasks"]]
     check(texts["sources"], tasks)
     train = tokens["train"]
+    if not any(train["examples"].values()):
+        raise UserError("\n".join(_emptiness(texts["data"], texts["sources"], tasks)))
     return {
         "fingerprint": fingerprint,
         "examples": sum(train["examples"].values()),
@@ -121,6 +126,26 @@ def merge_manifests(texts: dict[str, Any], tokens: dict[str, Any], fingerprint: 
         "not_chosen": [task["name"] for task in tasks if task["made"] and not task["examples"]],
         "without_examples": [task["name"] for task in tasks if not task["made"]],
     }
+
+
+def _emptiness(data: str, sources: dict[str, Any], tasks: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Where a mixture's rows went, stage by stage, when none became a training example."""
+    yield f"data={data}: the mixture is empty, there is nothing to train on:"
+    for name, source in sources.items():
+        splits = _counts(source["splits"]) or "no record"
+        lost = _counts(source["dropped"])
+        yield f"{name}: {source['read']:,} rows read, {source['kept']:,} kept" + (
+            f" (left out: {lost})" if lost else ""
+        )
+        yield f"{name}: records by split: {splits}"
+    offered, made = (sum(task[key] for task in tasks) for key in ("offered", "made"))
+    dropped = sum((Counter(task["dropped"]) for task in tasks), Counter[str]())
+    left = f" ({_counts(dropped)})" if dropped else ""
+    yield f"{len(tasks)} tasks: {offered:,} examples offered, {made:,} made, 0 left to train on{left}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()) if count)
 
 
 def _with_tokens(task: dict[str, Any], tokens: dict[str, Any]) -> dict[str, Any]:

@@ -59,5 +59,5 @@ def _first(tasks: np.ndarray, count: int) -> Iterator[int]:
     """The numbers of the first examples of each task, task by task."""
     order = np.argsort(tasks, kind="stable")
     _, starts = np.unique(tasks[order], return_index=True)
-    for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
-        yield from (int(number) for number in order[start : min(end, start + count)])
+    for one in np.split(order, starts[1:]):
+        yield from map(int, one[:count])

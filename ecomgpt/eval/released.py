@@ -4,7 +4,6 @@ The strings of ``meta-info.json`` are used as they stand, misspellings and all: 
 exactly these prompts. The folder's name decides the task type; the ``task`` inside the file differs from it in places.
 """
 
-import json
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import UserError, suggestion
+from ecomgpt.common.jsonl import parse_json
 from ecomgpt.eval.rows import TASK_TYPES, EvalRow
 from ecomgpt.eval.task import EvalTask
 from ecomgpt.tasks.answers import render
@@ -44,9 +44,9 @@ def read_released(
     parsed: list[tuple[int, dict[str, Any]]] = []
     for number, line in _lines(test):
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            problems.append(f"{test}:{number}: is not one JSON object; every line of test.json must be")
+            row = parse_json(line)
+        except ValueError as error:
+            problems.append(f"{test}:{number}: is not one JSON object ({error}); every line of test.json must be")
             continue
         trouble = meta.trouble(row) or _without_choices(task, meta, row)
         if trouble:
@@ -159,9 +159,9 @@ class _Meta:
     def __init__(self, path: Path, kind: str) -> None:
         self.kind = kind
         try:
-            meta = json.loads(_text(path))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}:{getattr(error, 'lineno', 1)}: broken JSON: {error}") from None
+            meta = parse_json(_text(path))
+        except ValueError as error:
+            raise UserError(f"{path}: {error}") from None
         if not isinstance(meta, dict):
             raise UserError(f"{path}:1: is not a JSON object")
         problems: list[str] = []

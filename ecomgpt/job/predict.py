@@ -1,11 +1,11 @@
 """job=predict: answers your own instructions with a trained run."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.hashing import value_hash
+from ecomgpt.common.jsonl import parse_json
 from ecomgpt.config.schema import Config
 from ecomgpt.eval.predictions import predict
 from ecomgpt.eval.rows import EvalRow
@@ -48,7 +48,7 @@ def read_rows(path: Path) -> list[EvalRow]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = parse_json(line)
             instruction, text = value["instruction"], value.get("input", "")
             definition = value.get("task", "e-commerce")
             if not all(isinstance(item, str) for item in (instruction, text, definition)):

@@ -116,7 +116,7 @@ def read_object(path: Path, problems: list[str]) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         problems.append(f"{path}:{getattr(error, 'lineno', 1)}: not valid JSON ({error}); write the file again")
         return {}
     if not isinstance(content, dict):

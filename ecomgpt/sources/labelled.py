@@ -5,12 +5,12 @@ says who labelled what, with which prompt and when. Together they give one more 
 label "pseudo".
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.hashing import file_hash
+from ecomgpt.common.jsonl import parse_json
 from ecomgpt.sources.dataset import Dataset
 from ecomgpt.sources.records import KINDS
 
@@ -84,7 +84,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """
     again = "label again with job=pseudo_label, or delete the file"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); {again}") from None
     for key, kind in NEEDED.items():

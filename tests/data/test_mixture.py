@@ -249,6 +249,18 @@ def _build_into(folder: str) -> None:
     build(Path(folder), "sources.options.demo_store.products=10")
 
 
+@pytest.mark.parametrize("name", ["train/tokens.bin", "train/tasks.npy", "tokenizer.json", "manifest.json"])
+def test_a_damaged_mixture_is_told_and_built_again(cache: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = build(cache).folder / name
+    whole = file.read_bytes()
+    for damaged in (whole[: len(whole) // 2], bytes([whole[0] ^ 1]) + whole[1:], b""):
+        file.write_bytes(damaged)
+        capsys.readouterr()
+        mixture = build(cache)
+        assert file.read_bytes() == whole and len(mixture.examples("train")) == mixture.manifest["examples"]
+        assert f"'{name}' in it" in capsys.readouterr().err
+
+
 def test_two_processes_that_build_at_once_do_not_break_each_other(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     both = [context.Process(target=_build_into, args=(str(tmp_path),)) for _ in range(2)]

@@ -73,3 +73,21 @@ def test_an_interrupted_job_goes_on_only_with_the_same_model_and_settings(
     own = ["eval.max_new_tokens=4"] if changed == "model" else [changed]
     continued = answers(run, *own)
     assert continued == answers(run, *own) and not (run / "predict/questions.jsonl.part0").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[" * 200_000, "nested too deeply"),
+        ('{"instruction": "x", "input": "\\ud83d"}', "half of a character"),
+        ('{"instruction": "x", "id": ' + "9" * 5000 + "}", "limit"),
+        ('{"instruction": NaN}', "are texts"),
+        ('{"instruction": "x', "broken JSON"),
+        ("7", "is no object"),
+    ],
+)
+def test_broken_questions_are_named(run: Path, line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("questions.jsonl").write_text(json.dumps(LINES[0]) + "\n" + line + "\n")
+    assert main(["job=predict", f"run={run}", "input=questions.jsonl"]) == 2
+    message = capsys.readouterr().err
+    assert "questions.jsonl:2: " in message and said in message

@@ -62,6 +62,8 @@ BAD: dict[str, tuple[Dataset, str | bytes, int | None, str]] = {
     "JSON list in a line": (JSONL, '{"text": "fine", "label": 1}\n[1]\n', 2, "holds a list, expected a JSON object"),
     "missing key": (JSONL, '{"text": "fine", "lable": 1}\n', 1, "there is no 'label'; did you mean 'lable'?"),
     "half a character": (JSONL, '{"text": "\\ud83d", "label": 1}\n', 1, "lone surrogate"),
+    "endless number": (JSONL, '{"text": "fine", "label": 1}\n{"text": ' + "9" * 5000 + "}", 2, "limit"),
+    "endless number in a list": (JSON, '[\n{"text": ' + "9" * 5000 + "}]", 2, "limit"),
     "deep JSON": (JSONL, "[" * 100_000 + "\n", 1, "nested too deeply"),
     "empty JSON Lines": (JSONL, "\n\n", None, "holds no rows"),
     "cut JSON": (JSON, '[{"text": "fine", "label": 1},\n{"text": "cu', 2, "broken JSON: Unterminated string"),

@@ -6,7 +6,6 @@ run directory, or its ``predictions/``, is such a folder. The rows to answer are
 of the run directory.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from ecomgpt.common.errors import UserError
 from ecomgpt.common.files import write_bytes
 from ecomgpt.common.hashing import file_hash
-from ecomgpt.common.jsonl import encode_line
+from ecomgpt.common.jsonl import encode_line, parse_json
 from ecomgpt.eval.backends import ModelSpec, Reply
 from ecomgpt.eval.rows import EvalRow
 from ecomgpt.eval.suite import Suite
@@ -91,7 +90,7 @@ def read_texts(path: Path, rows: Sequence[EvalRow]) -> tuple[dict[str, tuple[str
             continue
         try:
             id_, text, cut, given = _fields(line)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             problems.append(
                 f"{path}:{number}: is no object with the texts 'id' and 'prediction' ({type(error).__name__}: {error})"
             )
@@ -110,7 +109,7 @@ def read_texts(path: Path, rows: Sequence[EvalRow]) -> tuple[dict[str, tuple[str
 
 
 def _fields(line: bytes) -> tuple[str, str, int, dict[str, Any]]:
-    given = json.loads(line)
+    given = parse_json(line)
     id_, text, cut = given["id"], given["prediction"], given.get("cut_tokens", 0)
     if not (isinstance(id_, str) and isinstance(text, str)):
         raise TypeError(f"'id' is {type(id_).__name__}, 'prediction' is {type(text).__name__}")

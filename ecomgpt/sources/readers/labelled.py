@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from ecomgpt.common.jsonl import parse_json
 from ecomgpt.sources.readers.item import Item, Malformed, SourceFile
 from ecomgpt.sources.readers.lines import read_lines
 from ecomgpt.sources.records import KINDS, EntityText, Record, Review
@@ -26,11 +26,11 @@ def read_labelled(source: SourceFile) -> Iterator[Item]:
             yield Item(line.number, bad=line.bad)
         elif line.text.strip():
             try:
-                yield Item(line.number, (from_json(json.loads(line.text)),))
+                yield Item(line.number, (from_json(parse_json(line.text)),))
             except Malformed as error:
                 yield Item(line.number, bad=str(error))
-            except (ValueError, RecursionError) as error:
-                yield Item(line.number, bad=f"broken JSON: {error}")
+            except ValueError as error:
+                yield Item(line.number, bad=str(error))
 
 
 def to_json(record: Record) -> dict[str, Any]:

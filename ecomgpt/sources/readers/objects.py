@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ecomgpt.common.errors import UserError
+from ecomgpt.common.jsonl import DECODER, parse_json, whole_characters
 from ecomgpt.sources.readers.cells import RawRow
 from ecomgpt.sources.readers.item import Item, SourceFile
 from ecomgpt.sources.readers.lines import open_bytes, read_lines
@@ -33,21 +34,14 @@ def _lines(source: SourceFile) -> Iterator[RawRow]:
             yield RawRow(line.number, bad=line.bad)
         elif line.text.strip():
             try:
-                yield _row(line.number, json.loads(line.text), line.text)
-            except json.JSONDecodeError as error:
-                yield RawRow(line.number, bad=f"broken JSON: {error.msg} (column {error.colno})")
-            except RecursionError:
-                yield RawRow(line.number, bad="broken JSON: nested too deeply")
+                yield _row(line.number, parse_json(line.text))
+            except ValueError as error:
+                yield RawRow(line.number, bad=str(error))
 
 
-def _row(line: int, value: Any, text: str) -> RawRow:
+def _row(line: int, value: Any) -> RawRow:
     if not isinstance(value, dict):
         return RawRow(line, bad=f"holds {_kind(value)}, expected a JSON object")
-    if "\\ud" in text.lower():
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            return RawRow(line, bad="holds half of a character (a lone surrogate such as \\ud83d)")
     return RawRow(line, value)
 
 
@@ -63,7 +57,7 @@ def _elements(source: SourceFile) -> Iterator[RawRow]:
         raise UserError(f"{source.path}:1: is empty")
     if text[at] != "[":
         raise UserError(f"{source.path}:{_line(text, at)}: expected a JSON list, found {text[at]!r}")
-    decoder, line, end = json.JSONDecoder(), 1, 0
+    line, end = 1, 0
     at += 1
     while True:
         while text[at : at + 1] in _BETWEEN:
@@ -74,14 +68,19 @@ def _elements(source: SourceFile) -> Iterator[RawRow]:
         if text[at] == "]":
             return
         try:
-            value, end = decoder.raw_decode(text, at)
+            value, end = DECODER.raw_decode(text, at)
         except json.JSONDecodeError as error:
             what = "the JSON is cut off" if error.pos >= len(text.rstrip()) else f"broken JSON: {error.msg}"
             where = f"{source.path}:{_line(text, error.pos)}"
             raise UserError(f"{where}: {what}; the element begins in line {line}") from error
         except RecursionError as error:
             raise UserError(f"{source.path}:{line}: broken JSON: nested too deeply") from error
-        yield _row(line, value, text[at:end])
+        except ValueError as error:
+            raise UserError(f"{source.path}:{line}: broken JSON: {error}") from error
+        try:
+            yield _row(line, whole_characters(value, text[at:end]))
+        except ValueError as error:
+            yield RawRow(line, bad=str(error))
         line += text.count("\n", at, end)
         at = end
 

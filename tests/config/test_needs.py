@@ -116,7 +116,8 @@ def test_evaluation_needs_weights(tmp_path: Path) -> None:
     assert "no weights to evaluate" in lacking("job=evaluate").problems[0]
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "config.yaml").write_text("")
-    assert "holds no trained model" in lacking("job=evaluate", "run=old").problems[0]
+    (problem, *_) = lacking("job=evaluate", "run=old").problems
+    assert "holds no trained model; continue it first, with the command that began it and name=old" in problem
 
 
 def test_absent_and_empty_evaluation_files_are_told_before_training(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_configuration_is_checked_and_runs_as_its_overrides_do(tmp_path: Path)
         ecomgpt.compose("sed=3")
     for odd in (3, None, ["seed=1"]):
         with pytest.raises(ecomgpt.UserError, match="is no text; give overrides one by one"):
-            ecomgpt.compose(odd)  # type: ignore[arg-type]
+            ecomgpt.compose(odd)
     config = ecomgpt.compose(*SETTINGS, "name=first")
     mixture = ecomgpt.build(config)
     assert mixture.manifest["examples"] == len(mixture.examples("train"))
